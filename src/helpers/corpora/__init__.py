@@ -1,0 +1,167 @@
+"""A corpus: texts, gold labels, every human vote where there are votes, and fixed splits.
+
+`load` takes what a study file says of a corpus: the name of a built-in one, or a mapping that describes a table of
+the user's own (see `helpers.corpora.tables`). A new built-in corpus is one function that returns a `Corpus` and one
+line in `BUILT_IN`.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import UserError
+
+#: Seeds the split and the order of the training pool. A constant of the design, not a parameter: another split
+#: is another corpus.
+SPLIT_SEED = 2504
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts with gold labels and fixed splits.
+
+    Attributes
+    ----------
+    name
+        Name of the corpus, as files and charts show it.
+    labels
+        Names of the K classes, in the order of the class indices.
+    rows
+        One row a text, in file order: `id` (str, unique), `text` (str), `gold` (int, 0..K-1) and `rank` (int):
+        the position in the training pool, or -1 for a text of the test split. The training subset of size n is the
+        texts with rank 0..n-1, so subsets are nested.
+    votes
+        Human votes, int array (rows, K), or None where only gold labels are known.
+    about
+        What prompts call a text, e.g. "movie review snippet".
+    dropped
+        What was left out of the source, reason -> number of rows.
+    notes
+        How gold was made, for the reader.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    rows: pd.DataFrame
+    votes: np.ndarray | None = None
+    about: str = "text"
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def pool(self) -> np.ndarray:
+        """Row positions of the training pool in rank order, int array (pool size,)."""
+        rank = self.rows["rank"].to_numpy()
+        train = np.flatnonzero(rank >= 0)
+        return train[np.argsort(rank[train], kind="stable")]
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Row positions of the test split in file order, int array (test size,)."""
+        return np.flatnonzero(self.rows["rank"].to_numpy() < 0)
+
+    @cached_property
+    def gold(self) -> np.ndarray:
+        """Gold class of every row, int array (rows,)."""
+        return self.rows["gold"].to_numpy()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over ids and texts: what annotations of this corpus must have been made from."""
+        digest = hashlib.sha256()
+        for id_, text in zip(self.rows["id"], self.rows["text"], strict=True):
+            digest.update(f"{id_}\0{text}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def subset(self, n: int) -> np.ndarray:
+        """Row positions of the nested training subset of size `n`.
+
+        Raises
+        ------
+        UserError
+            If the pool holds fewer than `n` texts.
+        """
+        if not 1 <= n <= len(self.pool):
+            raise UserError(
+                f"{self.name}: a training subset of {n} texts was asked for, but the pool has {len(self.pool)}; "
+                "lower `sizes` in the study"
+            )
+        return self.pool[:n]
+
+
+def ranks(texts: pd.Series, test_size: int) -> np.ndarray:
+    """Split texts into a test set and a ranked training pool.
+
+    Texts that are equal but for case and white space never straddle the two: they are drawn as one group.
+
+    Parameters
+    ----------
+    texts
+        The texts, (rows,).
+    test_size
+        Number of texts in the test split; exceeded by less than one group of duplicates.
+
+    Returns
+    -------
+    np.ndarray
+        int array (rows,): -1 for test texts, else the rank in the training pool.
+    """
+    groups = pd.factorize(texts.str.casefold().str.split().str.join(" "))[0]
+    rng = np.random.default_rng(SPLIT_SEED)
+    order = rng.permutation(groups.max() + 1)
+    # Rows in the order in which their groups were drawn; within a group in file order.
+    drawn = np.argsort(np.argsort(order)[groups], kind="stable")
+    cut = int(np.searchsorted(np.cumsum(np.bincount(groups)[order]), test_size)) + 1
+    in_test = np.isin(groups, order[:cut])
+    rank = np.full(len(texts), -1)
+    pool = drawn[~in_test[drawn]]
+    # Shuffled again, so that duplicates are not neighbours in the pool.
+    rank[rng.permutation(pool)] = np.arange(len(pool))
+    return rank
+
+
+def load(spec: str | dict) -> Corpus:
+    """Load a built-in corpus by name, or a table that a mapping describes.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown, or the table cannot be used; the message says why.
+    """
+    if isinstance(spec, dict):
+        from helpers.corpora import tables
+
+        return tables.load(**spec)
+    return _built_in(spec)
+
+
+def _hutto(stem: str) -> Callable[[], Corpus]:
+    def read() -> Corpus:
+        from helpers.corpora import hutto
+
+        return hutto.load(stem)
+
+    return read
+
+
+#: The corpora that need no description. Name -> function that loads one.
+BUILT_IN: dict[str, Callable[[], Corpus]] = {
+    "movie": _hutto("movie"),
+    "amazon": _hutto("amazon"),
+    "tweets": _hutto("tweets"),
+    "editorials": _hutto("editorials"),
+}
+
+
+@lru_cache(maxsize=8)
+def _built_in(name: str) -> Corpus:
+    if name not in BUILT_IN:
+        raise UserError(
+            f"no corpus is called {name!r}: the built-in ones are {', '.join(BUILT_IN)}; "
+            "a corpus of your own is a mapping with `name`, `path` (or `hub`), `text` and `label`"
+        )
+    return BUILT_IN[name]()
