@@ -1,0 +1,255 @@
+"""The table that annotators write: one log-probability per label for every text, with where it came from.
+
+A finished table is one parquet file, `<corpus>/<annotator>.<prompt>.parquet`: the id of each row, a column a label, the
+reason where a row failed, and the provenance in the file's metadata. It holds no text. Tables are looked for in the
+repository (`annotations/`, which is what the book replays) and then in the user's ledger.
+
+While an annotator works, parts are appended to a folder beside the table, each written whole or not at all. The plan of
+the parts follows from the texts alone, so work that was interrupted goes on at the first missing part and ends in the
+same bytes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from helpers import places
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.prompts import Prompt
+
+_META = b"label-risk"
+_TEXTS_PER_PART = 256
+#: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
+_TOKENS_PER_BATCH = 2048
+
+
+class Annotator(Protocol):
+    """Whoever can give label log-probabilities: see `helpers.annotators`."""
+
+    name: str
+
+    def use(self, prompt: Prompt) -> None:
+        """Prepare for one prompt."""
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """Length of each text in the annotator's own unit, int array (texts,)."""
+
+    @property
+    def room(self) -> int:
+        """Longest text, in the same unit, that can be annotated."""
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Log-probability of every label, float array (texts, labels), for texts of one length."""
+
+    def provenance(self) -> dict:
+        """What another person needs to get the same numbers: model hash, settings, versions."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Label log-probabilities of one annotator for every row of a corpus, in the corpus's order.
+
+    Attributes
+    ----------
+    logp
+        float64 (rows, labels), natural logarithms, not renormalised; nan where the annotator failed.
+    failures
+        Row position -> reason, for the rows that have no log-probabilities.
+    provenance
+        Annotator, prompt, hashes, versions and date, as they were when the table was written.
+    """
+
+    logp: np.ndarray
+    failures: dict[int, str]
+    provenance: dict
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """Probability outside the label set, (rows,), 0..1: how far the annotator strays from the question."""
+        return np.clip(1 - np.exp(self.logp).sum(axis=1), 0, 1)
+
+    @cached_property
+    def probs(self) -> np.ndarray:
+        """Probabilities renormalised over the labels, (rows, labels); rows sum to 1, or are nan where it failed."""
+        shifted = np.exp(self.logp - self.logp.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def lookup(corpus: Corpus, annotator: str, prompt: Prompt) -> Annotations:
+    """Find the finished table of `annotator` for `corpus`, in the repository or in the user's ledger.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it was made from other texts or another wording.
+    """
+    for folder in (places.ROOT / "annotations", places.ledger() / "annotations"):
+        file = path(folder, corpus.name, annotator, prompt.name)
+        if file.is_file():
+            return read(file, corpus, prompt)
+    raise UserError(
+        f"no annotations of {corpus.name} by {annotator} with {prompt.name}: make them with "
+        f"`label-risk annotate STUDY --corpus {corpus.name} --annotator {annotator}`"
+    )
+
+
+def path(folder: Path, corpus: str, annotator: str, prompt: str) -> Path:
+    """Where a finished table lies below `folder`."""
+    return folder / corpus / f"{annotator}.{prompt}.parquet"
+
+
+def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
+    """Read a finished table and check that it belongs to these texts and this wording."""
+    table = pq.read_table(file)
+    provenance = json.loads(table.schema.metadata[_META])
+    for what, found, expected in [
+        ("texts", provenance["corpus_hash"], corpus.fingerprint),
+        ("wording", provenance["prompt_hash"], prompt.fingerprint),
+    ]:
+        if found != expected:
+            raise UserError(
+                f"{places.shown(file)} was made from other {what} than {corpus.name} has now "
+                f"({found[:12]}…, not {expected[:12]}…): annotate again, or go back to the data it was made from"
+            )
+    logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
+    reasons = table["failure"].to_pylist()
+    return Annotations(logp, {i: reason for i, reason in enumerate(reasons) if reason}, provenance)
+
+
+def annotate(corpus: Corpus, annotator: Annotator, prompt: Prompt, *, folder: Path) -> Path:
+    """Annotate every row of `corpus` and write the finished table; go on where an earlier call stopped.
+
+    Parameters
+    ----------
+    folder
+        The table goes to `<folder>/<corpus>/<annotator>.<prompt>.parquet`.
+
+    Returns
+    -------
+    Path
+        The finished table.
+
+    Raises
+    ------
+    UserError
+        If another process is annotating the same table.
+    """
+    target = path(folder, corpus.name, annotator.name, prompt.name)
+    annotator.use(prompt)
+    provenance = annotator.provenance() | {
+        "annotator": annotator.name,
+        "corpus": corpus.name,
+        "corpus_hash": corpus.fingerprint,
+        "prompt": prompt.name,
+        "prompt_hash": prompt.fingerprint,
+        "instruction": prompt.instruction,
+        "labels": list(prompt.labels),
+    }
+    identity = hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest()
+    parts = target.with_name(f".{target.stem}-{identity[:12]}")
+    parts.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(parts / "lock", blocking=False)
+    try:
+        lock.acquire()
+    except TimeoutError:
+        raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
+    with lock:
+        _write_parts(corpus, annotator, parts)
+        _finish(corpus, prompt, parts, target, provenance)
+    shutil.rmtree(parts)
+    return target
+
+
+def _plan(lengths: np.ndarray) -> list[list[np.ndarray]]:
+    """Parts as lists of batches as arrays of row positions; the texts of a batch have one length."""
+    parts: list[list[np.ndarray]] = [[]]
+    order = np.argsort(lengths, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        size = max(1, _TOKENS_PER_BATCH // max(1, int(lengths[same[0]]) + 8))
+        for start in range(0, len(same), size):
+            if sum(map(len, parts[-1])) >= _TEXTS_PER_PART:
+                parts.append([])
+            parts[-1].append(same[start : start + size])
+    return parts
+
+
+def _write_parts(corpus: Corpus, annotator: Annotator, folder: Path) -> None:
+    texts = corpus.rows["text"].tolist()
+    lengths = annotator.lengths(texts)
+    plan = _plan(lengths)
+    files = [folder / f"part-{number:05}.parquet" for number in range(len(plan))]
+    done = sum(int(lengths[np.concatenate(part)].sum()) for part, f in zip(plan, files, strict=True) if f.exists())
+    # Time goes with tokens, not with texts: the time left is right although short texts come first.
+    with tqdm(
+        total=int(lengths.sum()),
+        initial=done,
+        unit="token",
+        unit_scale=True,
+        desc=f"{annotator.name}: {corpus.name}",
+    ) as bar:
+        for part, file in zip(plan, files, strict=True):
+            if file.exists():
+                continue
+            logp = np.full((sum(map(len, part)), len(corpus.labels)), np.nan)
+            failures: list[str | None] = [None] * len(logp)
+            start = 0
+            for batch in part:
+                rows = slice(start, start + len(batch))
+                logp[rows], failures[rows] = _score(annotator, [texts[i] for i in batch], int(lengths[batch[0]]))
+                start += len(batch)
+                bar.update(int(lengths[batch].sum()))
+            columns = {"row": pa.array(np.concatenate(part))}
+            columns |= {label: pa.array(logp[:, k], pa.float32()) for k, label in enumerate(corpus.labels)}
+            columns["failure"] = pa.array(failures, pa.string())
+            _write(pa.table(columns), file)
+
+
+def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:
+    """Scores of one batch, or the reason why there are none; what fails together is tried one by one."""
+    nothing = np.full((len(texts), 1), np.nan)
+    if not length:
+        return nothing, ["the text is empty"] * len(texts)
+    if length > annotator.room:
+        return nothing, [f"the text has {length} tokens, the model has room for {annotator.room}"] * len(texts)
+    try:
+        logp = annotator.score(texts)
+    except (RuntimeError, ValueError) as error:
+        if len(texts) == 1:
+            return nothing, [str(error).splitlines()[0][:200]]
+        alone = [_score(annotator, [text], length) for text in texts]
+        wide = max(scores.shape[1] for scores, _ in alone)
+        return np.concatenate([np.resize(scores, (1, wide)) for scores, _ in alone]), [f[0] for _, f in alone]
+    finite = np.isfinite(logp).all(axis=1)
+    return np.where(finite[:, None], logp, np.nan), [
+        None if ok else "the model gave a score that is not a number" for ok in finite
+    ]
+
+
+def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenance: dict) -> None:
+    """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
+    table = pa.concat_tables([pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))])
+    table = table.sort_by("row").drop_columns("row")
+    table = table.add_column(0, "id", pa.array(corpus.rows["id"]))
+    provenance = provenance | {"date": datetime.now(UTC).date().isoformat()}
+    _write(table.replace_schema_metadata({_META: json.dumps(provenance, sort_keys=True)}), target)
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    """Write whole or not at all: a reader, or a killed process, never leaves half a file behind."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    pq.write_table(table, part, compression="zstd")
+    part.replace(file)

@@ -1,0 +1,61 @@
+"""GGUF files as ordinary transformers folders, converted once.
+
+Reading a GGUF takes transformers a minute even for a small model, most of it for the vocabulary; the converted folder
+loads in a second. Weights are kept in bfloat16, on every machine, so that all machines compute with the same numbers.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from helpers import places
+from helpers.errors import UserError
+
+
+def as_folder(file: Path) -> Path:
+    """Folder with the model and the tokenizer of a GGUF file, in the cache; converted first if need be.
+
+    Raises
+    ------
+    UserError
+        If the file is not a GGUF, or holds a model that transformers cannot read.
+    """
+    with file.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            raise UserError(f"{places.shown(file)} is not a GGUF file: it does not begin with the letters GGUF")
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    target = places.cache() / "models" / f"{file.stem}-{digest[:16]}"
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as part:
+                _convert(file, Path(part) / "model")
+                (Path(part) / "model").replace(target)
+    return target
+
+
+def _convert(file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    with tqdm(total=2, desc=f"convert {file.name}, once", unit="part") as bar:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            bar.update()
+            model = AutoModelForCausalLM.from_pretrained(
+                file.parent,
+                gguf_file=file.name,
+                dtype=torch.bfloat16,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+        except (ValueError, KeyError, NotImplementedError) as error:
+            raise UserError(f"transformers cannot read {places.shown(file)}: {error}") from None
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        bar.update()

@@ -1,0 +1,149 @@
+"""A causal language model on this machine as an annotator.
+
+What makes it fast: one forward pass a text and no generation; the instruction, which is the same for all texts, is
+computed once and its keys and values are shared; a batch holds texts of one length, so there is no padding and no
+mask; only the last position goes through the output head.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from helpers import device as devices
+from helpers.errors import UserError
+from helpers.prompts import Prompt
+
+_PLACEHOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+class LocalAnnotator:
+    """Label log-probabilities of a causal language model, read from the position after the prompt.
+
+    Parameters
+    ----------
+    name
+        What records and charts call the annotator.
+    folder
+        A transformers folder with model and tokenizer, or a hub id.
+    model_hash
+        What identifies the weights, for the provenance; by default the hub's commit or a hash of the folder's files.
+    compute
+        `bfloat16` or `float32`; by default what the processor does fastest.
+    """
+
+    def __init__(self, name: str, folder: Path | str, *, model_hash: str | None = None, compute: str | None = None):
+        self.name = name
+        self.device = devices.pick()
+        self.compute = compute or str(devices.dtype(self.device)).removeprefix("torch.")
+        dtype = getattr(torch, self.compute)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().to(self.device)
+        except (OSError, ValueError) as error:
+            raise UserError(f"annotator {name}: cannot load a causal language model from {folder}: {error}") from None
+        self.window = model.config.max_position_embeddings
+        self.model = model
+        self.model_hash = model_hash or _hash_of(folder, model)
+
+    def use(self, prompt: Prompt) -> None:
+        """Prepare for one prompt: tokenise what surrounds the text and compute the shared prefix.
+
+        Raises
+        ------
+        UserError
+            If the tokenizer gives two labels the same tokens.
+        """
+        before, after = self._chat(prompt.instruction).split(_PLACEHOLDER)
+        self._prefix = self._encode(before, special=True)
+        self._suffix = self._encode(after, special=True)
+        self._labels = [self._encode(label, special=False) for label in prompt.labels]
+        if len(set(map(tuple, self._labels))) < len(self._labels):
+            raise UserError(f"annotator {self.name}: two of the labels {prompt.labels} have the same tokens")
+        with torch.inference_mode():
+            ids = torch.tensor([self._prefix], device=self.device)
+            self._cache = self.model(ids, use_cache=True, logits_to_keep=1).past_key_values
+
+    def provenance(self) -> dict:
+        """Model hash, number type and versions."""
+        return {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens of each text alone, int array (texts,)."""
+        return np.array([len(ids) for ids in self._encode_texts(texts)], dtype=int)
+
+    @property
+    def room(self) -> int:
+        """Longest text, in tokens, that fits into the model's window with this prompt and the longest label."""
+        return self.window - len(self._prefix) - len(self._suffix) - max(map(len, self._labels))
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Log-probability of every label for texts of one length.
+
+        A label that is a single token needs one pass for all of them; a longer one is scored in full by a pass of its
+        own, log p(t1) + log p(t2 | t1) + …
+
+        Parameters
+        ----------
+        texts
+            Texts with the same number of tokens (see `lengths`).
+
+        Returns
+        -------
+        np.ndarray
+            float64 (texts, labels), natural logarithms, all <= 0; exp of a row sums to 1 minus the missing mass.
+        """
+        bodies = [ids + self._suffix for ids in self._encode_texts(texts)]
+        out = np.empty((len(texts), len(self._labels)))
+        first = self._log_softmax_after(bodies, [[]])[:, 0]
+        for k, label in enumerate(self._labels):
+            out[:, k] = first[:, label[0]]
+            if len(label) > 1:
+                rest = self._log_softmax_after(bodies, [label[:-1]], keep=len(label) - 1)
+                out[:, k] += sum(rest[:, i, token] for i, token in enumerate(label[1:]))
+        return out
+
+    @torch.inference_mode()
+    def _log_softmax_after(self, bodies: list[list[int]], endings: list[list[int]], keep: int = 1) -> np.ndarray:
+        """Log-probabilities of the next token at the last `keep` positions, (texts, keep, vocabulary)."""
+        ids = torch.tensor([body + endings[0] for body in bodies], device=self.device)
+        cache = DynamicCache(config=self.model.config)
+        for index, layer in enumerate(self._cache.layers):
+            cache.update(_repeat(layer.keys, len(bodies)), _repeat(layer.values, len(bodies)), index)
+        logits = self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=keep).logits
+        return torch.log_softmax(logits.double(), dim=-1).cpu().numpy()
+
+    def _chat(self, instruction: str) -> str:
+        """The whole prompt as the model's chat template writes it, with a placeholder for the text."""
+        content = f"{instruction}\n{_PLACEHOLDER}"
+        if self.tokenizer.chat_template is None:
+            return f"{content}\nAnswer: "
+        turn = [{"role": "user", "content": content}]
+        return self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+
+    def _encode(self, text: str, *, special: bool) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)
+
+    def _encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of corpus texts. A text may spell out `<|im_end|>`: it is read as letters, never as the mark."""
+        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+def _repeat(shared: Tensor, times: int) -> Tensor:
+    """(1, heads, positions, width) seen `times` times, without copying."""
+    return shared.expand(times, -1, -1, -1)
+
+
+def _hash_of(folder: Path | str, model: torch.nn.Module) -> str:
+    """The hub's commit of a hub model, else sha256 over the folder's weight files."""
+    if commit := getattr(model.config, "_commit_hash", None):
+        return commit
+    digest = hashlib.sha256()
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

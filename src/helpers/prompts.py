@@ -1,0 +1,64 @@
+"""Prompts: how a task is put to an annotator. The wordings are data, in `prompts.yml`."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One wording for one corpus.
+
+    Attributes
+    ----------
+    name
+        `prompt1`, `prompt2`, …: the name in `prompts.yml`.
+    instruction
+        What stands in the user's turn before the text.
+    labels
+        The answers to be scored, in the order of the class indices.
+    """
+
+    name: str
+    instruction: str
+    labels: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of everything the annotator is told apart from the text."""
+        return hashlib.sha256("\0".join([self.instruction, *self.labels]).encode()).hexdigest()
+
+
+@cache
+def wordings() -> dict[str, dict[str, str]]:
+    """Task -> wording -> template."""
+    return yaml.safe_load(Path(__file__).with_name("prompts.yml").read_text(encoding="utf-8"))
+
+
+def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) -> Prompt:
+    """The wording `name` with the corpus's labels filled in.
+
+    `task` is a key of `prompts.yml`; by default `sentiment` where the labels are its words, else `classify`.
+
+    Raises
+    ------
+    UserError
+        If the task or the wording is unknown.
+    """
+    if task is None:
+        task = "sentiment" if set(corpus.labels) <= {"negative", "neutral", "positive"} else "classify"
+    if task not in wordings():
+        raise UserError(f"no task is called {task!r}: the known ones are {', '.join(wordings())}")
+    if name not in wordings()[task]:
+        raise UserError(f"task {task!r} has no wording {name!r}: it has {', '.join(wordings()[task])}")
+    *most, last = corpus.labels
+    in_words = f"{', '.join(most)} or {last}"
+    # str.replace and not str.format: a label may hold braces.
+    instruction = wordings()[task][name].replace("{about}", corpus.about).replace("{labels}", in_words)
+    return Prompt(name, instruction, corpus.labels)
