@@ -1,0 +1,11 @@
+"""Measures of students and annotators: arrays in, plain numbers or tidy frames out, no files.
+
+- `accuracy`     how good the predictions are, and whether they repeat the annotator's mistakes
+- `stability`    how much the predictions change from seed to seed
+- `intervals`    uncertainty of any of these, over seeds and test texts
+- `plateau`      what more labels buy
+- `propagation`  the error decomposition on texts with several raters
+- `toy`          the same decomposition where every term has a closed form
+
+Shapes used throughout: S seeds (one run each), T test texts, K classes. Class ids are integers 0..K-1.
+"""

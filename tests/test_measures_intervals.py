@@ -1,0 +1,318 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.special import ndtr
+
+from helpers.measures.accuracy import accuracy, macro_f1
+from helpers.measures.intervals import (
+    Interval,
+    log_variance_ratio,
+    paired_bootstrap,
+    paired_difference,
+    stability_difference,
+    text_weights,
+)
+from helpers.measures.stability import krippendorff_alpha, pairwise_disagreement, unchanged_share
+
+STABILITY = {
+    "krippendorff_alpha": lambda pred: krippendorff_alpha(pred, n_classes=3),
+    "pairwise_disagreement": pairwise_disagreement,
+    "unchanged_share": unchanged_share,
+}
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def noisy_runs(seed, n_seeds, n_texts, noise):
+    draw = rng(seed)
+    base = draw.integers(0, 3, n_texts)
+    other = draw.integers(0, 3, (n_seeds, n_texts))
+    return np.where(draw.random((n_seeds, n_texts)) < noise, other, base)
+
+
+def crossed_correctness(draw, n_seeds, n_texts, seed_sd):
+    """Two arms on the same texts, correct where skill + text + seed exceed noise, and their true gap."""
+    easy = draw.normal(0, 1.2, n_texts)
+    arms, gap = [], 0.0
+    for skill, sign in ((1.6, 1), (1.3, -1)):
+        latent = skill + easy + draw.normal(0, 0.8, n_texts) + draw.normal(0, seed_sd, (n_seeds, 1))
+        arms.append((draw.normal(0, 0.7, (n_seeds, n_texts)) < latent).astype(float))
+        gap += sign * ndtr(skill / np.sqrt(1.2**2 + 0.8**2 + 0.7**2 + seed_sd**2))
+    return *arms, gap
+
+
+def test_interval_reads_its_direction():
+    assert Interval(0.1, 0.05, 0.2).excludes_zero
+    assert Interval(0.1, 0.05, 0.2).sign == 1
+    assert Interval(-0.1, -0.2, -0.05).sign == -1
+    assert Interval(0.1, -0.1, 0.3).sign == 0
+    assert not Interval(0.1, 0.0, 0.3).excludes_zero
+    assert not Interval(0.1, np.nan, np.nan).excludes_zero
+    assert Interval(0.1, np.nan, np.nan).sign == 0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Interval(0.1, 0.0, 0.2).low = 1.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    hnp.arrays(float, (2, 4, 9), elements=st.sampled_from([0.0, 1.0])),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.5, 0.95]),
+)
+def test_interval_holds_its_estimate_and_repeats_with_the_same_seed(correct, seed, level):
+    a, b = correct
+    interval = paired_difference(a, b, rng=rng(seed), n_boot=50, level=level)
+    assert interval.low <= interval.effect <= interval.high
+    assert interval.effect == pytest.approx(a.mean() - b.mean())
+    assert interval == paired_difference(a, b, rng=rng(seed), n_boot=50, level=level)
+
+
+def test_swapping_the_arms_mirrors_the_interval():
+    a, b, _ = crossed_correctness(rng(1), 5, 400, 0.2)
+    forward, backward = (paired_difference(*arms, rng=rng(2)) for arms in ((a, b), (b, a)))
+    assert forward.effect == pytest.approx(-backward.effect)
+    assert forward.high == pytest.approx(-backward.low, abs=0.004)
+
+
+def test_identical_arms_differ_by_exactly_nothing():
+    a = rng().integers(0, 2, (3, 50))
+    assert paired_difference(a, a, rng=rng()) == Interval(0.0, 0.0, 0.0)
+
+
+def test_pairing_by_text_is_what_makes_intervals_short():
+    a, b, _ = crossed_correctness(rng(3), 5, 500, 0.0)
+    paired = paired_difference(a, b, rng=rng())
+    unpaired = paired_difference(a, b[:, rng(4).permutation(500)], rng=rng())
+    assert paired.high - paired.low < 0.8 * (unpaired.high - unpaired.low)
+
+
+def test_closed_form_and_general_bootstrap_agree():
+    a, b, _ = crossed_correctness(rng(5), 4, 200, 0.3)
+    fast = paired_difference(a, b, rng=rng(6), n_boot=8000)
+    general = paired_bootstrap(lambda x, y: x.mean() - y.mean(), a, b, rng=rng(7), n_boot=8000)
+    assert fast.effect == pytest.approx(general.effect)
+    width = fast.high - fast.low
+    assert fast.low == pytest.approx(general.low, abs=0.04 * width)
+    assert fast.high == pytest.approx(general.high, abs=0.04 * width)
+
+
+def test_widths_match_theory_where_one_level_is_all_there_is():
+    # Seeds only: a t interval on three means, half-width t(2) * s / sqrt(3).
+    level = np.array([[0.1], [0.2], [0.4]])
+    seeds = paired_difference(np.repeat(level, 30, axis=1), np.zeros((3, 30)), rng=rng(), n_boot=200_000)
+    expected = 4.3027 * level.std(ddof=1) / np.sqrt(3)
+    assert (seeds.high - seeds.low) / 2 == pytest.approx(expected, rel=0.02)
+    # Texts only: every seed is right on the same half of 1000 texts.
+    correct = np.tile(np.arange(1000) % 2, (3, 1))
+    texts = paired_difference(correct, np.zeros_like(correct), rng=rng(), n_boot=10_000)
+    assert (texts.high - texts.low) / 2 == pytest.approx(1.96 * 0.5 / np.sqrt(1000), rel=0.05)
+
+
+def test_an_arm_without_seeds_is_shared_by_all():
+    student = rng().integers(0, 2, (4, 100))
+    annotator = rng(1).integers(0, 2, 100)
+    expected = paired_difference(student, np.tile(annotator, (4, 1)), rng=rng(2))
+    assert paired_difference(student, annotator, rng=rng(2)) == expected
+    assert paired_difference(annotator, student, rng=rng(2)).effect == pytest.approx(-expected.effect)
+
+
+def test_one_seed_gives_an_effect_and_no_interval():
+    one = np.ones((1, 20))
+    for interval in (
+        paired_difference(one, np.zeros((1, 20)), rng=rng()),
+        paired_bootstrap(np.mean, one, rng=rng()),
+    ):
+        assert interval.effect == 1.0
+        assert np.isnan([interval.low, interval.high]).all()
+
+
+def test_bootstrap_serves_statistics_with_gold_beside_runs():
+    gold = rng(1).integers(0, 3, 300)
+    good, bad = (np.where(rng(2 + i).random((5, 300)) < p, gold, 0) for i, p in enumerate((0.9, 0.5)))
+
+    def gap(a, b, gold):
+        return (macro_f1(a, gold, n_classes=3) - macro_f1(b, gold, n_classes=3)).mean()
+
+    interval = paired_bootstrap(gap, good, bad, gold, rng=rng(), n_boot=300)
+    assert interval.effect == pytest.approx(gap(good, bad, gold))
+    assert interval.sign == 1
+    assert interval == paired_bootstrap(gap, good, bad, gold, rng=rng(), n_boot=300)
+
+
+def test_bootstrap_of_texts_alone_is_the_percentile_interval():
+    gold = np.zeros(400, int)
+    annotator = (np.arange(400) % 4 == 0).astype(int)
+    interval = paired_bootstrap(accuracy, annotator, gold, rng=rng(), n_boot=4000)
+    assert interval.effect == 0.75
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * np.sqrt(0.75 * 0.25 / 400), rel=0.06)
+
+
+def test_bootstrap_resamples_seeds_and_texts_alike_in_all_arrays():
+    table = rng().random((4, 50))
+
+    def spread(a, b, c):
+        assert a.shape == b.shape
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a[:1].shape, c.shape)
+        return a.mean() - b.mean()
+
+    assert paired_bootstrap(spread, table, table, table[:1], rng=rng(), n_boot=20) == Interval(0, 0, 0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_interval_holds_its_estimate_even_where_every_draw_lies_on_one_side(sign):
+    # Resampled texts always repeat some, so their number of distinct values only falls.
+    interval = paired_bootstrap(lambda x: sign * len(np.unique(x)), np.arange(30), rng=rng(), n_boot=100)
+    assert interval.effect == sign * 30
+    assert (interval.high if sign == 1 else interval.low) == interval.effect
+    assert (interval.low if sign == 1 else interval.high) != interval.effect
+
+
+@pytest.mark.parametrize(("rare", "has_interval"), [(1, False), (9, True)])
+def test_a_few_undefined_draws_are_dropped_and_many_leave_no_interval(rare, has_interval):
+    gold, pred = (np.arange(20) < rare).astype(int), np.arange(20) % 2
+
+    def recall(pred, gold):
+        return pred[gold == 1].mean() if gold.any() else np.nan
+
+    draws_without_the_class = (1 - rare / 20) ** 20
+    assert (draws_without_the_class < 0.001) == has_interval
+    interval = paired_bootstrap(recall, pred, gold, rng=rng(), n_boot=2000)
+    assert np.isfinite(interval.effect)
+    assert np.isfinite([interval.low, interval.high]).all() == has_interval
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((np.ones((3, 5)), np.ones((3, 6))), "numbers of texts"),
+        ((np.ones((3, 5)), np.ones((4, 5))), "numbers of seeds"),
+        ((np.ones((3, 5)), np.ones(4)), "numbers of texts"),
+        ((), "at least one array"),
+        ((np.float64(1),), "at least one array"),
+    ],
+)
+def test_bootstrap_refuses_arrays_that_do_not_fit(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        paired_bootstrap(lambda *a: 0.0, *arrays, rng=rng(), n_boot=2)
+
+
+def test_options_are_checked():
+    table = np.ones((3, 5))
+    with pytest.raises(TypeError, match=r"numpy\.random\.Generator"):
+        paired_difference(table, table, rng=0)
+    with pytest.raises(ValueError, match=r"95 % is 0\.95"):
+        paired_difference(table, table, rng=rng(), level=95)
+    with pytest.raises(ValueError, match="n_boot"):
+        paired_difference(table, table, rng=rng(), n_boot=0)
+    with pytest.raises(ValueError, match="same seeds"):
+        paired_difference(table, np.ones((2, 5)), rng=rng())
+
+
+def test_text_weights_are_multinomial():
+    weights = text_weights(10, rng=rng(), n_boot=20_000)
+    assert (weights.sum(1) == 10).all()
+    np.testing.assert_allclose(weights.mean(0), 1, atol=0.03)
+    np.testing.assert_allclose(weights.var(0), 0.9, atol=0.05)
+
+
+@pytest.mark.parametrize("statistic", sorted(STABILITY))
+def test_stability_difference_agrees_with_the_general_bootstrap(statistic):
+    a, b = noisy_runs(0, 5, 150, 0.2), noisy_runs(1, 5, 150, 0.4)
+    measure = STABILITY[statistic]
+    fast = stability_difference(a, b, statistic=statistic, rng=rng(), n_boot=1500)
+    slow = paired_bootstrap(lambda x, y: measure(x) - measure(y), a, b, rng=rng(1), n_boot=1500)
+    assert fast.effect == pytest.approx(measure(a) - measure(b))
+    width = fast.high - fast.low
+    assert fast.low == pytest.approx(slow.low, abs=0.1 * width)
+    assert fast.high == pytest.approx(slow.high, abs=0.1 * width)
+    assert fast.low < fast.effect < fast.high
+
+
+@pytest.mark.parametrize("statistic", sorted(STABILITY))
+def test_stability_bootstrap_is_not_pulled_towards_agreement(statistic):
+    # Were seeds drawn with replacement, a fifth of the pairs would be a seed against itself, and draws for
+    # the noisy arm would be centred well off its estimate.
+    quiet, noisy = np.tile(noisy_runs(0, 1, 400, 0.0), (5, 1)), noisy_runs(0, 5, 400, 0.6)
+    interval = stability_difference(noisy, quiet, statistic=statistic, rng=rng(), n_boot=2000)
+    middle = (interval.low + interval.high) / 2
+    assert middle == pytest.approx(interval.effect, abs=0.08 * (interval.high - interval.low))
+
+
+def test_stability_difference_needs_three_seeds_and_a_known_statistic():
+    two = noisy_runs(0, 2, 50, 0.3)
+    interval = stability_difference(two, two[::-1], statistic="pairwise_disagreement", rng=rng())
+    assert interval.effect == 0
+    assert np.isnan(interval.low)
+    with pytest.raises(ValueError, match="krippendorff_alpha, pairwise_disagreement, unchanged_share"):
+        stability_difference(two, two, statistic="kappa", rng=rng())
+    with pytest.raises(ValueError, match="same seeds and texts"):
+        stability_difference(two, two[:, :9], statistic="pairwise_disagreement", rng=rng())
+
+
+def test_undefined_alpha_gives_no_interval():
+    collapsed = np.zeros((4, 60), int)
+    interval = stability_difference(
+        noisy_runs(0, 4, 60, 0.3), collapsed, statistic="krippendorff_alpha", rng=rng()
+    )
+    assert np.isnan([interval.effect, interval.low, interval.high]).all()
+
+
+def test_variance_ratio_by_hand_and_by_scale():
+    a, b = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.5, 0.6, 0.6])
+    interval = log_variance_ratio(a, b)
+    assert interval.effect == pytest.approx(np.log(a.var(ddof=1) / b.var(ddof=1)))
+    assert interval.low < interval.effect < interval.high
+    doubled = log_variance_ratio(2 * a, b)
+    assert doubled.effect - interval.effect == pytest.approx(np.log(4))
+    assert doubled.high - doubled.low == pytest.approx(interval.high - interval.low)
+
+
+def test_variance_ratio_stays_silent_where_it_knows_nothing():
+    three = log_variance_ratio(np.array([0.1, 0.2, 0.4]), np.array([0.1, 0.3, 0.2]))
+    assert np.isfinite(three.effect)
+    assert np.isnan([three.low, three.high]).all()
+    constant = log_variance_ratio(np.full(6, 0.5), rng().random(6))
+    assert np.isnan([constant.effect, constant.low, constant.high]).all()
+    # Without its one deviating run the second set is constant, so the jackknife has no answer.
+    lone = log_variance_ratio(rng().random(5), np.array([0.5, 0.5, 0.5, 0.5, 0.9]))
+    assert np.isfinite(lone.effect)
+    assert np.isnan(lone.low)
+
+
+def test_variance_ratio_covers_the_truth():
+    draw, hits = rng(), 0
+    for _ in range(1000):
+        interval = log_variance_ratio(draw.normal(0, 3, 6), draw.normal(0, 1, 6))
+        hits += interval.low <= np.log(9) <= interval.high
+    assert 0.92 < hits / 1000 < 0.98
+
+
+def coverage(n_seeds, seed_sd, *, n_worlds=1500):
+    """Share of simulated worlds whose interval holds the truth; one standard error is 0.006."""
+    draw, hits = rng(n_seeds), 0
+    for _ in range(n_worlds):
+        a, b, gap = crossed_correctness(draw, n_seeds, 400, seed_sd)
+        interval = paired_difference(a, b, rng=draw, n_boot=500)
+        hits += interval.low <= gap <= interval.high
+    return hits / n_worlds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed_sd", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_paired_difference_covers_the_truth(n_seeds, seed_sd):
+    # In terms of accuracy, runs have an sd of 1.3, 1.8 and 3 points over seeds.
+    assert 0.92 <= coverage(n_seeds, seed_sd) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_paired_difference_is_conservative_at_worst_where_seeds_do_not_matter(n_seeds):
+    assert 0.94 <= coverage(n_seeds, 0.0) <= 0.99
