@@ -1,0 +1,194 @@
+"""The command line: `label-risk`. Thin: every command is a few calls into the library."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from helpers import studies
+from helpers.errors import UserError
+
+app = typer.Typer(
+    name="label-risk",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="What LLM labels cost a small classifier: annotate, train, measure, and read it as a book.",
+)
+
+StudyFile = Annotated[str, typer.Argument(metavar="STUDY", help="A study file.")]
+CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Only this corpus; may be repeated.")]
+DEFAULT = "studies/default.yml"
+
+
+def main() -> None:
+    """Run the command line; a `UserError` becomes one line and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"label-risk: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("label-risk: stopped; what was finished is kept, the same command goes on from there", err=True)
+        sys.exit(130)
+
+
+@app.command(epilog="Example: `label-risk doctor`")
+def doctor() -> None:
+    """Say what this machine has and what is missing. Exits 1 if something must be mended."""
+    from helpers import doctor as surgery
+
+    findings = list(surgery.examine())
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        typer.echo(f"{'ok' if finding.ok else '!!'}  {finding.what:{width}}  {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command(epilog="Example: `label-risk fetch minilm hutto2014`")
+def fetch(names: Annotated[list[str] | None, typer.Argument(help="Artifacts; none means all.")] = None) -> None:
+    """Download artifacts into the cache and check them by sha256."""
+    from helpers import artifacts
+
+    for name in names or artifacts.registry():
+        typer.echo(f"{name}: {artifacts.fetch(name)}")
+
+
+@app.command(epilog="Example: `label-risk annotate studies/default.yml --corpus tweets --annotator smollm2-135m`")
+def annotate(
+    study: StudyFile,
+    corpus: CorpusOption = None,
+    annotator: Annotated[list[str] | None, typer.Option(help="Only this annotator; may be repeated.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Another wording than the study's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables, instead of the ledger's.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; by default all cores.")] = None,
+) -> None:
+    """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone."""
+    import torch
+
+    from helpers import annotations, annotators, places, prompts
+
+    plan = studies.load(study)
+    if threads:
+        torch.set_num_threads(threads)
+    folder = out or places.ledger() / "annotations"
+    for spec in annotator or plan.annotators:
+        loaded = None
+        for name in corpus or plan.corpus_names:
+            texts = plan.corpus(name)
+            wording = prompts.render(texts, prompt or plan.prompt)
+            file = annotations.path(folder, name, annotators.name_of(spec), wording.name)
+            if file.is_file():
+                typer.echo(f"{places.shown(file)}: there already")
+                continue
+            loaded = loaded or annotators.load(spec)
+            written = annotations.annotate(texts, loaded, wording, folder=folder)
+            failed = annotations.read(written, texts, wording).failures
+            typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
+
+
+@app.command(epilog="Example: `label-risk run studies/quick.yml`")
+def run(
+    study: StudyFile,
+    corpus: CorpusOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+) -> None:
+    """Train the runs that the ledger lacks. Interrupt it at will: the same command goes on."""
+    from helpers import sweep
+    from helpers.ledger import Ledger
+
+    plan = studies.load(study)
+    trained = sweep.run(plan, Ledger(), corpora=corpus, workers=workers)
+    typer.echo(f"{trained} runs trained" if trained else "nothing to do: every run of the study is in the ledger")
+
+
+@app.command(epilog="Example: `label-risk status studies/default.yml`")
+def status(study: StudyFile) -> None:
+    """Say what of a study is done, and what the rest will cost."""
+    from helpers import progress
+    from helpers.ledger import Ledger
+
+    typer.echo(progress.report(studies.load(study), Ledger()))
+
+
+@app.command(epilog="Example: `label-risk compact studies/default.yml`")
+def compact(study: StudyFile) -> None:
+    """Write the study's finished runs into one file of `results/`, the ledger that is committed."""
+    from helpers import ledger, places
+
+    plan, book = studies.load(study), ledger.Ledger()
+    keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
+    file = places.ROOT / "results" / f"{plan.name}.parquet"
+    ledger.compact([book[key] for key in keys if key in book], file)
+    typer.echo(f"{places.shown(file)}: {sum(key in book for key in keys)} of {len(keys)} runs")
+
+
+@app.command(epilog="Example: `label-risk verdicts studies/default.yml --json`")
+def verdicts(
+    study: StudyFile, as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False
+) -> None:
+    """Print the verdict of every finding for every corpus and annotator."""
+    from helpers import findings
+
+    table = findings.verdicts(studies.load(study))
+    if as_json:
+        typer.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
+    else:
+        typer.echo(table.to_string(index=False, float_format="{:.3f}".format))
+
+
+@app.command(epilog="Example: `label-risk verify studies/default.yml --sample 5`")
+def verify(
+    study: StudyFile = DEFAULT,
+    sample: Annotated[int, typer.Option(min=0, help="Runs to train again, or texts to annotate again.")] = 5,
+    short: Annotated[bool, typer.Option("--short", help="Draw from the cheapest quarter of the runs.")] = False,
+    again: Annotated[bool, typer.Option("--annotations", help="Check annotations, and not runs.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draw; by default another one each time.")] = None,
+) -> None:
+    """Compute a random sample again and compare it with what is stored. Exits 1 on a mismatch."""
+    import numpy as np
+
+    from helpers import verify as verification
+    from helpers.ledger import Ledger
+
+    plan = studies.load(study)
+    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
+    rng, ok = np.random.default_rng(seed), True
+
+    def show(checks) -> None:
+        nonlocal ok
+        for check in checks:
+            ok &= check.ok
+            typer.echo(f"{'ok' if check.ok else 'MISMATCH'}  {check.what}: {check.detail}")
+
+    typer.echo(f"drawn with --seed {seed}")
+    if again:
+        show(verification.annotate_again(plan, sample, rng=rng))
+    else:
+        ledger = Ledger()
+        show(verification.digests(plan, ledger))
+        show(verification.retrain(verification.sample(plan, ledger, sample, rng=rng, short=short), ledger))
+    typer.echo(
+        "everything agrees" if ok else "label-risk: what is stored is not what the code gives; see MISMATCH above",
+        err=not ok,
+    )
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command(epilog="Example: `label-risk book studies/quick.yml --out quick-book`")
+def book(
+    study: StudyFile = DEFAULT,
+    out: Annotated[Path, typer.Option(help="Folder for the built book; `_build` in it holds the pages.")] = Path(),
+) -> None:
+    """Execute the notebooks on a study and build the book."""
+    from helpers import places, report
+
+    index = report.build(Path(study), out=out)
+    typer.echo(f"read it: {places.shown(index)}")
+
+
+if __name__ == "__main__":
+    main()

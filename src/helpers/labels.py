@@ -1,0 +1,137 @@
+"""Label sources: pure functions from gold and annotations to training targets.
+
+A source says whose labels a student gets and which texts it sees. A new mitigation is one function decorated with
+`method`: it takes a `Pool` and returns the rows it keeps, with a target distribution for each.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.annotations import Annotations
+from helpers.errors import UserError
+from helpers.measures.stability import label_entropy
+
+
+@dataclass(frozen=True, order=True)
+class LabelSource:
+    """Where a student's labels come from.
+
+    Attributes
+    ----------
+    method
+        A name in `METHODS`: `gold`, `annotator`, `entropy` (keep the labels of lowest entropy), `vote`.
+    annotators
+        The annotators involved; none for gold.
+    keep
+        Share of the texts that is kept, in (0, 1].
+    """
+
+    method: str
+    annotators: tuple[str, ...] = ()
+    keep: float = 1.0
+
+    def __str__(self) -> str:
+        who = "+".join(self.annotators) or "people"
+        share = "" if self.keep == 1 else f" {self.keep:g}"
+        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a label source may look at: the training subset and nothing else.
+
+    Attributes
+    ----------
+    rows
+        Positions in the corpus of the training texts, int array (n,).
+    gold
+        Their gold classes, int array (n,).
+    annotations
+        Annotator -> table for the whole corpus, in the order of the source's annotators.
+    n_labels
+        Number of classes K.
+    """
+
+    rows: np.ndarray
+    gold: np.ndarray
+    annotations: dict[str, Annotations]
+    n_labels: int
+
+    def probs(self, annotator: str) -> np.ndarray:
+        """Renormalised label probabilities of the training texts, (n, K); nan where the annotator failed."""
+        return self.annotations[annotator].probs[self.rows]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a student is trained on: row positions (m,) and a target distribution for each, float32 (m, K)."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+
+
+Method = Callable[[Pool, LabelSource], Targets]
+METHODS: dict[str, Method] = {}
+
+
+def method(function: Method) -> Method:
+    """Register a label source under its function's name."""
+    METHODS[function.__name__] = function
+    return function
+
+
+def make(source: LabelSource, pool: Pool) -> Targets:
+    """Training targets of `source` on the texts of `pool`. Texts that an annotator failed on are left out.
+
+    Raises
+    ------
+    UserError
+        If the method is unknown, or it leaves no text to train on.
+    """
+    if source.method not in METHODS:
+        raise UserError(f"no label source is called {source.method!r}: the known ones are {', '.join(METHODS)}")
+    made = METHODS[source.method](pool, source)
+    if not len(made.rows):
+        raise UserError(f"{source} leaves no text to train on: its annotators failed on all {len(pool.rows)}")
+    return made
+
+
+@method
+def gold(pool: Pool, source: LabelSource) -> Targets:
+    """The gold labels."""
+    return Targets(pool.rows, _one_hot(pool.gold, pool.n_labels))
+
+
+@method
+def annotator(pool: Pool, source: LabelSource) -> Targets:
+    """The most probable label of one annotator."""
+    return _hard(pool, pool.probs(source.annotators[0]))
+
+
+@method
+def entropy(pool: Pool, source: LabelSource) -> Targets:
+    """The labels of one annotator with the lowest entropy: the share `keep` of the texts (the paper's filter)."""
+    probs = pool.probs(source.annotators[0])
+    order = np.argsort(label_entropy(probs), kind="stable")  # nan, a failure, sorts last
+    chosen = np.sort(order[: round(source.keep * len(order))])
+    return _hard(pool, np.where(np.isin(np.arange(len(probs)), chosen)[:, None], probs, np.nan))
+
+
+@method
+def vote(pool: Pool, source: LabelSource) -> Targets:
+    """One vote an annotator for its most probable label; a tie goes to the higher mean probability."""
+    probs = np.stack([pool.probs(name) for name in source.annotators])
+    votes = _one_hot(np.nan_to_num(probs).argmax(axis=2), pool.n_labels).sum(axis=0)
+    return _hard(pool, votes + np.clip(probs.mean(axis=0), 0, 0.999))
+
+
+def _one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
+    return np.eye(n_labels, dtype=np.float32)[labels]
+
+
+def _hard(pool: Pool, scores: np.ndarray) -> Targets:
+    """The class of highest score for every text that has scores."""
+    known = np.isfinite(scores).all(axis=1)
+    return Targets(pool.rows[known], _one_hot(scores[known].argmax(axis=1), pool.n_labels))

@@ -1,0 +1,108 @@
+"""Check that what is stored is what the code gives: digests of all, and a random sample computed again.
+
+Training is deterministic on one kind of machine. On another kind (other processor, other version of torch, bfloat16
+instead of float32) sums are rounded otherwise, and a hundred optimiser steps carry that into the predictions; then a run
+is compared by what it says and not by its digits.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+
+from helpers import annotations, annotators, device, prompts, sweep
+from helpers.ledger import Ledger, Record
+from helpers.studies import Run, Study
+
+#: Same machine: what storage as float16 rounds away, and no more.
+SAME_MACHINE = 1e-3
+#: Another kind of machine: share of test texts that get the same class, at least, and difference in accuracy, at most.
+OTHER_AGREEMENT, OTHER_ACCURACY = 0.85, 0.04
+#: Label log-probabilities, in nats, of texts scored in other batches: rounding of float32, and of bfloat16.
+NATS = {"float32": 1e-2, "bfloat16": 0.5}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Outcome of one comparison."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def digests(study: Study, ledger: Ledger) -> Iterator[Check]:
+    """Compare every finished run of the study with the digest that was stored with it; yields the failures only."""
+    for corpus in study.corpus_names:
+        for run in study.runs(corpus):
+            if run.key in ledger:
+                record = ledger[run.key]
+                if record.content_digest != record.digest:
+                    yield Check(
+                        f"{run} ({run.key[:12]})", False, "the stored probabilities are not those that were written"
+                    )
+
+
+def sample(study: Study, ledger: Ledger, size: int, *, rng: np.random.Generator, short: bool = False) -> list[Run]:
+    """Draw `size` finished runs, all different; with `short`, from the cheapest quarter."""
+    runs = {run.key: run for corpus in study.corpus_names for run in study.runs(corpus) if run.key in ledger}
+    pool = sorted(runs.values(), key=lambda run: (run.cost, run.key))
+    if short:
+        pool = pool[: max(size, len(pool) // 4)]
+    return [pool[i] for i in rng.permutation(len(pool))[:size]]
+
+
+def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
+    """Train `runs` again, in as many processes as there are cores, and compare with the ledger."""
+    if not runs:
+        return
+    workers = min(device.cores(), len(runs))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=sweep.one_thread) as pool:
+        for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
+            yield compare(run, ledger[run.key], fresh)
+
+
+def compare(run: Run, stored: Record, fresh: Record) -> Check:
+    """Compare a run that was trained again with what is stored of it."""
+    name = f"{run} ({run.key[:12]})"
+    before, now = stored.probs.astype(float), fresh.probs.astype(float)
+    if before.shape != now.shape:
+        return Check(name, False, f"stored for {before.shape} texts and labels, trained again for {now.shape}")
+    apart = float(np.abs(before - now).max())
+    if stored.environment == fresh.environment:
+        return Check(name, apart <= SAME_MACHINE, f"largest difference {apart:.1e}, allowed {SAME_MACHINE:.0e}")
+    gold = run.corpus.gold[run.corpus.test]
+    same = float((before.argmax(1) == now.argmax(1)).mean())
+    shift = float((now.argmax(1) == gold).mean() - (before.argmax(1) == gold).mean())
+    return Check(
+        name,
+        same >= OTHER_AGREEMENT and abs(shift) <= OTHER_ACCURACY,
+        f"another kind of machine: {same:.1%} of the predictions agree (at least {OTHER_AGREEMENT:.0%}), accuracy "
+        f"{shift:+.3f} (at most {OTHER_ACCURACY})",
+    )
+
+
+def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iterator[Check]:
+    """Score `size` random texts with each annotator again, spread over the corpora, and compare with the tables."""
+    for spec, name in zip(study.annotators, study.annotator_names, strict=True):
+        annotator = annotators.load(spec)
+        allowed = max(NATS[annotator.compute], NATS.get("float32"))
+        for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
+            corpus = study.corpus(corpus_name)
+            prompt = prompts.render(corpus, study.prompt)
+            table = annotations.lookup(corpus, name, prompt)
+            allowed = max(allowed, NATS[table.provenance["compute"]])
+            annotator.use(prompt)
+            for row in rng.choice(len(corpus.rows), share, replace=False):
+                if row in table.failures:
+                    continue
+                fresh = annotator.score([corpus.rows["text"].iloc[row]])[0]
+                apart = float(np.abs(fresh - table.logp[row]).max())
+                what = f"{name} on {corpus_name}, id {corpus.rows['id'].iloc[row]}"
+                yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
+
+
+def _shares(total: int, parts: int) -> list[int]:
+    return [total // parts + (i < total % parts) for i in range(parts)]
