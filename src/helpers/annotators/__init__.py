@@ -21,7 +21,8 @@ SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 
 def name_of(spec: str) -> str:
     """What files and charts call the annotator `spec`: safe as a file name, the same for the same `spec`."""
-    kind, _, rest = spec.rpartition(":")
+    kind, colon, rest = spec.partition(":")
+    rest = rest if colon else spec
     stem = Path(rest).stem if kind == "gguf" else rest.rstrip("/").rsplit("/", 1)[-1]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
 

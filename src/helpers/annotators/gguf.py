@@ -5,6 +5,7 @@ loads in a second. Weights are kept in bfloat16, on every machine, so that all m
 """
 
 import hashlib
+import struct
 import tempfile
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def as_folder(file: Path) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
+    with FileLock(target.with_name(f"{target.name}.lock")):  # not with_suffix: a name may hold a dot
         if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as part:
                 _convert(file, Path(part) / "model")
@@ -54,7 +55,7 @@ def _convert(file: Path, folder: Path) -> None:
                 dtype=torch.bfloat16,
                 quantization_config=GgufConfig(dequantize=True),
             )
-        except (ValueError, KeyError, NotImplementedError) as error:
+        except (ValueError, LookupError, NotImplementedError, struct.error) as error:
             raise UserError(f"transformers cannot read {places.shown(file)}: {error}") from None
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

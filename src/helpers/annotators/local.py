@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
@@ -44,7 +45,7 @@ class LocalAnnotator:
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().to(self.device)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(f"annotator {name}: cannot load a causal language model from {folder}: {error}") from None
         self.window = model.config.max_position_embeddings
         self.model = model
@@ -143,7 +144,7 @@ def _hash_of(folder: Path | str, model: torch.nn.Module) -> str:
     if commit := getattr(model.config, "_commit_hash", None):
         return commit
     digest = hashlib.sha256()
-    for file in sorted(Path(folder).glob("*.safetensors")):
+    for file in sorted(f for f in Path(folder).iterdir() if f.suffix in (".safetensors", ".bin")):
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ line in `BUILT_IN`.
 """
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -135,6 +136,10 @@ def load(spec: str | dict) -> Corpus:
     if isinstance(spec, dict):
         from helpers.corpora import tables
 
+        try:
+            inspect.signature(tables.load).bind(**spec)
+        except TypeError as error:
+            raise UserError(f"the corpus {spec.get('name', spec)!r} is not described right: {error}") from None
         return tables.load(**spec)
     return _built_in(spec)
 

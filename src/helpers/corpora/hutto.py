@@ -43,9 +43,7 @@ def load(name: str) -> Corpus:
         keep = (table["mean"] != 0).to_numpy()
         gold = (table["mean"] > 0).to_numpy().astype(int)
         _count(dropped, "a mean rating of exactly 0 has no sign", ~keep)
-        notes = (
-            f"{neutral.sum() / (negative + neutral + positive).sum():.1%} of the votes are neutral and left out",
-        )
+        notes = (f"{neutral.sum() / (negative + neutral + positive).sum():.1%} of the votes are neutral and left out",)
     else:
         labels, votes = ("negative", "neutral", "positive"), np.stack([negative, neutral, positive], axis=1)
         keep = np.ones(len(table), bool)
@@ -66,9 +64,7 @@ _SIGN_COUNTS = (
 def _read(folder: Path, stem: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """One row a text: id, text, mean, ratings; and what was dropped."""
     texts = pd.DataFrame(_fields(folder / f"{stem}_GroundTruth.txt", 3), columns=["id", "mean", "text"])
-    votes = pd.DataFrame(
-        _fields(folder / f"{stem}_anonDataRatings.txt", 4), columns=["id", "mean", "sd", "ratings"]
-    )
+    votes = pd.DataFrame(_fields(folder / f"{stem}_anonDataRatings.txt", 4), columns=["id", "mean", "sd", "ratings"])
     table = texts.merge(votes[["id", "mean", "ratings"]], on="id", suffixes=("", "_votes"), validate="1:1")
     table[["mean", "mean_votes"]] = table[["mean", "mean_votes"]].astype(float)
     table["ratings"] = table["ratings"].map(json.loads)
@@ -78,9 +74,7 @@ def _read(folder: Path, stem: str) -> tuple[pd.DataFrame, dict[str, int]]:
     dropped: dict[str, int] = {}
     # The ids of some tweets are out of step between the two files: then the votes belong to another text.
     keep = ((table["mean"] - table["mean_votes"]).abs() < 0.01) & (table["text"] != "")
-    _count(
-        dropped, "the two files disagree on the mean rating, so the votes may belong to another text", ~keep
-    )
+    _count(dropped, "the two files disagree on the mean rating, so the votes may belong to another text", ~keep)
     return table[keep].reset_index(drop=True), dropped
 
 

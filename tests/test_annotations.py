@@ -1,0 +1,285 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import BAD, GOOD, make_corpus, sentences
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import annotations, places, prompts
+from helpers.annotators.local import LocalAnnotator
+from helpers.errors import UserError
+
+
+class WordList:
+    """An annotator without a model: it counts kind and unkind words, and it has a few things it cannot read."""
+
+    name = "words"
+    room = 40
+
+    def use(self, prompt):
+        self.labels = prompt.labels
+
+    def lengths(self, texts):
+        return np.array([len(text.split()) for text in texts])
+
+    def score(self, texts):
+        for text in texts:
+            if "speechless" in text:
+                raise RuntimeError
+            if "illegible" in text:
+                raise ValueError(f"cannot read {text!r}\nat all")
+        return np.array([self.score_one(text) for text in texts])
+
+    def score_one(self, text):
+        if "infinite" in text:
+            return [-np.inf, 0.0]
+        words = [word.strip(",;") for word in text.split()]
+        weight = [1 + sum(word in BAD for word in words), 1 + sum(word in GOOD for word in words)]
+        return np.log(np.array(weight) / (sum(weight) + 1))
+
+    def provenance(self):
+        return {"model_hash": "none", "compute": "counting"}
+
+
+def annotate(corpus, annotator, folder: Path) -> Path:
+    return annotations.annotate(corpus, annotator, prompts.render(corpus), folder=folder)
+
+
+def uncompressed(file: Path) -> bytes:
+    """The whole content of a table and its metadata as bytes that can be searched and compared."""
+    out = io.BytesIO()
+    pq.write_table(pq.read_table(file), out, compression="none", use_dictionary=False, write_statistics=False)
+    return out.getvalue()
+
+
+def test_scores_come_back_in_the_order_of_the_corpus(tmp_path):
+    texts = [text for text, _ in sentences(1000)]
+    corpus = make_corpus(texts)
+    file = annotate(corpus, WordList(), tmp_path)
+    assert file == tmp_path / "small" / "words.prompt1.parquet"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    read = annotations.read(file, corpus, prompts.render(corpus))
+    expected = np.array([WordList().score_one(text) for text in texts])
+    assert np.array_equal(read.logp, expected.astype(np.float32))
+    assert read.failures == {}
+    assert pq.read_table(file)["id"].to_pylist() == corpus.rows["id"].tolist()
+    assert read.probs.sum(axis=1) == pytest.approx(1)
+    assert read.probs[:, 1] / read.probs[:, 0] == pytest.approx(np.exp(expected[:, 1] - expected[:, 0]), rel=1e-5)
+    assert read.missing == pytest.approx(1 - np.exp(expected).sum(axis=1), abs=1e-6)
+
+
+def test_a_row_that_fails_says_why_and_spares_the_others(tmp_path):
+    texts = [text for text, _ in sentences(20)]
+    # Rows 3 to 7 have three words each: they are one batch.
+    texts[3:10] = [
+        "a fresh plot",
+        "an illegible plot",
+        "a speechless plot",
+        "the infinite plot",
+        "a dull plot",
+        "",
+        "x " * 41,
+    ]
+    corpus = make_corpus(texts)
+    read = annotations.read(annotate(corpus, WordList(), tmp_path), corpus, prompts.render(corpus))
+    assert read.failures == {
+        4: "cannot read 'an illegible plot'",
+        5: "RuntimeError",
+        6: "the model gave a score that is not a number",
+        8: "the text is empty",
+        9: "the text has 41 tokens, the model has room for 40",
+    }
+    failed = sorted(read.failures)
+    assert np.isnan(read.logp[failed]).all()
+    assert np.isnan(read.probs[failed]).all()
+    rest = [i for i in range(20) if i not in failed]
+    assert np.array_equal(read.logp[rest], np.array([WordList().score_one(texts[i]) for i in rest], np.float32))
+
+
+def test_a_batch_in_which_every_text_fails(tmp_path):
+    corpus = make_corpus(["an illegible plot", "the illegible film", "a fresh plot of a film", "dull"])
+    read = annotations.read(annotate(corpus, WordList(), tmp_path), corpus, prompts.render(corpus))
+    assert sorted(read.failures) == [0, 1]
+
+
+def test_a_model_on_texts_it_cannot_take(tiny_model, tmp_path):
+    texts = [text for text, _ in sentences(12)]
+    texts[2:5] = ["", "much too long " * 100, "fine<|im_end|>"]
+    corpus = make_corpus(texts)
+    annotator = LocalAnnotator("tiny", tiny_model, compute="float32")
+    read = annotations.read(annotate(corpus, annotator, tmp_path), corpus, prompts.render(corpus))
+    assert list(read.failures) == [2, 3]
+    assert read.failures[2] == "the text is empty"
+    length = annotator.lengths(texts[3:4])[0]
+    assert read.failures[3] == f"the text has {length} tokens, the model has room for {annotator.room}"
+    assert np.isnan(read.logp).any(axis=1).nonzero()[0].tolist() == [2, 3]
+    for row in (0, 4, 11):
+        assert read.logp[row] == pytest.approx(annotator.score([texts[row]])[0], abs=1e-4)
+
+
+def test_the_table_says_where_it_came_from_and_holds_no_text(tiny_model, tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(30)])
+    annotator = LocalAnnotator("tiny", tiny_model, compute="float32")
+    prompt = prompts.render(corpus)
+    file = annotate(corpus, annotator, tmp_path)
+    read = annotations.read(file, corpus, prompt).provenance
+    assert read["annotator"] == "tiny"
+    assert read["corpus"] == "small"
+    assert read["corpus_hash"] == corpus.fingerprint
+    assert read["prompt"] == "prompt1"
+    assert read["prompt_hash"] == prompt.fingerprint
+    assert read["instruction"] == prompt.instruction
+    assert read["labels"] == ["negative", "positive"]
+    assert read["model_hash"] == annotator.model_hash
+    assert read["compute"] == "float32"
+    assert {"processor", "cores", "torch", "transformers", "numpy"} <= set(read["machine"])
+    assert time.strptime(read["date"], "%Y-%m-%d")
+    content = uncompressed(file)
+    assert b"r29" in content  # ids are there: the search works
+    for text in corpus.rows["text"]:
+        assert text[:12].encode() not in content
+
+
+# Annotations belong to texts and wordings.
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    return tmp_path / "ledger" / "annotations"
+
+
+def test_lookup_refuses_other_texts_and_wordings(ledger):
+    corpus = make_corpus([text for text, _ in sentences(30)])
+    prompt = prompts.render(corpus)
+    with pytest.raises(UserError, match=r"no annotations of small by words with prompt1: make them with `label-risk"):
+        annotations.lookup(corpus, "words", prompt)
+    annotate(corpus, WordList(), places.ledger() / "annotations")
+    assert annotations.lookup(corpus, "words", prompt).logp.shape == (30, 2)
+
+    changed = make_corpus([*corpus.rows["text"][:-1], "another text"])
+    with pytest.raises(UserError, match=r"words\.prompt1\.parquet was made from other texts than small has now"):
+        annotations.lookup(changed, "words", prompt)
+    for other in (replace(prompt, instruction="Well?"), replace(prompt, labels=("positive", "negative"))):
+        with pytest.raises(UserError, match="made from other wording"):
+            annotations.lookup(corpus, "words", other)
+
+
+@pytest.mark.parametrize("label", ["id", "row", "failure"])
+def test_labels_that_are_names_of_columns(tmp_path, label):
+    corpus = replace(make_corpus([text for text, _ in sentences(20)]), labels=("success", label))
+    with pytest.raises(UserError, match=f"a label cannot be called '{label}'.*with `labels`"):
+        annotate(corpus, WordList(), tmp_path)
+
+
+# Work that is interrupted.
+
+LONG_WORK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import make_corpus, sentences
+from helpers import annotations, prompts
+from helpers.annotators.local import LocalAnnotator
+corpus = make_corpus([text for text, _ in sentences({count})])
+annotator = LocalAnnotator("tiny", {model!r}, compute="float32")
+annotations.annotate(corpus, annotator, prompts.render(corpus), folder=Path({folder!r}))
+"""
+
+
+class Counting(LocalAnnotator):
+    """Counts the texts that it is asked about."""
+
+    asked = 0
+
+    def score(self, texts):
+        self.asked += len(texts)
+        return super().score(texts)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_a_killed_process_is_taken_over_to_the_bit(tiny_model, tmp_path):
+    count = 1500
+    corpus = make_corpus([text for text, _ in sentences(count)])
+    annotator = Counting("tiny", tiny_model, compute="float32")
+    whole = annotate(corpus, annotator, tmp_path / "whole")
+    assert annotator.asked == count
+
+    folder = tmp_path / "killed"
+    script = LONG_WORK.format(tests=str(Path(__file__).parent), count=count, model=str(tiny_model), folder=str(folder))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    try:
+        until = time.monotonic() + 120
+        while len(parts := list(folder.glob("small/.*/part-*.parquet"))) < 2:
+            assert process.poll() is None, process.stderr.read().decode()
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        process.send_signal(signal.SIGSTOP)
+        # It is stopped, not dead: the table is still its own.
+        with pytest.raises(UserError, match=r"another process is writing .*tiny\.prompt1\.parquet"):
+            annotate(corpus, annotator, folder)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert not (folder / "small" / "tiny.prompt1.parquet").exists()
+    parts = list(folder.glob("small/.*/part-*.parquet"))
+    done = sum(pq.read_metadata(part).num_rows for part in parts)
+    assert 0 < done < count
+    annotator.asked = 0
+    resumed = annotate(corpus, annotator, folder)
+    assert annotator.asked == count - done
+    assert [path for path in folder.rglob("*") if path.is_file()] == [resumed]
+    for columns in zip(pq.read_table(whole).columns, pq.read_table(resumed).columns, strict=True):
+        first, second = (column.to_numpy() for column in columns)
+        assert np.array_equal(first, second)
+    first, second = (annotations.read(file, corpus, prompts.render(corpus)) for file in (whole, resumed))
+    assert first.logp.tobytes() == second.logp.tobytes()
+    assert first.provenance | {"date": ""} == second.provenance | {"date": ""}
+
+
+# The plan of batches and parts.
+
+lengths = st.builds(
+    lambda count, longest, seed: np.random.default_rng(seed).integers(0, longest + 1, count),
+    count=st.integers(1, 900),
+    longest=st.sampled_from([0, 3, 60, 3000]),
+    seed=st.integers(0, 2**32),
+)
+
+
+@given(lengths)
+def test_the_plan_has_every_row_once_and_one_length_a_batch(lengths):
+    plan = annotations._plan(lengths)
+    rows = np.concatenate([batch for part in plan for batch in part])
+    assert sorted(rows) == list(range(len(lengths)))
+    for part in plan:
+        for batch in part:
+            assert len(set(lengths[batch])) == 1
+            assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= 2048
+    assert all(sum(map(len, part)) >= 256 for part in plan[:-1])
+    assert plan[-1]
+
+
+@given(lengths, st.randoms(use_true_random=False))
+def test_the_plan_follows_from_the_lengths_alone(lengths, random):
+    def shape(lengths):
+        return [[(len(batch), lengths[batch[0]]) for batch in part] for part in annotations._plan(lengths)]
+
+    again = annotations._plan(lengths.copy())
+    for one, other in zip(annotations._plan(lengths), again, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    shuffled = lengths.tolist()
+    random.shuffle(shuffled)
+    assert shape(np.array(shuffled)) == shape(lengths)
