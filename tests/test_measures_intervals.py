@@ -258,9 +258,7 @@ def test_stability_difference_needs_three_seeds_and_a_known_statistic():
 
 def test_undefined_alpha_gives_no_interval():
     collapsed = np.zeros((4, 60), int)
-    interval = stability_difference(
-        noisy_runs(0, 4, 60, 0.3), collapsed, statistic="krippendorff_alpha", rng=rng()
-    )
+    interval = stability_difference(noisy_runs(0, 4, 60, 0.3), collapsed, statistic="krippendorff_alpha", rng=rng())
     assert np.isnan([interval.effect, interval.low, interval.high]).all()
 
 

@@ -79,8 +79,7 @@ def test_fit_is_as_good_as_a_general_optimiser():
         starts = [(0.9, 1.0, c) for c in (0.05, 0.3, 1.0)]
         box = ([0, 0, 0.01], [1, np.inf, 2])
         best = min(
-            least_squares(lambda x, y=mean: power_law(*x) - y, s, bounds=box, x_scale=(1, 1, 0.1)).cost
-            for s in starts
+            least_squares(lambda x, y=mean: power_law(*x) - y, s, bounds=box, x_scale=(1, 1, 0.1)).cost for s in starts
         )
         assert ((fit.predict(SIZES) - mean) ** 2).sum() / 2 <= best * 1.001 + 1e-12
 
@@ -120,9 +119,7 @@ def test_fit_needs_five_sizes_to_be_identified():
 
 def test_fit_repeats_with_the_same_seed():
     accuracy = runs(power_law(0.9, 2.0, 0.5), 0.01)
-    assert fit_curve(SIZES, accuracy, rng=rng(3), n_boot=50) == fit_curve(
-        SIZES, accuracy, rng=rng(3), n_boot=50
-    )
+    assert fit_curve(SIZES, accuracy, rng=rng(3), n_boot=50) == fit_curve(SIZES, accuracy, rng=rng(3), n_boot=50)
 
 
 def test_curve_draws_have_the_spread_of_the_mean_over_seeds():

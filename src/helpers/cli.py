@@ -82,6 +82,7 @@ def annotate(
             wording = prompts.render(texts, prompt or plan.prompt)
             file = annotations.path(folder, name, annotators.name_of(spec), wording.name)
             if file.is_file():
+                annotations.read(file, texts, wording)  # says so if it was made from other texts
                 typer.echo(f"{places.shown(file)}: there already")
                 continue
             loaded = loaded or annotators.load(spec)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import entr
 
 from helpers.annotations import Annotations
 from helpers.errors import UserError
-from helpers.measures.stability import label_entropy
 
 
 @dataclass(frozen=True, order=True)
@@ -114,7 +114,7 @@ def annotator(pool: Pool, source: LabelSource) -> Targets:
 def entropy(pool: Pool, source: LabelSource) -> Targets:
     """The labels of one annotator with the lowest entropy: the share `keep` of the texts (the paper's filter)."""
     probs = pool.probs(source.annotators[0])
-    order = np.argsort(label_entropy(probs), kind="stable")  # nan, a failure, sorts last
+    order = np.argsort(entr(probs).sum(axis=1), kind="stable")  # nan, a failure, sorts last
     chosen = np.sort(order[: round(source.keep * len(order))])
     return _hard(pool, np.where(np.isin(np.arange(len(probs)), chosen)[:, None], probs, np.nan))
 

@@ -1,0 +1,57 @@
+"""The command line as a user meets it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from helpers.cli import app
+
+COMMANDS = [command.callback.__name__ for command in app.registered_commands]
+
+
+def label_risk(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "helpers.cli", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command):
+    shown = label_risk(command, "--help")
+    assert shown.returncode == 0
+    assert f"label-risk {command}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run"],
+        ["run", "no-such-study.yml"],
+        ["run", "studies/quick.yml", "--workers", "0"],
+        ["annotate", "studies/quick.yml", "--annotator", "no-such-model"],
+        ["annotate", "studies/quick.yml", "--corpus", "moviez"],
+        ["fetch", "no-such-artifact"],
+        ["no-such-command"],
+        ["verify", "--sample", "-1"],
+        ["book", "no-such-study.yml", "--out", "unused"],
+    ],
+)
+def test_bad_usage_exits_2_without_a_traceback(arguments, tmp_path):
+    said = label_risk(*arguments, LABEL_RISK_LEDGER=str(tmp_path))
+    assert said.returncode == 2
+    assert said.stderr.strip()
+    assert "Traceback" not in said.stderr
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_importing_the_command_line_loads_no_torch():
+    """`label-risk run` with nothing to do answers in a moment."""
+    code = "import sys, helpers.cli, helpers.sweep; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,136 @@
+"""Sweeps for real: linear heads on embeddings of a real corpus, killed, resumed, run by two processes at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from helpers import studies, sweep, verify
+from helpers.ledger import Ledger
+
+STUDY = {
+    "name": "sweep-test",
+    "corpora": ["tweets"],
+    "annotators": ["smollm2-135m"],
+    "sizes": [100, 200],
+    "seeds": 4,
+    "student": {"kind": "probe", "batch_size": 32, "learning_rate": 0.01, "min_steps": 400},
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    file = tmp_path_factory.mktemp("study") / "study.yml"
+    file.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def finished(study, tmp_path_factory):
+    """The study run without interruption."""
+    ledger = Ledger(own=tmp_path_factory.mktemp("whole"))
+    plan = studies.load(study)
+    assert sweep.run(plan, ledger) == len(plan.runs("tweets")) == 16
+    return ledger
+
+
+def label_risk(*arguments, ledger: Path, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "helpers.cli", *map(str, arguments)],
+        env=os.environ | {"LABEL_RISK_LEDGER": str(ledger)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def records(folder: Path) -> list[Path]:
+    return sorted(folder.glob("runs/*/[!.]*.parquet"))
+
+
+def test_students_learn_and_noisy_labels_cost(study, finished):
+    """Accuracy at n = 200: gold labels are well above the share of the largest class, and above the weak LLM's."""
+    runs = [run for run in studies.load(study).runs("tweets") if run.n == 200]
+    gold = runs[0].corpus.gold[runs[0].corpus.test]
+    accuracy = {"gold": [], "annotator": []}
+    for run in runs:
+        accuracy[run.source.method].append((finished[run.key].probs.argmax(axis=1) == gold).mean())
+    assert np.mean(accuracy["gold"]) > np.bincount(gold).max() / len(gold) + 0.03
+    assert np.mean(accuracy["gold"]) > np.mean(accuracy["annotator"])
+
+
+def test_a_second_run_does_nothing(study, finished):
+    assert sweep.run(studies.load(study), finished) == 0
+
+
+def test_killed_and_resumed_it_ends_in_the_same_probabilities(study, finished, tmp_path):
+    victim = label_risk("run", study, "--workers", 2, ledger=tmp_path)
+    deadline = time.monotonic() + 120
+    while len(records(tmp_path)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    before = {file: file.stat().st_mtime_ns for file in records(tmp_path)}
+    assert 3 <= len(before) < 16, "the kill came too late or nothing was written"
+
+    out, _ = label_risk("run", study, ledger=tmp_path).communicate(timeout=300)
+    assert f"{16 - len(before)} runs trained" in out
+    assert all(file.stat().st_mtime_ns == when for file, when in before.items()), "a finished run was done again"
+    resumed = Ledger(own=tmp_path)
+    for run in studies.load(study).runs("tweets"):
+        assert resumed[run.key].probs.tobytes() == finished[run.key].probs.tobytes()
+
+
+def test_two_processes_share_the_work(study, finished, tmp_path):
+    both = [label_risk("run", study, "--workers", 1, ledger=tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    trained = [int(text.split()[0]) for text in said if "runs trained" in text]
+    assert sum(trained) == 16, said
+    shared = Ledger(own=tmp_path)
+    for run in studies.load(study).runs("tweets"):
+        assert shared[run.key].probs.tobytes() == finished[run.key].probs.tobytes()
+
+
+def test_verify_agrees_and_names_a_run_that_was_changed(study, finished):
+    plan = studies.load(study)
+    assert not list(verify.digests(plan, finished))
+    drawn = verify.sample(plan, finished, 2, rng=np.random.default_rng(0))
+    checks = list(verify.retrain(drawn, finished))
+    assert len(checks) == 2
+    assert all(check.ok for check in checks), checks
+
+    run = drawn[0]
+    stored = finished[run.key]
+    probs = stored.probs.copy()
+    probs[3] = probs[3][::-1]
+    assert not verify.compare(run, stored, sweep.Record(**vars(stored) | {"probs": probs})).ok
+
+
+def test_verify_finds_one_changed_probability_in_the_file(study, finished, tmp_path):
+    """Whatever is drawn: the digest of every stored run is compared."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plan = studies.load(study)
+    victim = plan.runs("tweets")[5]
+    for run in plan.runs("tweets"):
+        Ledger(own=tmp_path).add(finished[run.key])
+    file = next(tmp_path.glob(f"runs/*/{victim.key}.parquet"))
+    table = pq.read_table(file)
+    probs = table["probs"].to_pylist()
+    probs[0][7] = 1 - probs[0][7]
+    column = table.schema.get_field_index("probs")
+    pq.write_table(table.set_column(column, "probs", pa.array(probs, pa.list_(pa.float16()))), file)
+    process = label_risk("verify", study, "--sample", 0, ledger=tmp_path)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert str(victim) in out
+    assert victim.key[:12] in out
