@@ -1,0 +1,93 @@
+"""Encoders from disk, and texts as token ids: read once a process, whatever the number of runs.
+
+torch and transformers are imported where they are used: `label-risk run` asks for fingerprints only when there is
+nothing to train, and answers before either would have loaded.
+"""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers import artifacts
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def folder(encoder: str) -> str:
+    """What transformers loads for a study's `encoder`: a folder, or a hub id.
+
+    Raises
+    ------
+    UserError
+        If `encoder` is neither an artifact's name nor begins with `hf:`.
+    """
+    if encoder.startswith("hf:"):
+        return encoder.removeprefix("hf:")
+    return str(artifacts.fetch(encoder))
+
+
+@lru_cache(maxsize=16)
+def fingerprint(encoder: str) -> str:
+    """What identifies the encoder's weights in a run's key; for a hub id that is not a folder, the id itself."""
+    if not encoder.startswith("hf:"):
+        return artifacts.fingerprint(encoder)
+    digest = hashlib.sha256(encoder.encode())
+    for file in sorted(Path(folder(encoder)).glob("*")):
+        if file.suffix in {".safetensors", ".json", ".txt", ".model"}:
+            with file.open("rb") as stream:
+                digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> list[np.ndarray]:
+    """Token ids of every text of the corpus with the encoder's special tokens, a list of int arrays (tokens,).
+
+    A text is cut after `max_tokens` tokens, or earlier where the encoder's tokenizer says that it reads fewer.
+    """
+    return _token_ids(encoder, corpus.fingerprint, max_tokens, _Texts(corpus.rows["text"].tolist()))
+
+
+class _Texts(list):
+    """Texts that a cache tells apart by the fingerprint passed beside them, not by their content."""
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Texts)
+
+
+@lru_cache(maxsize=8)
+def _token_ids(encoder: str, corpus_hash: str, max_tokens: int, texts: _Texts) -> list[np.ndarray]:
+    tokenizer = load_tokenizer(encoder)
+    longest = min(max_tokens, tokenizer.model_max_length)
+    # A text may spell out "[SEP]": it is read as letters, never as the mark.
+    encoded = tokenizer(list(texts), truncation=True, max_length=longest, split_special_tokens=True)
+    return [np.array(ids, dtype=np.int64) for ids in encoded["input_ids"]]
+
+
+def load_tokenizer(encoder: str):
+    """The encoder's tokenizer; a `UserError` says why if there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder(encoder))
+    except (OSError, ValueError) as error:
+        raise UserError(f"encoder {encoder}: cannot load a tokenizer: {error}") from None
+
+
+def pad(texts: list[np.ndarray], padding: int) -> "tuple[Tensor, Tensor]":
+    """Token ids padded on the right with the id `padding`, and the mask of what is text: int (texts, longest) each."""
+    import torch
+
+    lengths = torch.tensor([len(text) for text in texts])
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    ids = torch.full(mask.shape, padding)
+    ids[mask] = torch.from_numpy(np.concatenate(texts))
+    return ids, mask.long()

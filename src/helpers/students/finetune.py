@@ -1,0 +1,108 @@
+"""Fine-tuning of a whole encoder, made fast by wasting nothing.
+
+- Encoders of the BERT family compute in `packed_bert`: no padding, no token that nobody reads. Others compute as
+  transformers does, with texts of like length in a batch.
+- While training, the token embeddings are cut down to the tokens of the training texts. Adam without weight decay
+  leaves a row alone that never got a gradient, so the result is the same, and the optimiser moves a fraction of the
+  memory.
+- Weights are read from disk once a process; every run starts from a copy.
+- bfloat16 where the processor has matrix units for it, else float32; the optimiser is fused.
+"""
+
+import copy
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+from transformers import logging as transformers_logging
+
+from helpers import device as devices
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.students import Student, encoders, packed_bert, training
+
+_TEST_BATCH = 32
+
+
+def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:
+    """Fine-tune the encoder on `rows` and predict the test split; see `helpers.students.train`."""
+    tokens = encoders.token_ids(student.encoder, corpus, student.max_tokens)
+    texts = [tokens[row] for row in rows]
+    pristine, new_modules = _pristine(student.encoder, targets.shape[1])
+    # The head, and dropout inside torch, draw from the global generator: the caller's is put back afterwards.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        model, vocabulary = _with_vocabulary_of(texts, pristine)
+        for name in new_modules:
+            model._init_weights(model.get_submodule(name))
+        model.to(devices.pick()).train()
+        texts = [np.searchsorted(vocabulary, text) for text in texts]
+        training.fit(
+            lambda batch: _logits(model, [texts[i] for i in batch]),
+            model.parameters(),
+            student,
+            [len(text) for text in texts],
+            targets,
+            rng=np.random.default_rng(seed),
+        )
+    _restore_vocabulary(model, vocabulary, pristine)
+    return _predict(model.eval(), [tokens[row] for row in corpus.test])
+
+
+def _logits(model: nn.Module, texts: list[np.ndarray]) -> Tensor:
+    """(texts, labels)."""
+    device = model.device
+    compute = devices.dtype(device.type)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=compute == torch.bfloat16):
+        if packed_bert.handles(model):
+            ids = torch.from_numpy(np.concatenate(texts)).to(device)
+            return packed_bert.logits(model, ids, torch.tensor([len(text) for text in texts]))
+        ids, mask = encoders.pad(texts, model.config.pad_token_id or 0)
+        return model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+
+
+@torch.inference_mode()
+def _predict(model: nn.Module, texts: list[np.ndarray]) -> np.ndarray:
+    """Class probabilities, float32 (texts, labels)."""
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    batches = [order[i : i + _TEST_BATCH] for i in range(0, len(order), _TEST_BATCH)]
+    logits = torch.cat([_logits(model, [texts[i] for i in batch]).float() for batch in batches])
+    return logits.softmax(dim=1).cpu().numpy()[np.argsort(order)]
+
+
+def _with_vocabulary_of(texts: list[np.ndarray], pristine: nn.Module) -> tuple[nn.Module, np.ndarray]:
+    """A copy of the encoder that knows the tokens of `texts` only, and their ids in ascending order.
+
+    Ids up to the padding's are kept as well and so keep their place: some encoders count positions by comparing ids
+    with the padding's.
+    """
+    padding = np.arange((pristine.config.pad_token_id or 0) + 1)
+    vocabulary = np.unique(np.concatenate([padding, *texts]))
+    table = pristine.get_input_embeddings()
+    cut = nn.Embedding(len(vocabulary), table.embedding_dim, padding_idx=table.padding_idx)
+    cut.weight.data.copy_(table.weight.data[vocabulary])
+    return copy.deepcopy(pristine, {id(table): cut}), vocabulary
+
+
+def _restore_vocabulary(model: nn.Module, vocabulary: np.ndarray, pristine: nn.Module) -> None:
+    """Give the model back all tokens: those of `vocabulary` as they are now, the others as they were."""
+    cut = model.get_input_embeddings()
+    weight = pristine.get_input_embeddings().weight.detach().clone().to(cut.weight.device)
+    weight[vocabulary] = cut.weight.detach()
+    cut.weight = nn.Parameter(weight)
+
+
+@lru_cache(maxsize=4)
+def _pristine(encoder: str, n_labels: int) -> tuple[nn.Module, list[str]]:
+    """The encoder as it was published, and the names of the modules that a new task starts afresh."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            encoders.folder(encoder), num_labels=n_labels, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"encoder {encoder}: cannot load it for classification: {error}") from None
+    return model, sorted({key.rpartition(".")[0] for key in info["missing_keys"]})

@@ -1,0 +1,89 @@
+"""A linear head on frozen embeddings: the encoder reads each corpus once, and a run takes a fraction of a second."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+from tqdm.auto import tqdm
+from transformers import AutoConfig, AutoModel
+
+from helpers import device as devices
+from helpers import places
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.students import Student, encoders, training
+
+_ENCODER_BATCH = 32
+_HEAD_BATCH = 4096
+
+
+def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:
+    """Train a linear head on the embeddings of `rows` and predict the test split; see `helpers.students.train`."""
+    vectors = embeddings(student.encoder, corpus, student.max_tokens)
+
+    def logits(rows: np.ndarray) -> torch.Tensor:
+        return head(torch.from_numpy(np.asarray(vectors[rows])))
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Linear(vectors.shape[1], targets.shape[1])
+    training.fit(
+        lambda batch: logits(rows[batch]),
+        head.parameters(),
+        student,
+        np.ones(len(rows)),
+        targets,
+        rng=np.random.default_rng(seed),
+    )
+    test = corpus.test
+    with torch.inference_mode():
+        parts = [logits(test[i : i + _HEAD_BATCH]) for i in range(0, len(test), _HEAD_BATCH)]
+        return torch.cat(parts).softmax(dim=1).numpy()
+
+
+def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
+    """Mean-pooled, L2-normalised embeddings of every text, float32 (rows, width), mapped from a file in the cache.
+
+    The first call computes them and shows a bar; a second process that asks meanwhile waits for the first. The file
+    appears whole, by a rename, or not at all.
+
+    Raises
+    ------
+    UserError
+        If the encoder cannot be loaded.
+    """
+    name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}.npy"
+    file = places.cache() / "embeddings" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        if not file.is_file():
+            part = file.with_suffix(".part")
+            _write_embeddings(part, encoder, corpus, max_tokens)
+            part.replace(file)
+    return np.load(file, mmap_mode="r", allow_pickle=False)
+
+
+@torch.inference_mode()
+def _write_embeddings(file: Path, encoder: str, corpus: Corpus, max_tokens: int) -> None:
+    device = devices.pick()
+    tokens = encoders.token_ids(encoder, corpus, max_tokens)
+    folder = encoders.folder(encoder)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+    except (OSError, ValueError) as error:
+        raise UserError(f"encoder {encoder}: cannot load it: {error}") from None
+    vectors = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(tokens), config.hidden_size))
+    order = np.argsort([len(text) for text in tokens], kind="stable")
+    with tqdm(total=len(tokens), unit="text", desc=f"embed {corpus.name}") as bar:
+        for start in range(0, len(order), _ENCODER_BATCH):
+            batch = order[start : start + _ENCODER_BATCH]
+            ids, mask = (t.to(device) for t in encoders.pad([tokens[i] for i in batch], config.pad_token_id or 0))
+            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+            # The sum over the tokens points where their mean does, and only the direction is kept.
+            vectors[batch] = F.normalize((states * mask[:, :, None]).sum(dim=1)).cpu().numpy()
+            bar.update(len(batch))
+    vectors.flush()

@@ -1,0 +1,89 @@
+"""What all students share: the loss, the order of the data, the learning rate, and the loop itself."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from helpers.students import Student
+
+#: Batches that are sorted by length together: enough for even lengths, few enough to keep the order random.
+_BATCHES_SORTED_TOGETHER = 8
+
+
+def fit(
+    logits: Callable[[np.ndarray], Tensor],
+    parameters: Iterable[nn.Parameter],
+    student: Student,
+    lengths: np.ndarray,
+    targets: np.ndarray,
+    *,
+    rng: np.random.Generator,
+) -> None:
+    """Train `parameters` in place: AdamW, gradients clipped to norm 1, no early stop.
+
+    Parameters
+    ----------
+    logits
+        From the positions of a batch's texts, int array (batch,), their logits, (batch, labels).
+    lengths
+        Number of tokens of each training text, (n,): texts of like length share a batch.
+    targets
+        As in `helpers.students.train`, (n, labels).
+    rng
+        Draws the order of the data.
+    """
+    parameters = list(parameters)
+    device = parameters[0].device
+    optimiser = torch.optim.AdamW(parameters, weight_decay=0.0, fused=True)
+    targets = torch.tensor(targets, dtype=torch.float32, device=device)
+    steps = student.steps(len(lengths))
+    for step, batch in enumerate(batches(lengths, student.batch_size, steps, rng=rng)):
+        loss = cross_entropy(logits(batch), targets[torch.from_numpy(batch).to(device)])
+        loss.backward()
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        # The fused step divides gradients by this anyway: clipping there saves a pass over all of them.
+        optimiser.grad_scale = (norm + 1e-6).clamp(min=1.0)
+        optimiser.param_groups[0]["lr"] = student.learning_rate * triangle(step, steps, student.warmup)
+        optimiser.step()
+        optimiser.zero_grad()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean over the texts of the cross entropy with their target distributions, each weighted by its row's sum."""
+    weight = targets.sum().clamp(min=torch.finfo(targets.dtype).tiny)  # a batch may be all weight 0
+    return -(targets * logits.float().log_softmax(dim=1)).sum() / weight
+
+
+def triangle(step: int, steps: int, warmup: float) -> float:
+    """Factor of the learning rate at `step` of `steps`: up to 1 over the share `warmup`, then down towards 0."""
+    rise = max(1, round(warmup * steps))
+    return (step + 1) / rise if step < rise else (steps - step) / max(1, steps - rise)
+
+
+def batches(lengths: np.ndarray, batch_size: int, steps: int, *, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Positions of each step's batch: shuffled epochs, each text once an epoch, like lengths in one batch.
+
+    Parameters
+    ----------
+    lengths
+        Length of each text, (n,).
+    steps
+        Number of batches to yield; the last epoch may be cut short.
+
+    Yields
+    ------
+    np.ndarray
+        int array (batch_size,), or shorter where an epoch does not divide evenly.
+    """
+    lengths = np.asarray(lengths)
+    block = batch_size * _BATCHES_SORTED_TOGETHER
+    while steps > 0:
+        order = rng.permutation(len(lengths))
+        blocks = [order[i : i + block] for i in range(0, len(order), block)]
+        order = np.concatenate([b[np.argsort(lengths[b], kind="stable")] for b in blocks])
+        epoch = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        for i in rng.permutation(len(epoch))[:steps]:
+            yield epoch[i]
+        steps -= len(epoch)

@@ -1,0 +1,413 @@
+"""Students: the fast path computes what transformers computes, and training does what its documentation says."""
+
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import BAD, GOOD, THINGS, make_corpus, sentences
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
+
+from helpers import corpora, students
+from helpers.errors import UserError
+from helpers.students import Student, encoders, packed_bert, probe, training
+
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
+CONFIGS = {
+    "bert": BertConfig(**_SMALL, max_position_embeddings=64, hidden_act="gelu_new", initializer_range=0.2),
+    "roberta": RobertaConfig(**_SMALL, max_position_embeddings=66, pad_token_id=1, initializer_range=0.2),
+    "distilbert": DistilBertConfig(
+        dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=64, initializer_range=0.2
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory):
+    """From a family and a dropout probability, a study's name for a tiny random encoder with a head."""
+
+    def save(family: str, dropout: float = 0.1) -> str:
+        folder = tmp_path_factory.mktemp(family)
+        marks = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        words = ["[CLS]", "[PAD]"] if family == "roberta" else ["[PAD]", "[CLS]"]
+        words += ["[SEP]", "[UNK]", "the", "is", "number", "sep", "unseen", *",;[]", *GOOD, *BAD, *THINGS]
+        ids = {word: i for i, word in enumerate(words)}
+        tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Lowercase()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
+        )
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **marks).save_pretrained(folder)
+        config = type(CONFIGS[family])(**CONFIGS[family].to_dict() | {"vocab_size": len(words), "num_labels": 2})
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+            if hasattr(config, name):
+                setattr(config, name, dropout)
+        config.seq_classif_dropout = dropout  # DistilBERT's own name
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+        return f"hf:{folder}"
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """200 texts of 1 to 12 words, each of one of two lists."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice((BAD, GOOD)[i % 2], rng.integers(1, 13))) for i in range(200)]
+    return make_corpus(texts, name="toy")
+
+
+def load(name: str) -> nn.Module:
+    return AutoModelForSequenceClassification.from_pretrained(encoders.folder(name), num_labels=2)
+
+
+def one_hot(gold):
+    return np.eye(2)[gold]
+
+
+def accuracy(probs, corpus):
+    return np.mean(probs.argmax(1) == corpus.gold[corpus.test])
+
+
+# --- the packed forward pass
+
+
+def both(model, texts):
+    """Logits of the packed pass and of transformers' own."""
+    ids, mask = encoders.pad(texts, model.config.pad_token_id)
+    packed = torch.from_numpy(np.concatenate(texts)), torch.tensor([len(text) for text in texts])
+    return packed_bert.logits(model, *packed), model(input_ids=ids, attention_mask=mask).logits
+
+
+@pytest.fixture(scope="module", params=["minilm", "tiny"])
+def model_and_texts(request, encoder):
+    name = encoder("bert") if request.param == "tiny" else "minilm"
+    texts = [*corpora.load("movie").rows["text"][:14], "", "one", "the film is dull " * 70]
+    return load(name), encoders.token_ids(name, make_corpus(texts, name=request.param), 60)
+
+
+def test_packed_equals_transformers(model_and_texts):
+    model, texts = model_and_texts
+    assert packed_bert.handles(model)
+    assert {2, 3, 60} <= {len(text) for text in texts}
+    with torch.inference_mode():
+        packed, padded = both(model.eval(), texts)
+        alone, _ = both(model, texts[:1])
+    torch.testing.assert_close(packed.softmax(1), padded.softmax(1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone, packed[:1], atol=1e-5, rtol=0)
+    assert packed.softmax(1)[:, 0].std() > 1e-3  # the texts do differ
+
+
+def test_packed_has_the_gradients_of_transformers(model_and_texts):
+    model, texts = model_and_texts
+    rates = {m: m.p for m in model.modules() if isinstance(m, nn.Dropout)}
+    for module in rates:
+        module.p = 0.0
+    model.train()
+    found = []
+    for logits in both(model, texts):
+        model.zero_grad()
+        F.cross_entropy(logits, torch.arange(len(texts)) % 2).backward()
+        found.append({name: p.grad.clone() for name, p in model.named_parameters()})
+    for module, rate in rates.items():
+        module.p = rate
+    packed, padded = found
+    assert max(grad.abs().max() for grad in padded.values()) > 1e-2
+    for name, grad in padded.items():
+        torch.testing.assert_close(packed[name], grad, atol=1e-4, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}")
+
+
+def test_packed_runs_under_autocast(model_and_texts):
+    model, texts = model_and_texts
+    model.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        packed, padded = both(model.eval(), texts)
+        both(model.train(), texts)[0].float().sum().backward()
+    assert packed.dtype == padded.dtype == torch.bfloat16
+    torch.testing.assert_close(packed.float().softmax(1), padded.float().softmax(1), atol=0.05, rtol=0)
+    assert all(p.grad.isfinite().all() and p.grad.dtype == torch.float32 for p in model.parameters())
+
+
+@pytest.mark.parametrize("family", ["roberta", "distilbert"])
+def test_other_architectures_are_left_to_transformers(family, encoder):
+    assert not packed_bert.handles(load(encoder(family)))
+
+
+@pytest.mark.parametrize(("p", "dtype"), [(0.1, torch.float32), (0.5, torch.float32), (0.1, torch.bfloat16)])
+def test_dropout_keeps_the_right_share_and_the_mean(p, dtype):
+    torch.manual_seed(0)
+    n = 3_000_001
+    out = packed_bert.dropout(torch.ones(n, dtype=dtype), nn.Dropout(p)).double()
+    kept = out > 0
+    assert out.unique().numel() == 2
+    assert abs(kept.double().mean() - (1 - p)) < 5 * (p * (1 - p) / n) ** 0.5
+    assert out.max() * (1 - round(p * 2**16) / 2**16) == pytest.approx(1, rel=1e-6 if dtype == torch.float32 else 4e-3)
+    # One draw gives four elements: they must not know of each other.
+    for lag in (1, 2, 3, 4):
+        assert abs(torch.corrcoef(torch.stack([kept[:-lag].double(), kept[lag:].double()]))[0, 1]) < 5 / n**0.5
+    x = torch.randn(50)
+    assert packed_bert.dropout(x, nn.Dropout(p).eval()) is x
+
+
+def test_dropout_has_the_same_mask_forward_and_backward():
+    x = torch.ones(999, requires_grad=True)
+    out = packed_bert.dropout(x, nn.Dropout(0.3))
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach(), rtol=0, atol=0)
+
+
+# --- fine-tuning
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_training_equals_a_plain_loop_over_the_whole_vocabulary(family, encoder, toy):
+    student = Student(encoder=encoder(family, dropout=0.0), min_steps=10, epochs=1, learning_rate=3e-3)
+    rows, seed = toy.subset(60), 5
+    targets = one_hot(toy.gold[rows])
+    probs = students.train(student, toy, rows, targets, seed=seed)
+
+    model = load(student.encoder).train()
+    tokens = encoders.token_ids(student.encoder, toy, student.max_tokens)
+    texts = [tokens[row] for row in rows]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
+    rates = [1, *(i / 9 for i in range(9, 0, -1))]  # warm-up is one step of ten
+    lengths = [len(text) for text in texts]
+    clipped = 0
+    for rate, batch in zip(rates, training.batches(lengths, 16, 10, rng=np.random.default_rng(seed)), strict=True):
+        ids, mask = encoders.pad([texts[i] for i in batch], model.config.pad_token_id)
+        aim = torch.tensor(toy.gold[rows[batch]])
+        F.cross_entropy(model(input_ids=ids, attention_mask=mask).logits, aim).backward()
+        clipped += nn.utils.clip_grad_norm_(model.parameters(), 1.0) > 1
+        optimiser.param_groups[0]["lr"] = 3e-3 * rate
+        optimiser.step()
+        optimiser.zero_grad()
+    ids, mask = encoders.pad([tokens[row] for row in toy.test], model.config.pad_token_id)
+    with torch.inference_mode():
+        expected = model.eval()(input_ids=ids, attention_mask=mask).logits.softmax(1).numpy()
+        before = load(student.encoder).eval()(input_ids=ids, attention_mask=mask).logits.softmax(1).numpy()
+    assert clipped
+    assert np.abs(expected - before).max() > 0.05  # training did something
+    np.testing.assert_allclose(probs, expected, atol=1e-4)
+
+
+def test_tokens_that_training_never_saw_stay_as_they_were(encoder):
+    texts = ["the film is dull", "the plot is warm"] * 8 + ["unseen", "the unseen voice"]
+    corpus = make_corpus(texts)
+    rows = np.arange(16)
+    student = Student(encoder=encoder("bert"), min_steps=5)
+    probs = students.train(student, corpus, rows, one_hot(corpus.gold[rows]), seed=0)
+    assert probs.shape == (len(corpus.test), 2)
+    assert probs.dtype == np.float32
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["finetune", "probe"])
+def test_a_seed_fixes_every_bit_and_leaves_the_callers_generator_alone(kind, encoder, toy, own_cache):
+    student = Student(kind=kind, encoder=encoder("bert"), min_steps=6)
+    rows = toy.subset(40)
+    targets = one_hot(toy.gold[rows])
+    torch.use_deterministic_algorithms(True)
+    try:
+        state = torch.get_rng_state()
+        first = students.train(student, toy, rows, targets, seed=1)
+        assert torch.equal(state, torch.get_rng_state())
+        torch.rand(7)
+        again = students.train(student, toy, rows, targets, seed=1)
+        other = students.train(student, toy, rows, targets, seed=2)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_seed_draws_the_head_of_a_published_encoder():
+    """At a rate of almost zero and without order or dropout to differ in, only the head can."""
+    corpus = make_corpus([text for text, _ in sentences(10)])
+    student = Student(min_steps=1, epochs=1, learning_rate=1e-30)
+    rows = corpus.pool
+    a, b = (students.train(student, corpus, rows, one_hot(corpus.gold[rows]), seed=s) for s in (0, 1))
+    assert np.abs(a - b).max() > 1e-4
+
+
+# A linear head on random embeddings needs more steps than an encoder that learns.
+@pytest.mark.parametrize(("kind", "steps", "rate"), [("finetune", 70, 2e-3), ("probe", 1000, 0.1)])
+def test_a_learnable_task_is_learnt_and_noise_hurts(kind, steps, rate, encoder, toy, own_cache):
+    student = Student(kind=kind, encoder=encoder("bert"), min_steps=steps, epochs=1, learning_rate=rate)
+    rows = toy.subset(150)
+    gold = toy.gold[rows]
+    noisy = np.where(np.random.default_rng(0).random(len(rows)) < 0.4, 1 - gold, gold)
+    clean_student = students.train(student, toy, rows, one_hot(gold), seed=0)
+    noisy_student = students.train(student, toy, rows, one_hot(noisy), seed=0)
+    wrong_student = students.train(student, toy, rows, one_hot(1 - gold), seed=0)
+    assert accuracy(clean_student, toy) > 0.9
+    assert accuracy(noisy_student, toy) < accuracy(clean_student, toy)
+    assert accuracy(wrong_student, toy) < 0.1
+
+
+def test_soft_targets_are_learnt_as_they_are(encoder, toy, own_cache):
+    student = Student(kind="probe", encoder=encoder("bert"), min_steps=300, learning_rate=0.05)
+    rows = toy.subset(100)
+    probs = students.train(student, toy, rows, np.tile([0.8, 0.2], (100, 1)), seed=0)
+    np.testing.assert_allclose(probs[:, 0], 0.8, atol=0.05)
+
+
+def test_texts_that_are_hard_to_tokenize(encoder):
+    texts = ["", "the film [SEP] is [CLS] dull", "the film is warm " * 300, " ", "[PAD]", "é𝔘\0"] * 3
+    for name, cut in ((encoder("bert"), 64), ("minilm", 100)):
+        corpus = make_corpus(texts)
+        student = Student(encoder=name, max_tokens=100, min_steps=2, epochs=1)
+        tokens = encoders.token_ids(name, corpus, 100)
+        mark = tokens[0][-1]  # an empty text is [CLS] [SEP]
+        assert len(tokens[0]) == 2
+        assert max(len(text) for text in tokens) == cut
+        assert all((text == mark).sum() == 1 for text in tokens)
+        probs = students.train(student, corpus, corpus.pool, one_hot(corpus.gold[corpus.pool]), seed=0)
+        assert np.isfinite(probs).all()
+
+
+def test_an_encoder_that_is_not_there(tmp_path, toy):
+    with pytest.raises(UserError, match="cannot load a tokenizer"):
+        students.train(Student(encoder=f"hf:{tmp_path}"), toy, toy.subset(4), np.eye(2)[[0, 1, 0, 1]], seed=0)
+
+
+# --- what both kinds share
+
+
+def test_steps_are_epochs_but_never_fewer_than_the_least():
+    student = Student(epochs=2, min_steps=150, batch_size=16)
+    assert [student.steps(n) for n in (1, 1200, 1201, 2000)] == [150, 150, 152, 250]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=90),
+    batch_size=st.integers(1, 17),
+    epochs=st.integers(1, 3),
+    seed=st.integers(0, 9),
+)
+def test_every_epoch_visits_each_text_once(lengths, batch_size, epochs, seed):
+    per_epoch = -(-len(lengths) // batch_size)
+    steps = epochs * per_epoch + per_epoch // 2
+    drawn = list(training.batches(lengths, batch_size, steps, rng=np.random.default_rng(seed)))
+    assert len(drawn) == steps
+    assert max(map(len, drawn)) <= batch_size
+    for epoch in range(epochs):
+        visited = np.concatenate(drawn[epoch * per_epoch : (epoch + 1) * per_epoch])
+        assert sorted(visited) == list(range(len(lengths)))
+
+
+def test_batches_are_shuffled_and_even():
+    lengths = np.random.default_rng(0).integers(5, 60, 640)
+    drawn = list(training.batches(lengths, 16, 80, rng=np.random.default_rng(0)))
+    assert not np.array_equal(np.concatenate(drawn[:40]), np.concatenate(drawn[40:]))
+    assert np.mean([np.ptp(lengths[batch]) for batch in drawn]) < 12  # of 55
+    assert np.std([lengths[batch].mean() for batch in drawn[:8]]) > 5  # no sorting of the batches themselves
+
+
+def test_the_learning_rate_rises_and_falls():
+    rates = [training.triangle(step, 100, 0.1) for step in range(100)]
+    assert np.argmax(rates[:10]) == 9
+    assert max(rates) == 1
+    assert np.all(np.diff(rates[:10]) > 0)
+    assert np.all(np.diff(rates[10:]) < 0)
+    assert min(rates) > 0
+    assert training.triangle(0, 1, 0.0) == 1
+
+
+def test_a_weighted_row_counts_like_copies_of_it():
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    hard = torch.eye(4, dtype=torch.float64)[[0, 3, 1]]
+    torch.testing.assert_close(training.cross_entropy(logits, hard).double(), F.cross_entropy(logits, hard))
+    weighted = training.cross_entropy(logits, hard * torch.tensor([[2.0], [1.0], [0.0]]))
+    torch.testing.assert_close(weighted, training.cross_entropy(logits[[0, 0, 1]], hard[[0, 0, 1]]))
+    training.cross_entropy(logits, 0 * hard).backward()
+    assert torch.equal(logits.grad, torch.zeros(3, 4, dtype=torch.float64))
+
+
+# --- embeddings of the probe
+
+
+def test_embeddings_are_means_over_the_text_of_unit_length(encoder, toy, own_cache):
+    name = encoder("bert")
+    vectors = probe.embeddings(name, toy, 64)
+    tokens = encoders.token_ids(name, toy, 64)
+    model = load(name).bert.eval()
+    with torch.inference_mode():
+        for i in (0, 1, 7):  # one at a time: no padding
+            mean = model(torch.from_numpy(tokens[i])[None]).last_hidden_state[0].mean(0)
+            np.testing.assert_allclose(vectors[i], mean / mean.norm(), atol=1e-5)
+    assert vectors.shape == (200, 32)
+    assert vectors.dtype == np.float32
+    assert isinstance(vectors, np.memmap)
+
+
+def test_embeddings_are_computed_once(encoder, toy, own_cache):
+    name = encoder("bert")
+    first = probe.embeddings(name, toy, 64)
+    (file,) = (own_cache / "embeddings").glob("*.npy")
+    written = file.stat().st_mtime_ns
+    assert np.array_equal(probe.embeddings(name, toy, 64), first)
+    assert file.stat().st_mtime_ns == written
+    probe.embeddings(name, toy, 32)
+    probe.embeddings(name, make_corpus(["the film is warm"] * 5), 64)
+    assert len(list((own_cache / "embeddings").glob("*.npy"))) == 3
+
+
+def test_embeddings_cut_off_in_the_middle_are_never_seen(encoder, toy, own_cache):
+    name = encoder("bert")
+    script = (
+        "from conftest import make_corpus, sentences\nfrom helpers.students import probe\n"
+        f"texts = [text for text, _ in sentences(200)] * 5\nprobe.embeddings({name!r}, make_corpus(texts), 64)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent)
+    folder = own_cache / "embeddings"
+    try:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("*.part")) and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.01)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert list(folder.glob("*.part"))
+    assert not list(folder.glob("*.npy"))
+    corpus = make_corpus([text for text, _ in sentences(200)] * 5)
+    # The next process does not wait for the dead one, and starts over.
+    vectors = probe.embeddings(name, corpus, 64)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert not list(folder.glob("*.part"))
+
+
+def test_two_askers_share_one_computation(encoder, toy, own_cache, capsys):
+    name = encoder("bert")
+    with ThreadPoolExecutor(2) as pool:
+        a, b = pool.map(lambda _: probe.embeddings(name, toy, 64), range(2))
+    assert np.array_equal(a, b)
+    assert capsys.readouterr().err.count("embed toy:   0%") == 1  # one of them showed the bar
+
+
+def test_a_probe_is_quick(encoder, toy, own_cache):
+    student = Student(kind="probe", encoder=encoder("bert"), epochs=10, batch_size=32, learning_rate=0.01)
+    rows = np.resize(toy.pool, 800)
+    targets = one_hot(toy.gold[rows])
+    students.train(student, toy, rows, targets, seed=0)
+    start = time.process_time()
+    students.train(student, toy, rows, targets, seed=1)
+    assert time.process_time() - start < 2  # a quarter of a second on a quiet machine
