@@ -125,7 +125,7 @@ def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
         if found != expected:
             raise UserError(
                 f"{places.shown(file)} was made from other {what} than {corpus.name} has now "
-                f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, or go back to the data it was made from"
+                f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, or go back to its data"
             )
     logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
     reasons = table["failure"].to_pylist()

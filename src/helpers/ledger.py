@@ -1,8 +1,8 @@
 """The ledger: finished runs by content key.
 
 A finished run is one row: its key, its specification, the test probabilities, how long it took, and with what. The
-committed ledgers in `results/` are such rows in one file a study; the user's own runs are a file each, so that any number
-of processes can add to the ledger at once. A file appears whole, by a rename, or not at all.
+committed ledgers in `results/` are such rows in one file a study; the user's own runs are a file each, so that any
+number of processes can add to the ledger at once. A file appears whole, by a rename, or not at all.
 
 Probabilities are kept as float16 (relative error below 0.0005). Each row carries a digest of its content.
 """

@@ -177,7 +177,7 @@ class Run:
 
     @property
     def cost(self) -> int:
-        """Texts that pass through the student: three a training text (forward, and twice that back), one a test text."""
+        """Passes of one text through the student: three a training text (forward, twice that back), one a test text."""
         return 3 * self.student.steps(len(self.made.rows)) * self.student.batch_size + len(self.corpus.test)
 
     def __str__(self) -> str:

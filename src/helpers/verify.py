@@ -1,8 +1,8 @@
 """Check that what is stored is what the code gives: digests of all, and a random sample computed again.
 
 Training is deterministic on one kind of machine. On another kind (other processor, other version of torch, bfloat16
-instead of float32) sums are rounded otherwise, and a hundred optimiser steps carry that into the predictions; then a run
-is compared by what it says and not by its digits.
+instead of float32) sums are rounded otherwise, and a hundred optimiser steps carry that into the predictions; then a
+run is compared by what it says and not by its digits.
 """
 
 from collections.abc import Iterator
