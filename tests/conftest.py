@@ -6,6 +6,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def quick_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A ledger with the runs of `studies/quick.yml`, trained now; for the rest of the session it is the user's own."""
+    from helpers import studies, sweep
+    from helpers.ledger import Ledger
+
+    folder = tmp_path_factory.mktemp("quick")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABEL_RISK_LEDGER", str(folder))
+        sweep.run(studies.load("studies/quick.yml"), Ledger())
+        yield folder

@@ -1,0 +1,87 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Degradation
+#
+# **The claim.** A small encoder that is fine-tuned on an LLM's labels is less accurate than the same encoder
+# fine-tuned on gold labels, and the loss grows as the task gets harder or less balanced [(the paper, finding
+# one)](../paper.md).
+#
+# **The test.** For every corpus and annotator, students are trained on the same texts with the same seeds,
+# once with gold labels and once with the annotator's. The effect is the accuracy of the gold students minus
+# that of the annotator's students at the largest number of labels, on test texts that no student has seen. It
+# is *reproduced* where the 95 % interval over seeds and test texts lies above zero, *reversed* where it lies
+# below, and *not shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.degradation(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Each row is an annotator, grouped by corpus. The upright line is the mean of the gold students. The pale bar
+# is the 95 % interval of the students' distance to gold: where it stays clear of the line, the distance is.
+# Small ticks are single seeds. The diamond is the annotator's own accuracy on the test texts: a student to
+# the right of it repairs some of its teacher's mistakes, a student to the left adds mistakes of its own.
+#
+# The last two columns of the table ask whether students *repeat* mistakes. On the test texts that the
+# annotator gets wrong, they give the share where the gold students and the annotator's students make that
+# very mistake. Hard texts attract the same mistake from everyone, so only the difference between the two
+# columns is inheritance.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *Gold is not truth.* It is what most raters said. Where raters split, losing accuracy against the majority
+#   need not be a loss: [error propagation](propagation.ipynb) compares with the whole distribution of votes
+#   instead.
+# - *One encoder.* A larger student may resist noise better, or learn it better. Nothing here says that the
+#   gap is the same for the paper's student.
+# - *The annotators are small.* A cell where the annotator is about as accurate as the raters among themselves
+#   would be the fairest test of the claim, and the one that could reverse it.
+
+# %% [markdown]
+# ## What to try next
+#
+# Switch the chart to the recall of one class: an average can hide a class that the annotator never gives.
+# Then look at [the plateau](plateau.ipynb): is the gap a matter of too few labels, or one that more labels do
+# not close?
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/degradation.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

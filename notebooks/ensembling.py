@@ -1,0 +1,83 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Ensembling
+#
+# **The claim.** Several students, or several annotators, vote, and the vote is better than one alone; it
+# recovers a part of the gap to gold labels and does not remove the instability [(mitigation
+# two)](../paper.md).
+#
+# **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote
+# minus the mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is
+# one vote of all of them, and how another set of seeds would vote was not tried. It is *reproduced* where the
+# interval lies above zero, *reversed* where it lies below, and *not shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.ensembling(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Zero is one student, on average; ticks are the single ones. A vote counts the most probable class of every
+# student; the mean takes their probabilities. The gold students vote as well, for a comparison: a vote that
+# helps them as much has repaired the students' own variance and not the labels.
+#
+# The other way to ensemble is on the annotators' side: one student is trained on the majority label of all
+# annotators. Where the study has it, it is the last row of each corpus, and its labels can be compared with
+# each annotator's in the column *Labels right*. Mind the budget, in the last two columns: a vote of students
+# costs trainings, a vote of annotators costs LLM calls.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *Equal budget.* A vote of several students costs several trainings. If one student trained on as many more
+#   labels did as well, the vote would not be worth it; [the plateau](plateau.ipynb) says what more labels
+#   buy.
+# - *Errors that all share do not average out.* Students of one annotator have one teacher. A vote that closed
+#   the gap to gold would show that the mistakes were noise after all.
+# - *Few voters.* With more seeds the vote can only be judged better.
+
+# %% [markdown]
+# ## What to try next
+#
+# Compare the last row of each corpus with the best annotator alone: a vote with weak voters can be worse than
+# the strongest of them. [Error propagation](propagation.ipynb) says what a vote cannot mend.
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/ensembling.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

@@ -1,0 +1,85 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Filtering
+#
+# **The claim.** An LLM gives every label with a probability. Keep the labels whose distribution has the
+# lowest entropy, drop the rest, and the student gets better; but it does not get as good as gold labels make
+# it [(mitigation one)](../paper.md).
+#
+# **The test.** The effect is the accuracy of the students of the kept labels minus that of the students of
+# *all* labels. The parameter `fraction` says which kept share the verdict is about; the table and the chart
+# show every share of the study. It is *reproduced* where the 95 % interval lies above zero, *reversed* where
+# it lies below, and *not shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+fraction = 0.5
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.filtering(studies.load(study), corpus=corpus, annotators=annotators, seed=seed, fraction=fraction)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
+# dashed curve shows the second alone, with a random choice of as many labels. What lies between the two
+# curves is what the entropy knows. The level line is the gold students of all texts.
+#
+# *Gap to gold closed* is the part of the distance between the students of all labels and the gold students
+# that the filter makes good. It is blank where that distance is not clearly above zero. *Class balance moved
+# by* is the share of labels that would have to change class to undo the shift that the filter brings: it
+# prefers the classes that the annotator is sure of.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *The entropy of a small LLM may say more about the words of the prompt than about the text.* Where the
+#   kept labels are hardly more often right than all, in the table, the filter had nothing to work with; that
+#   is a verdict on the entropy, not on filtering.
+# - *A filter within each predicted class* would keep the balance. Where the balance has moved far, it might
+#   turn the verdict.
+# - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
+#   the others.
+
+# %% [markdown]
+# ## What to try next
+#
+# Set `fraction` to another share of the study. A filter by agreement of several annotators is one function in
+# `src/helpers/labels.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb).
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/filtering.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets -p fraction 0.25
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

@@ -1,0 +1,82 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Instability
+#
+# **The claim.** Train the same student again with another seed, and it predicts other classes for some texts.
+# The paper reports that this happens more often with an LLM's labels than with gold labels [(finding
+# two)](../paper.md): Krippendorff's alpha over runs and the proportion of unchanged predictions (PUC) fall.
+#
+# **The test.** A seed sets the new weights, the order of the data and dropout; the texts stay the same. The
+# effect is the alpha of the gold students minus that of the annotator's students at the largest number of
+# labels. It is *reproduced* where the 95 % interval lies above zero, *reversed* where it lies below, and *not
+# shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.instability(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Alpha is one where all seeds agree on every test text and zero where they agree as often as chance. The
+# upright line is the alpha of the gold students; the pale bar is the 95 % interval of the distance to it. The
+# menu has the other measures. The standard deviations over seeds are what the paper calls variance of
+# accuracy and macro-F1; with few seeds they are rough, and an interval for their ratio would be too wide to
+# decide anything. Alpha rests on every test text and can tell more.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *Few seeds.* The interval widens to allow for that. More `seeds` in the study would settle the cells that
+#   are not shown.
+# - *Alpha depends on the classes that students use.* A student that nearly always gives one class disagrees
+#   rarely in plain terms and still has a low alpha. The disagreement of two seeds, in the menu, does not know
+#   chance: where it and alpha point in different directions, the change is in the classes given and not in
+#   the agreement.
+# - *Only the seed varies here.* Another sample of training texts, or other labels from the same LLM, would
+#   add variance of their own.
+
+# %% [markdown]
+# ## What to try next
+#
+# A student that depends on its seed is one that a vote over seeds should help: see
+# [ensembling](ensembling.ipynb).
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/instability.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

@@ -1,0 +1,83 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What LLM labels cost a small classifier
+#
+# People have a large language model label their texts, train a small classifier on the labels, and use the
+# small one. Lu & Smith (2025) warned what that costs: students that are [less accurate](degradation.ipynb),
+# [less stable](instability.ipynb) and [done learning too early](plateau.ipynb), in ways that
+# [filtering](filtering.ipynb) and [ensembling](ensembling.ipynb) mend only in part, because [errors
+# propagate](propagation.ipynb). This book puts each of these claims to the test with corpora, models and code
+# that anyone can have, and prints what comes out.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.overview(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Every mark is one annotator on one corpus; the larger the mark, the stronger the annotator. *Reproduced*
+# means that the 95 % interval of the effect lies in the paper's direction, *reversed* that it lies in the
+# other, *not shown* that the data do not tell. The rules were [written down](../measures.md) before the runs.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## Where to go
+#
+# - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
+#   plateau](plateau.ipynb)
+# - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
+# - **Why:** [error propagation](propagation.ipynb)
+# - **Background:** [the paper](../paper.md), [corpora and models](../materials.md), [how things are
+#   measured](../measures.md), [the words](../glossary.md)
+# - **Your turn:** [run it on your own data](../rerun.md)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# These are small annotators, one small student and short texts of sentiment. A verdict speaks of its cell.
+# Each page says what could turn its own.
+
+# %% [markdown]
+# ## What to try next
+#
+# Add an annotator or a corpus that you know to a study. The more cells, the better this table tells a law
+# from an accident.
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/overview.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

@@ -1,0 +1,81 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Premature plateau
+#
+# **The claim.** The learning curve of an LLM's labels flattens earlier, and lower, than that of gold labels
+# [(finding three)](../paper.md). Labels are cheap, but there comes a point where more of them buy nothing.
+#
+# **The test.** Training sets are nested: the smaller ones are the beginning of the larger ones, the same
+# texts for every label source. The gain per doubling is the slope of accuracy on the logarithm of the number
+# of labels over the three largest sizes. The effect is the gain of gold labels minus that of the annotator's
+# labels. It is *reproduced* where the 95 % interval lies above zero, *reversed* where it lies below, and *not
+# shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.plateau(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Bands are 95 % intervals over seeds and test texts. A dashed line is the accuracy of the annotator itself: a
+# curve that climbs past it has averaged some of its teacher's noise away.
+#
+# The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price
+# below the smallest size, or above the largest, is only a bound, and is written as one. The level at which a
+# curve would end is printed only where the data can tell it; otherwise the table says why not.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *A flat end is not a plateau.* Over three sizes, a curve that has paused and one that has ended look the
+#   same. A cell with a curve that rises again at the next doubling would reverse the verdict.
+# - *A ceiling looks like a plateau, too.* Where gold students are near the best that the encoder can do,
+#   gold's gain is small, and the difference to the annotator's must be.
+# - *The number of training steps grows with the number of labels*, up to a least number that small sets get
+#   as well. A student that is trained longer on few labels might move the left end of a curve.
+
+# %% [markdown]
+# ## What to try next
+#
+# Add a larger size to `sizes` in a study and run it: only the new students are trained. If the curve has
+# flattened, choose better labels instead of more: [filtering](filtering.ipynb).
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/plateau.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

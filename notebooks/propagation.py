@@ -1,0 +1,93 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Error propagation
+#
+# **The claim.** The paper explains its findings by a decomposition [(the lens)](../paper.md). With $P$ what
+# people say of a text, $P_S$ what the annotator says and $\hat P$ what the student says,
+#
+# $$
+# \mathbb{E}\,\mathrm{KL}(P \,\|\, \hat P) \;\approx\;
+# \underbrace{\mathrm{KL}(P \,\|\, P_S)}_{\text{approximation}} \;+\;
+# \underbrace{\mathbb{E}\,\mathrm{KL}(P_S \,\|\, \hat P)}_{\text{estimation}}
+# $$
+#
+# More labels shrink the second term and leave the first one as it is.
+#
+# **The test.** The exact identity has a third term, the *cross term* $\sum (P - P_S) \log (P_S / \hat P)$,
+# which the $\approx$ leaves out. The effect is the cross term as a share of the student's whole divergence.
+# The sum is a good account of the error where that share is small: *reproduced* where its whole 95 % interval
+# lies within the margin that is set in `notebooks/findings.yml`, *reversed* where it lies wholly outside, and
+# *not shown* otherwise.
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.propagation(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum
+# holds. Left of the end, the cross term is negative: the student is closer to people than the sum says, as it
+# would be if it did not follow the annotator all the way where that strays from people. The gold tick is the
+# divergence between two halves of the people, which is as close as one can expect to come.
+#
+# $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were
+# trained on its most probable labels; so a part of what is called estimation here is the hardening of the
+# labels. Divergences weigh a certain mistake heavily and depend on the floor below the probabilities; the
+# squared distance of the Brier score, in the menu and in the last columns, splits in the same way and needs
+# no floor.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *A corpus with many more raters.* Votes are few, and smoothing pulls $P$ towards the middle.
+# - *Students of soft labels*, trained on $P_S$ itself. If the cross term vanished for them, the hardening
+#   would be its cause and not the way errors travel.
+# - *Calibrated annotators.* An LLM that is sure and wrong has a large approximation term whatever the student
+#   does.
+
+# %% [markdown]
+# ## What to try next
+#
+# In the toy world of `src/helpers/measures/toy.py` every term has a closed form: move the noise there and see
+# which term follows ([how things are measured](../measures.md)). To see the observed side of propagation, go
+# back to the share of inherited mistakes in [degradation](degradation.ipynb).
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/propagation.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

@@ -1,0 +1,37 @@
+"""What a page shows of a finding: chart, table, verdict, and where its numbers come from.
+
+    charts.show(finding)        # interactive, and a picture
+    charts.table(finding)
+    charts.save(charts.overview(findings.verdicts(study)), "verdicts.svg")
+
+A chart is changed in `figures.py`, the look of all charts in `theme.py`, how they are put on a page in
+`page.py`.
+"""
+
+from helpers.charts.figures import (
+    CHARTS,
+    degradation,
+    ensembling,
+    filtering,
+    instability,
+    overview,
+    plateau,
+    propagation,
+)
+from helpers.charts.page import provenance, save, show, table, verdict
+
+__all__ = [
+    "CHARTS",
+    "degradation",
+    "ensembling",
+    "filtering",
+    "instability",
+    "overview",
+    "plateau",
+    "propagation",
+    "provenance",
+    "save",
+    "show",
+    "table",
+    "verdict",
+]

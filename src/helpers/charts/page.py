@@ -1,0 +1,148 @@
+"""Charts, tables and verdicts as a page shows them, and charts as files.
+
+Whatever comes from data, the names of corpora, classes and annotators among it, is escaped.
+"""
+
+import base64
+import html
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+from IPython.display import display
+
+from helpers.charts import theme
+from helpers.charts.figures import CHARTS
+from helpers.errors import UserError
+from helpers.findings import Finding
+
+INK = "#222222"
+_VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
+
+
+def show(finding: Finding) -> None:
+    """Show a finding's chart: interactive where there is a browser, a picture where there is none, in one
+    output.
+
+    Below the interactive chart is a link to its numbers as CSV.
+    """
+    chart = CHARTS[finding.name](finding)
+    picture = vl_convert.vegalite_to_png(static_spec(CHARTS[finding.name](finding, static=True)), _VERSION, scale=2)
+    bundle = {
+        "text/html": to_html(chart, data=finding.frame, name=finding.name),
+        "image/png": base64.b64encode(picture).decode(),
+        "text/plain": chart.to_dict()["description"],
+    }
+    display(bundle, raw=True)
+
+
+def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
+    """The interactive chart as HTML, with a link that saves `data` as `<name>.csv`."""
+    spec = chart.to_dict()
+    embedded = json.dumps(spec)
+    drawn = alt.renderers.get()(spec)["text/html"]
+    if embedded not in drawn:
+        raise RuntimeError("Altair's html renderer no longer embeds the chart as plain JSON, so it cannot be escaped")
+    # Inside a script, "</script>" in a label would end it: no "<" is left in the JSON.
+    drawn = drawn.replace(embedded, embedded.replace("<", "\\u003c"))
+    address = f"data:text/csv;charset=utf-8,{quote(data.to_csv(index=False))}"
+    link = f'<a download="{html.escape(name)}.csv" href="{address}">The numbers of this chart (CSV)</a>'
+    return f'<div class="finding-chart">{drawn}<p class="finding-data">{link}</p></div>'
+
+
+def table(finding: Finding) -> None:
+    """Show a finding's table, which scrolls by itself where it is wider than the page."""
+    display({"text/html": table_html(finding), "text/plain": finding.table.to_string(index=False, na_rep="")}, raw=True)
+
+
+def table_html(finding: Finding) -> str:
+    """The table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
+    if finding.table.empty:
+        return f"<p>{html.escape(finding.summary)}</p>"
+    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in finding.table)
+    columns = [_cells(finding.table[column]) for column in finding.table]
+    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
+    return (
+        '<div class="finding-table" role="region" aria-label="Table" tabindex="0" style="overflow-x: auto">'
+        f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def verdict(finding: Finding) -> None:
+    """Show what came out: how often each verdict fell, and the computed sentence."""
+    display({"text/html": verdict_html(finding), "text/plain": finding.summary}, raw=True)
+
+
+def verdict_html(finding: Finding) -> str:
+    """The counted verdicts as badges, and the sentence, as HTML."""
+    counts = finding.verdicts["verdict"].value_counts()
+    badges = " ".join(
+        f"{badge(kind)}&nbsp;{counts[kind]} of {counts.sum()}" for kind in theme.VERDICTS if kind in counts
+    )
+    return f'<p class="finding-verdict">{badges}</p><p>{html.escape(finding.summary)}</p>'
+
+
+def badge(kind: str) -> str:
+    """A verdict as HTML, with the class that colours it, such as `verdict-not-shown`."""
+    return f'<span class="verdict verdict-{kind.replace(" ", "-")}">{html.escape(kind)}</span>'
+
+
+def provenance(finding: Finding) -> None:
+    """Show, folded, what the numbers come from: study, runs, hashes, versions."""
+    items = "".join(
+        f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in finding.provenance.items()
+    )
+    text = "\n".join(f"{key}: {value}" for key, value in finding.provenance.items())
+    folded = f"<summary>Where these numbers come from</summary><table>{items}</table>"
+    folded = f'<details class="finding-provenance">{folded}</details>'
+    display({"text/html": folded, "text/plain": text}, raw=True)
+
+
+def save(chart: alt.TopLevelMixin, file: Path | str) -> None:
+    """Write a chart as a picture, `.svg` or `.png`: dark on white, 620 pixels wide, in its first state.
+
+    Raises
+    ------
+    UserError
+        If the file's name ends otherwise.
+    """
+    file = Path(file)
+    if file.suffix == ".svg":
+        file.write_text(vl_convert.vegalite_to_svg(static_spec(chart), _VERSION), encoding="utf-8")
+    elif file.suffix == ".png":
+        file.write_bytes(vl_convert.vegalite_to_png(static_spec(chart), _VERSION, scale=2))
+    else:
+        raise UserError(f"{file}: a chart is saved as .svg or .png")
+
+
+def static_spec(chart: alt.TopLevelMixin, *, width: int = 620) -> dict:
+    """The chart's specification for a picture: a width in pixels, a colour for the text, white paper."""
+    spec = json.loads(json.dumps(chart.to_dict()).replace(f'"{theme.TEXT}"', f'"{INK}"'))
+    if spec.get("width") == "container":
+        spec["width"] = width
+    spec.pop("autosize", None)
+    spec["config"] |= {"background": "white"}
+    return spec
+
+
+def _cells(column: pd.Series) -> list[str]:
+    """The cells of one column as HTML."""
+    numbers = pd.api.types.is_numeric_dtype(column)
+    decimals = max((len(str(float(v)).partition(".")[2]) for v in column.dropna()), default=0) if numbers else 0
+    if pd.api.types.is_integer_dtype(column):
+        decimals = 0
+
+    def cell(value):
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            return "<td></td>"
+        if numbers:
+            return f'<td class="number">{value:.{decimals}f}</td>'.replace("-", "−")
+        if column.name == "Verdict" and value in theme.VERDICTS:
+            return f"<td>{badge(value)}</td>"
+        return f"<td>{html.escape(str(value))}</td>"
+
+    return [cell(value) for value in column]

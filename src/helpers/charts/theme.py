@@ -1,0 +1,102 @@
+"""One look for all charts: colours, type, legends, the switches, the text alternative.
+
+Charts have no background, and write in the colour of the text around them, so that they do in light and in
+dark pages. Colours have a contrast of 3:1 or more with white and with black, and stay apart for
+colour-blind readers, who also get shapes and dashes.
+"""
+
+import altair as alt
+
+GOLD = "#B0820B"
+#: Weakest annotator first; of Okabe & Ito's palette (2008) those that show on white and on black.
+ANNOTATORS = ("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A")
+#: The two terms of the decomposition.
+TERMS = ("#7D6FB5", "#C2703D")
+VERDICTS = {"reproduced": "#0072B2", "not shown": "#808791", "reversed": "#D55E00"}
+GREY = "#808791"
+#: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.
+TEXT = "currentColor"
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+
+
+@alt.theme.register("label-risk", enable=True)
+def _theme() -> alt.theme.ThemeConfig:
+    text = {
+        "labelColor": TEXT,
+        "titleColor": TEXT,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    lines = {"domainColor": GREY, "tickColor": GREY, "gridColor": GREY, "gridOpacity": 0.25}
+    return {
+        "config": {
+            "background": "transparent",
+            "font": FONT,
+            "view": {"stroke": None, "continuousHeight": 300},
+            "axis": text | lines | {"labelLimit": 130, "titlePadding": 8},
+            "axisY": {"domain": False, "ticks": False},
+            # On top, two names a row: a legend at the side would leave a phone half of its width.
+            "legend": text
+            | {
+                "orient": "top",
+                "direction": "horizontal",
+                "columns": 2,
+                "labelLimit": 150,
+                "title": None,
+                "symbolOpacity": 1,
+            },
+            "header": text,
+            "range": {"category": list(ANNOTATORS)},
+        }
+    }
+
+
+def colours(annotators: list[str], *, gold: bool = True) -> alt.Scale:
+    """Colour scale over label sources: gold has its own, annotators theirs by rank."""
+    wheel = [ANNOTATORS[i % len(ANNOTATORS)] for i in range(len(annotators))]
+    return alt.Scale(domain=["gold"] * gold + annotators, range=[GOLD] * gold + wheel)
+
+
+def legend_selection(field: str) -> alt.Parameter:
+    """Click on a name in the legend to see it alone; shift-click adds another."""
+    return alt.selection_point(fields=[field], bind="legend", name="Chosen")
+
+
+def faded_unless(selection: alt.Parameter) -> alt.Opacity:
+    """Opacity that leaves what is selected, or everything while nothing is."""
+    return alt.when(selection).then(alt.value(1.0)).otherwise(alt.value(0.12))
+
+
+def switch(name: str, options: list[str], *, everything: str = "") -> alt.Parameter | None:
+    """A menu below the chart, or None where there is nothing to choose.
+
+    Parameters
+    ----------
+    name
+        A word: the parameter's name in expressions, and what the reader sees.
+    everything
+        What the reader sees for the choice of all options, which is then the first and stands for null.
+    """
+    if len(options) < 2:
+        return None
+    values, labels = ([None], [everything]) if everything else ([], [])
+    menu = alt.binding_select(options=[*values, *options], labels=[*labels, *options], name=f"{name} ")
+    return alt.param(name=name, bind=menu, value=None if everything else options[0])
+
+
+def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, description: str, *params: alt.Parameter | None):
+    """Add switches and selections, the text alternative, and what the page's menu offers."""
+    if not isinstance(chart, alt.FacetChart):
+        # The width is the page's; the height follows from the rows.
+        chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+    chart = chart.add_params(*(p for p in params if p is not None)) if any(p is not None for p in params) else chart
+    return chart.properties(
+        description=description,
+        usermeta={
+            "embedOptions": {
+                "renderer": "svg",
+                "actions": {"export": True, "source": False, "compiled": False, "editor": False},
+            }
+        },
+    )

@@ -1,0 +1,36 @@
+"""One function per finding: a study's finished runs in, numbers for a chart, a table and verdicts out.
+
+    study = studies.load("studies/default.yml")
+    finding = findings.degradation(study)
+
+`load` reads the runs once for several findings: what it returns may stand wherever a study may. What is
+claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`.
+"""
+
+from helpers.findings._degradation import degradation
+from helpers.findings._ensembling import ensembling
+from helpers.findings._filtering import filtering
+from helpers.findings._instability import instability
+from helpers.findings._overview import FINDINGS, overview, verdicts
+from helpers.findings._plateau import plateau
+from helpers.findings._propagation import propagation
+from helpers.findings.claims import Claim, claims
+from helpers.findings.finding import Finding
+from helpers.findings.results import Results, load
+
+__all__ = [
+    "FINDINGS",
+    "Claim",
+    "Finding",
+    "Results",
+    "claims",
+    "degradation",
+    "ensembling",
+    "filtering",
+    "instability",
+    "load",
+    "overview",
+    "plateau",
+    "propagation",
+    "verdicts",
+]

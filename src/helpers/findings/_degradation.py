@@ -1,0 +1,129 @@
+"""How much worse a student gets with an LLM's labels, and whether it repeats the LLM's mistakes."""
+
+import numpy as np
+
+from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.ledger import Ledger
+from helpers.measures.accuracy import (
+    brier_score,
+    error_inheritance,
+    expected_calibration_error,
+    macro_f1,
+    recall_by_class,
+)
+from helpers.measures.intervals import paired_difference
+from helpers.studies import Study
+
+
+def degradation(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+) -> Finding:
+    """Accuracy of the gold students minus that of each annotator's students, at the largest number of labels.
+
+    Parameters
+    ----------
+    study
+        A study, or what `helpers.findings.load` returned for it.
+    corpus, annotators
+        "all", a name, or a list of names of the study.
+    ledger
+        By default the committed ledgers and the user's own.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `labels` ("gold" or the annotator), `who` ("student" or "annotator"),
+        `seed` (-1 for the annotator itself), `measure` and `value`. Measures: accuracy, macro-F1, Brier
+        score (0 to 2), calibration error, and the recall of each class.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or runs are not in the ledger.
+    """
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    n = results.study.sizes[-1]
+    tally = Tally("degradation", results)
+    for one in results.corpora.values():
+        gold = one.students(None, n)
+        tally.frame += _scores(one, gold, "gold")
+        for annotator in results.annotators:
+            students = one.students(annotator, n)
+            _, said = one.annotated(annotator)
+            interval = paired_difference(gold.correct, students.correct, rng=results.rng(one.name, annotator, seed))
+            verdict = tally.judge(one.name, annotator, interval, 2 * results.study.seeds)
+            tally.frame += _scores(one, students, annotator)
+            tally.frame += _own_scores(one, said, annotator)
+            f1 = [float(macro_f1(s.pred, one.gold, n_classes=one.n_classes).mean()) for s in (gold, students)]
+            brier = [float(brier_score(s.probs, one.gold).mean()) for s in (gold, students)]
+            ece = [float(expected_calibration_error(s.probs, one.gold).mean()) for s in (gold, students)]
+            inherited = [_inheritance(s, said, one.gold) for s in (gold, students)]
+            tally.table.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Its own accuracy, %": percent((said == one.gold).mean()),
+                    "Gold student, %": percent(gold.accuracy),
+                    "Its student, %": percent(students.accuracy),
+                    "Gap, points": percent(interval.effect),
+                    "95 % interval": bounds(tally.claim, interval),
+                    "Verdict": verdict,
+                    "Gold student, macro-F1 %": percent(f1[0]),
+                    "Its student, macro-F1 %": percent(f1[1]),
+                    "Gap in F1, points": percent(f1[0] - f1[1]),
+                    "Gold student, Brier": round(brier[0], 3),
+                    "Its student, Brier": round(brier[1], 3),
+                    "Gold student, calibration error %": percent(ece[0]),
+                    "Its student, calibration error %": percent(ece[1]),
+                    "Its mistakes made by the gold student, %": percent(inherited[0]),
+                    "Its mistakes made by its student, %": percent(inherited[1]),
+                }
+            )
+    return tally.finish("" if results.annotators else "The study has no annotators.")
+
+
+def _scores(one: CorpusResults, students: Students, labels: str) -> list[dict]:
+    """Every measure of every seed's student."""
+    scores = {
+        "accuracy": students.correct.mean(axis=1),
+        "macro-F1": macro_f1(students.pred, one.gold, n_classes=one.n_classes),
+        "Brier score": brier_score(students.probs, one.gold),
+        "calibration error": expected_calibration_error(students.probs, one.gold),
+    }
+    recalls = recall_by_class(students.pred, one.gold, n_classes=one.n_classes)
+    scores |= {f"recall of {label}": recalls[:, k] for k, label in enumerate(one.corpus.labels)}
+    return [
+        {"corpus": one.name, "labels": labels, "who": "student", "seed": i, "measure": measure, "value": float(value)}
+        for measure, values in scores.items()
+        for i, value in enumerate(values)
+    ]
+
+
+def _own_scores(one: CorpusResults, said: np.ndarray, annotator: str) -> list[dict]:
+    """Every measure of the annotator itself that needs no probabilities; a text without a label counts as a mistake."""
+    known = said >= 0
+    scores = {"accuracy": (said == one.gold).mean()}
+    if known.all():
+        scores["macro-F1"] = macro_f1(said, one.gold, n_classes=one.n_classes)
+        recalls = recall_by_class(said, one.gold, n_classes=one.n_classes)
+        scores |= {f"recall of {label}": recalls[k] for k, label in enumerate(one.corpus.labels)}
+    return [
+        {"corpus": one.name, "labels": annotator, "who": "annotator", "seed": -1, "measure": m, "value": float(v)}
+        for m, v in scores.items()
+    ]
+
+
+def _inheritance(students: Students, said: np.ndarray, gold: np.ndarray) -> float:
+    """Mean over seeds, on the test texts that the annotator labelled."""
+    known = said >= 0
+    if not known.any():
+        return float("nan")
+    return float(np.mean(error_inheritance(students.pred[:, known], said[known], gold[known])))

@@ -1,0 +1,129 @@
+"""Whether a vote over students, or over annotators, is better than one."""
+
+import numpy as np
+
+from helpers.findings._recovery import recovery, shown
+from helpers.findings.claims import claims
+from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.labels import LabelSource
+from helpers.ledger import Ledger
+from helpers.measures.intervals import Interval, paired_bootstrap, paired_difference
+from helpers.studies import Study
+
+
+def ensembling(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+) -> Finding:
+    """Accuracy of the vote over the seeds of an annotator's students minus the mean accuracy of one of them.
+
+    Every student has one vote; a tie goes to the class of higher mean probability. All seeds make one
+    ensemble, so there is one realisation of it: the interval is a bootstrap over the test texts with these
+    seeds fixed, and says nothing of another set of seeds.
+
+    The number of labels is the study's `ensembling.size`, or its largest size. Beside the students' vote
+    stands, where the study has it, the student of the annotators' vote. The budget counts LLM calls and
+    trainings.
+
+    Parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `labels` ("gold", the annotator, or "vote of annotators"), `who` ("one
+        student", "vote of students" or "mean of students") and `seed` (-1 for an ensemble): `accuracy`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or runs are not in the ledger.
+    """
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    tally = Tally("ensembling", results)
+    seeds, spec = results.study.seeds, results.study.ensembling
+    if seeds < 2:
+        return tally.finish("The study has one seed, and a vote takes two students or more: set `seeds: 3`.")
+    n = spec.size if spec and spec.size in results.study.sizes else results.study.sizes[-1]
+    voters = tuple(results.study.annotator_names)
+    vote_cell = (LabelSource("vote", voters), n)
+    for one in results.corpora.values():
+        gold = one.students(None, n)
+        tally.frame += _points(one, "gold", gold)
+        for annotator in results.annotators:
+            students = one.students(annotator, n)
+            tally.frame += _points(one, annotator, students)
+            rng = results.rng(one.name, annotator, seed)
+            interval = _gain(students, rng)
+            verdict = tally.judge(one.name, annotator, interval, seeds)
+            row = {"Corpus": one.name, "Annotator": annotator} | _row(one, students, gold, interval, verdict, rng)
+            budget = {"LLM calls": len(students.targets.rows), "Trainings": seeds}
+            tally.table.append(row | budget)
+        if vote_cell in one.cells and results.annotators:
+            students = one.cells[vote_cell]
+            tally.frame += _points(one, "vote of annotators", students)
+            rng = results.rng(one.name, "vote", seed)
+            row = {"Corpus": one.name, "Annotator": f"vote of all {len(voters)}"}
+            # It is no cell of the claim, so it has no verdict.
+            row |= _row(one, students, gold, _gain(students, rng), "", rng)
+            tally.table.append(row | {"LLM calls": len(students.targets.rows) * len(voters), "Trainings": seeds})
+    return tally.finish(
+        "An ensemble costs as many trainings as it has students and no further LLM call."
+        if tally.verdicts
+        else "The study has no annotators."
+    )
+
+
+def vote(probs: np.ndarray) -> np.ndarray:
+    """Class with the most votes of the students, (seeds, texts, K) -> int (texts,); ties by mean probability."""
+    votes = np.eye(probs.shape[2])[probs.argmax(axis=2)].sum(axis=0)
+    # A mean probability is at most 1, less than a vote; halved, it cannot make one up either.
+    return (votes + probs.mean(axis=0) / 2).argmax(axis=1)
+
+
+def mean(probs: np.ndarray) -> np.ndarray:
+    """Class of highest mean probability, (seeds, texts, K) -> int (texts,)."""
+    return probs.mean(axis=0).argmax(axis=1)
+
+
+def _gain(students: Students, rng: np.random.Generator) -> Interval:
+    together = (vote(students.probs) == students.gold).astype(float)
+    return paired_bootstrap(np.mean, together - students.correct.mean(axis=0), rng=rng)
+
+
+def _row(
+    one: CorpusResults,
+    students: Students,
+    gold: Students,
+    interval: Interval,
+    verdict: str,
+    rng: np.random.Generator,
+) -> dict:
+    together = (vote(students.probs) == one.gold).astype(float)
+    gap = paired_difference(gold.correct, students.correct, rng=rng)
+    return {
+        "One student, %": percent(students.accuracy),
+        "Vote of students, %": percent(together.mean()),
+        "Vote minus one, points": percent(interval.effect),
+        "95 % interval": bounds(claims()["ensembling"], interval),
+        "Verdict": verdict,
+        "Mean probability, %": percent((mean(students.probs) == one.gold).mean()),
+        "One gold student, %": percent(gold.accuracy),
+        "Vote of gold students, %": percent((vote(gold.probs) == one.gold).mean()),
+        **shown(recovery(together[None], students, gold, gap, rng=rng)),
+        "Labels right, %": percent(one.label_accuracy(students)),
+    }
+
+
+def _points(one: CorpusResults, labels: str, students: Students) -> list[dict]:
+    rows = [("one student", i, accuracy) for i, accuracy in enumerate(students.correct.mean(axis=1))]
+    rows.append(("vote of students", -1, (vote(students.probs) == one.gold).mean()))
+    rows.append(("mean of students", -1, (mean(students.probs) == one.gold).mean()))
+    return [
+        {"corpus": one.name, "labels": labels, "who": who, "seed": seed, "accuracy": float(accuracy)}
+        for who, seed, accuracy in rows
+    ]

@@ -1,0 +1,118 @@
+"""Whether it pays to keep only the labels of lowest entropy."""
+
+import numpy as np
+
+from helpers.errors import UserError
+from helpers.findings._recovery import recovery, shown
+from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.labels import LabelSource
+from helpers.ledger import Ledger
+from helpers.measures.intervals import paired_difference
+from helpers.studies import Study
+
+
+def filtering(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    fraction: float = 0.5,
+) -> Finding:
+    """Accuracy of the students of the labels of lowest entropy minus that of the students of all labels.
+
+    Parameters
+    ----------
+    fraction
+        The kept share that the verdict is about, one of the study's `filtering.fractions`. The table and
+        the chart show all of them.
+
+    The other parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `annotator`, `kept` (share, 1 for all labels) and `choice` ("lowest
+        entropy", "random", "all" or "gold"): `accuracy`, `label_accuracy` of the labels trained on, and `n`
+        of them. The table has a row a corpus, annotator and fraction.
+
+    Raises
+    ------
+    UserError
+        If a name or the fraction is unknown, the study has no students of all labels to compare with, or
+        runs are not in the ledger.
+    """
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    tally = Tally("filtering", results)
+    spec = results.study.filtering
+    if spec is None:
+        return tally.finish(f"Study {results.study.name} filters nothing: give it a part `filtering`.")
+    if fraction not in spec.fractions:
+        known = ", ".join(f"{f:g}" for f in spec.fractions)
+        raise UserError(f"study {results.study.name} keeps the fractions {known}, not {fraction:g}")
+    if spec.size not in results.study.sizes:
+        raise UserError(
+            f"study {results.study.name}: no students of all {spec.size} labels to compare the filtered with: "
+            f"add {spec.size} to its `sizes`"
+        )
+    for one in results.corpora.values():
+        gold = one.students(None, spec.size)
+        for annotator in results.annotators:
+            everything = one.students(annotator, spec.size)
+            gap = paired_difference(gold.correct, everything.correct, rng=results.rng(one.name, annotator, seed))
+            tally.frame += [
+                _point(one, annotator, 1.0, "gold", gold),
+                _point(one, annotator, 1.0, "lowest entropy", everything),
+                _point(one, annotator, 1.0, "random", everything),
+            ]
+            for kept in sorted(spec.fractions):
+                filtered = one.cells[LabelSource("entropy", (annotator,), kept), spec.size]
+                random = one.students(annotator, round(kept * spec.size))
+                rng = results.rng(one.name, annotator, seed)
+                interval = paired_difference(filtered.correct, everything.correct, rng=rng)
+                verdict = tally.claim.verdict(interval)
+                if kept == fraction:
+                    tally.judge(one.name, annotator, interval, 2 * results.study.seeds)
+                tally.frame += [
+                    _point(one, annotator, kept, "lowest entropy", filtered),
+                    _point(one, annotator, kept, "random", random),
+                ]
+                tally.table.append(
+                    {
+                        "Corpus": one.name,
+                        "Annotator": annotator,
+                        "Kept, %": percent(kept),
+                        "Student of the kept, %": percent(filtered.accuracy),
+                        "Minus the student of all, points": percent(interval.effect),
+                        "95 % interval": bounds(tally.claim, interval),
+                        "Verdict": verdict,
+                        "Minus a random subset of that size, points": percent(filtered.accuracy - random.accuracy),
+                        **shown(recovery(filtered.correct, everything, gold, gap, rng=rng)),
+                        "Kept labels right, %": percent(one.label_accuracy(filtered)),
+                        "All labels right, %": percent(one.label_accuracy(everything)),
+                        "Class balance moved by, points": percent(_shift(filtered, everything)),
+                    }
+                )
+    return tally.finish(
+        f"The verdicts are about the kept share {fraction:g}." if tally.verdicts else "The study has no annotators."
+    )
+
+
+def _point(one: CorpusResults, annotator: str, kept: float, choice: str, students: Students) -> dict:
+    return {
+        "corpus": one.name,
+        "annotator": annotator,
+        "kept": kept,
+        "choice": choice,
+        "n": len(students.targets.rows),
+        "accuracy": students.accuracy,
+        "label_accuracy": one.label_accuracy(students),
+    }
+
+
+def _shift(kept: Students, everything: Students) -> float:
+    """Total variation distance between the class shares of the two sets of labels, 0 to 1."""
+    shares = [students.targets.targets.mean(axis=0) for students in (kept, everything)]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)

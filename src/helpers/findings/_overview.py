@@ -1,0 +1,81 @@
+"""All findings at a glance."""
+
+import pandas as pd
+
+from helpers.findings._degradation import degradation
+from helpers.findings._ensembling import ensembling
+from helpers.findings._filtering import filtering
+from helpers.findings._instability import instability
+from helpers.findings._plateau import plateau
+from helpers.findings._propagation import propagation
+from helpers.findings.claims import claims
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted
+from helpers.findings.results import Results, load
+from helpers.ledger import Ledger
+from helpers.studies import Study
+
+_FUNCTIONS = (degradation, instability, plateau, filtering, ensembling, propagation)
+
+#: Name -> function, in the order of `notebooks/findings.yml`. A new finding is an entry there, a module like its
+#: neighbours, and its function in the line above.
+FINDINGS = {name: {f.__name__: f for f in _FUNCTIONS}[name] for name in claims()}
+
+
+def overview(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+) -> Finding:
+    """Every finding's verdict on every corpus and annotator.
+
+    Parameters are those of `degradation`. Findings get the parameters of `notebooks/findings.yml`. One that
+    the study has no runs for has no rows.
+
+    Returns
+    -------
+    Finding
+        `frame` and `verdicts` hold the verdicts of all findings; the table has a row a corpus and
+        annotator, and a column a finding: its verdict and its effect. The summary has a sentence a finding.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or runs are not in the ledger.
+    """
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    found = [function(results, seed=seed, **claims()[name].parameters) for name, function in FINDINGS.items()]
+    judged = [finding.verdicts for finding in found if len(finding.verdicts)]
+    verdicts = pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(columns=VERDICT_COLUMNS)
+    summary = " ".join(
+        f"{f.claim.title}: {counted(f.verdicts)}." if len(f.verdicts) else f"{f.claim.title}: {f.summary}"
+        for f in found
+    )
+    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance)
+
+
+def verdicts(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The verdicts of `overview`: finding, corpus, annotator, effect, low, high, verdict, n_runs."""
+    return overview(study, corpus=corpus, annotators=annotators, ledger=ledger, seed=seed).verdicts
+
+
+def _table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    rows: dict[tuple[str, str], dict] = {}
+    for row in verdicts.itertuples():
+        claim = claims()[row.finding]
+        cell = rows.setdefault((row.corpus, row.annotator), {"Corpus": row.corpus, "Annotator": row.annotator})
+        effect = "" if pd.isna(row.effect) else f" ({claim.shown(row.effect)})"
+        cell[claim.title] = f"{row.verdict}{effect}"
+    columns = ["Corpus", "Annotator", *(claim.title for claim in claims().values())]
+    table = pd.DataFrame(list(rows.values()), columns=columns)
+    # A finding that judged nothing would be an empty column.
+    return table.dropna(axis=1, how="all").fillna("")

@@ -1,0 +1,120 @@
+"""What more labels buy, and how many gold labels an annotator's are worth."""
+
+import numpy as np
+
+from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.results import CorpusResults, Results, load
+from helpers.ledger import Ledger
+from helpers.measures.intervals import paired_difference
+from helpers.measures.plateau import (
+    Censored,
+    curve_draws,
+    fit_curve,
+    gain_per_doubling,
+    gold_equivalent,
+    gold_equivalent_bounds,
+)
+from helpers.studies import Study
+
+#: The claim is about the end of the curve: the gain is taken over so many of the largest sizes.
+_LAST = 3
+
+
+def plateau(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+) -> Finding:
+    """Gain per doubling of the gold labels minus that of each annotator's labels, over the last three sizes.
+
+    The gain is the least-squares slope of accuracy on log2 n: a weighted sum of correctness, so it has a
+    value for every seed and text, and the difference is paired by both.
+
+    Parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `labels` ("gold" or the annotator) and `n`: `accuracy` (mean over
+        seeds), the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed),
+        and `own`, the accuracy of the annotator itself (nan for gold).
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or runs are not in the ledger.
+    """
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    tally = Tally("plateau", results)
+    sizes = np.array(results.study.sizes)
+    if len(sizes) < 2:
+        return tally.finish("The study has one size, and a learning curve takes two or more: add to `sizes`.")
+    for one in results.corpora.values():
+        gold = _curve(one, None, sizes)
+        tally.frame += _points(one.name, "gold", sizes, gold, results.rng(one.name, "gold", seed), np.nan)
+        for annotator in results.annotators:
+            rng = results.rng(one.name, annotator, seed)
+            curve = _curve(one, annotator, sizes)
+            own = float((one.annotated(annotator)[1] == one.gold).mean())
+            tally.frame += _points(one.name, annotator, sizes, curve, rng, own)
+            gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (gold, curve)]
+            interval = paired_difference(*gains, rng=rng)
+            verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * results.study.seeds)
+            fit = fit_curve(sizes, curve, rng=rng) if len(sizes) > 2 else None
+            worth = gold_equivalent(sizes, gold.mean((0, 2)), float(curve[:, -1].mean()))
+            tally.table.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Gain per doubling, gold, points": percent(gains[0].mean()),
+                    "Gain per doubling, its labels, points": percent(gains[1].mean()),
+                    "Difference, points": percent(interval.effect),
+                    "95 % interval": bounds(tally.claim, interval),
+                    "Verdict": verdict,
+                    f"{sizes[-1]} of its labels are worth, gold labels": _number(worth),
+                    "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
+                    "Its students end at, %": _asymptote(fit),
+                }
+            )
+    return tally.finish("" if results.annotators else "The study has no annotators.")
+
+
+def _curve(one: CorpusResults, annotator: str | None, sizes: np.ndarray) -> np.ndarray:
+    """Correctness of the students of each size, float (seeds, sizes, texts)."""
+    return np.stack([one.students(annotator, int(n)).correct for n in sizes], axis=1)
+
+
+def _points(
+    corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: np.random.Generator, own: float
+) -> list[dict]:
+    low = high = np.full(len(sizes), np.nan)
+    if len(curve) > 1:
+        low, high = np.quantile(curve_draws(curve, rng=rng)[0], [0.025, 0.975], axis=0)
+    accuracy = curve.mean((0, 2))
+    return [
+        {"corpus": corpus, "labels": labels, "n": int(n), "accuracy": float(a), "low": lo, "high": hi, "own": own}
+        for n, a, lo, hi in zip(sizes, accuracy, low, high, strict=True)
+    ]
+
+
+def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> str:
+    if len(gold) < 2:
+        return "none"
+    low, high = gold_equivalent_bounds(sizes, gold, target, rng=rng)
+    return f"{_number(low)} to {_number(high)}"
+
+
+def _number(worth: Censored) -> str:
+    return f"{worth.flag} {worth.value:.0f}".strip()
+
+
+def _asymptote(fit) -> str:
+    if fit is None:
+        return "not identified: fewer than 3 sizes"
+    if not fit.identified:
+        return f"not identified: {fit.reason}"
+    a = fit.asymptote
+    return f"{percent(a.effect)} ({percent(a.low)} to {percent(a.high)})"

@@ -1,0 +1,111 @@
+"""What a finding is: numbers for a chart, a table, verdicts, and the sentence that sums them up."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from helpers.findings.claims import VERDICTS, Claim, claims
+from helpers.findings.results import Results
+from helpers.measures.intervals import Interval
+
+VERDICT_COLUMNS = ["finding", "corpus", "annotator", "effect", "low", "high", "verdict", "n_runs"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding on some corpora and annotators of a study.
+
+    Attributes
+    ----------
+    name
+        The key in `notebooks/findings.yml`.
+    frame
+        Tidy numbers for the chart; each finding's function says which columns. Shares are 0 to 1.
+    table
+        What a reader sees: rounded, with human column names; accuracies in percent, their differences in
+        points.
+    verdicts
+        One row a corpus and annotator: finding, corpus, annotator, effect, low, high (the 95 % interval;
+        nan where there is none), verdict, n_runs (trainings that the effect rests on). Effects are in the
+        units of the measure: accuracies 0 to 1.
+    summary
+        What came out, in plain words.
+    provenance
+        Study, hashes and versions, name -> value.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    table: pd.DataFrame
+    verdicts: pd.DataFrame
+    summary: str
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def claim(self) -> Claim:
+        """The claim that this finding is about."""
+        return claims()[self.name]
+
+
+class Tally:
+    """Collects what a finding's loop over corpora and annotators yields, and closes it as a `Finding`."""
+
+    def __init__(self, name: str, results: Results):
+        self.claim = claims()[name]
+        self.results = results
+        self.frame: list[dict] = []
+        self.table: list[dict] = []
+        self.verdicts: list[dict] = []
+
+    def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int) -> str:
+        """Add one verdict, and return it."""
+        verdict = self.claim.verdict(interval)
+        row = (self.claim.name, corpus, annotator, interval.effect, interval.low, interval.high, verdict, n_runs)
+        self.verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+        return verdict
+
+    def finish(self, remark: str = "") -> Finding:
+        """Close the finding; `remark` ends its summary, and is all of it where nothing could be judged."""
+        verdicts = pd.DataFrame(self.verdicts, columns=VERDICT_COLUMNS)
+        frame, table = pd.DataFrame(self.frame), pd.DataFrame(self.table)
+        said = [summarise(self.claim, verdicts)] if len(verdicts) else []
+        summary = " ".join([*said, *([remark] if remark else [])])
+        return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance)
+
+
+def counted(verdicts: pd.DataFrame) -> str:
+    """How often each verdict fell: `reproduced in 3 of 4 cells and not shown in 1`."""
+    counts = [(verdict, int((verdicts["verdict"] == verdict).sum())) for verdict in VERDICTS]
+    (first, count), *others = [pair for pair in counts if pair[1]]
+    if not others:
+        where = {1: "the one cell", 2: "both cells"}.get(count, f"all {count} cells")
+        return f"{first} in {where}"
+    parts = [f"{first} in {count} of {len(verdicts)} cells", *(f"{verdict} in {count}" for verdict, count in others)]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def summarise(claim: Claim, verdicts: pd.DataFrame) -> str:
+    """One or two sentences: the verdicts counted, and how large the effect is and where."""
+    sentence = f"{claim.title}: {counted(verdicts)} (a cell is a corpus and an annotator)."
+    known = verdicts.dropna(subset=["effect"]).sort_values("effect", kind="stable")
+    if known.empty:
+        return f"{sentence} The effect could not be computed."
+    if len(known) == 1:
+        return f"{sentence} The effect is {claim.shown(known['effect'].iloc[0])}."
+    least, most = (
+        f"{claim.shown(row.effect, unit=False)} ({row.corpus}, {row.annotator})"
+        for row in (known.iloc[0], known.iloc[-1])
+    )
+    return f"{sentence} The median effect is {claim.shown(known['effect'].median())}, from {least} to {most}."
+
+
+def percent(share: float) -> float:
+    """A share of 0 to 1 in percent, or a difference of shares in points, to one decimal."""
+    return round(100 * float(share), 1) + 0.0  # no minus zero
+
+
+def bounds(claim: Claim, interval: Interval) -> str:
+    """Write an interval as `+1.2 to +3.4`, or `none` where there is none."""
+    if not interval.low <= interval.high:
+        return "none"
+    return f"{claim.shown(interval.low, unit=False)} to {claim.shown(interval.high, unit=False)}"

@@ -1,0 +1,269 @@
+"""A study's finished runs as arrays: what every finding starts from."""
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from helpers import __version__, places
+from helpers.annotations import Annotations
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.labels import LabelSource, Targets
+from helpers.ledger import Ledger, Record
+from helpers.measures.accuracy import predictions
+from helpers.studies import Run, Study
+
+GOLD = LabelSource("gold")
+
+
+@dataclass(frozen=True)
+class Students:
+    """The students of one cell of the grid: the same labels, one student a seed.
+
+    Attributes
+    ----------
+    probs
+        Their probabilities on the test texts, float64 (seeds, texts, classes), rows sum to 1.
+    targets
+        What they were trained on; the same for all seeds.
+    gold
+        Gold classes of the test texts, int (texts,).
+    """
+
+    probs: np.ndarray
+    targets: Targets
+    gold: np.ndarray
+
+    @cached_property
+    def pred(self) -> np.ndarray:
+        """Predicted classes, int (seeds, texts)."""
+        return predictions(self.probs)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether the prediction is gold, float (seeds, texts) of 0 and 1."""
+        return (self.pred == self.gold).astype(float)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over seeds and texts, 0 to 1."""
+        return float(self.correct.mean())
+
+
+@dataclass(frozen=True)
+class CorpusResults:
+    """All that a study's runs say about one corpus.
+
+    Attributes
+    ----------
+    annotator_probs
+        Annotator -> renormalised probabilities of every row, float (rows, classes); nan where it failed.
+    cells
+        (label source, number of texts) -> students.
+    """
+
+    corpus: Corpus
+    annotator_probs: dict[str, np.ndarray]
+    cells: dict[tuple[LabelSource, int], Students]
+
+    @property
+    def name(self) -> str:
+        """The corpus's name."""
+        return self.corpus.name
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes K."""
+        return len(self.corpus.labels)
+
+    @cached_property
+    def gold(self) -> np.ndarray:
+        """Gold classes of the test texts, int (texts,)."""
+        return self.corpus.gold[self.corpus.test]
+
+    @property
+    def votes(self) -> np.ndarray | None:
+        """Votes of people on the test texts, int (texts, classes), or None where only gold is known."""
+        return None if self.corpus.votes is None else self.corpus.votes[self.corpus.test]
+
+    def students(self, annotator: str | None, n: int) -> Students:
+        """Students of `n` labels of an annotator, or of gold (None)."""
+        return self.cells[GOLD if annotator is None else LabelSource("annotator", (annotator,)), n]
+
+    def annotated(self, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+        """What the annotator itself says of the test texts.
+
+        Returns
+        -------
+        (np.ndarray, np.ndarray)
+            Probabilities (texts, K), nan where it failed, and the most probable class, int (texts,), -1
+            where it failed.
+        """
+        probs = self.annotator_probs[annotator][self.corpus.test]
+        known = np.isfinite(probs).all(axis=1)
+        return probs, np.where(known, np.nan_to_num(probs).argmax(axis=1), -1)
+
+    def label_accuracy(self, students: Students) -> float:
+        """Share of the students' training labels that are gold, 0 to 1."""
+        made = students.targets
+        return float((made.targets.argmax(axis=1) == self.corpus.gold[made.rows]).mean())
+
+
+@dataclass(frozen=True)
+class Results:
+    """The finished runs of a study, or of some of its corpora and annotators.
+
+    Attributes
+    ----------
+    corpora
+        Corpus name -> results.
+    annotators
+        Names of the chosen annotators, weakest first.
+    provenance
+        What a reader needs to trace the numbers, name -> value.
+    """
+
+    study: Study
+    corpora: dict[str, CorpusResults]
+    annotators: list[str]
+    provenance: dict[str, str]
+
+    def rng(self, corpus: str, annotator: str, seed: int) -> np.random.Generator:
+        """Make the generator of one cell: its interval does not depend on which other cells are looked at."""
+        return np.random.default_rng([seed, zlib.crc32(corpus.encode()), zlib.crc32(annotator.encode())])
+
+    def choose(self, corpus: str | list[str], annotators: str | list[str]) -> "Results":
+        """The same results for fewer corpora and annotators; see `load`."""
+        corpora = pick(corpus, list(self.corpora), "corpus", self.study.name)
+        chosen = pick(annotators, self.annotators, "annotator", self.study.name)
+        return Results(self.study, {c: self.corpora[c] for c in corpora}, chosen, self.provenance)
+
+
+def pick(wanted: str | list[str], known: list[str], what: str, study: str) -> list[str]:
+    """Names that `wanted` stands for, in the order of `known`: "all", one name, or a list of names.
+
+    Raises
+    ------
+    UserError
+        If a name is not among the known.
+    """
+    if wanted == "all":
+        return known
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in names:
+        if name not in known:
+            raise UserError(f"study {study} has no {what} {name!r}: it has {', '.join(known) or 'none'}")
+    return [name for name in known if name in names]
+
+
+def load(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+) -> Results:
+    """Read the finished runs of a study from the ledger.
+
+    Parameters
+    ----------
+    study
+        The study, or what this function returned for it before: then nothing is read again.
+    corpus, annotators
+        "all", a name, or a list of names of the study.
+    ledger
+        By default the committed ledgers and the user's own.
+
+    Raises
+    ------
+    UserError
+        If a corpus or an annotator is unknown, or if runs of the chosen ones are not in the ledger.
+    """
+    if isinstance(study, Results):
+        return study.choose(corpus, annotators)
+    ledger = Ledger() if ledger is None else ledger
+    corpora = pick(corpus, study.corpus_names, "corpus", study.name)
+    chosen = pick(annotators, study.annotator_names, "annotator", study.name)
+    # A vote needs runs of its own kind, whoever is looked at; the runs of the others are not asked for.
+    runs = {
+        name: [r for r in study.runs(name) if r.source.method == "vote" or {*r.source.annotators} <= {*chosen}]
+        for name in corpora
+    }
+    _complete(study, [run for found in runs.values() for run in found], ledger)
+    records = {name: [ledger[run.key] for run in found] for name, found in runs.items()}
+    tables = {name: study.annotations(found[0].corpus) for name, found in runs.items()}
+    return Results(
+        study,
+        {name: _arrange(study, runs[name], records[name], tables[name]) for name in corpora},
+        chosen,
+        _provenance(study, chosen, runs, tables, [record for found in records.values() for record in found]),
+    )
+
+
+def _complete(study: Study, runs: list[Run], ledger: Ledger) -> None:
+    missing = [run for run in runs if run.key not in ledger]
+    if missing:
+        file = f"studies/{study.name}.yml"
+        command = f"label-risk run {file if (places.ROOT / file).is_file() else 'STUDY.yml'}"
+        raise UserError(
+            f"{len(missing)} of {len(runs)} runs of study {study.name} are not in the ledger, "
+            f"the first is {missing[0]}: train them with `{command}`"
+        )
+
+
+def _arrange(study: Study, runs: list[Run], records: list[Record], tables: dict[str, Annotations]) -> CorpusResults:
+    corpus = runs[0].corpus
+    gold = corpus.gold[corpus.test]
+    cells = {}
+    # `Study.runs` keeps the seeds of a cell together.
+    for start in range(0, len(runs), study.seeds):
+        run = runs[start]
+        probs = np.stack([record.probs for record in records[start : start + study.seeds]]).astype(float)
+        # Two bytes a number: rows miss a sum of 1 by up to a thousandth.
+        cells[run.source, run.n] = Students(probs / probs.sum(axis=2, keepdims=True), run.made, gold)
+    return CorpusResults(corpus, {name: table.probs for name, table in tables.items()}, cells)
+
+
+def _provenance(
+    study: Study,
+    annotators: list[str],
+    runs: dict[str, list[Run]],
+    tables: dict[str, dict[str, Annotations]],
+    records: list[Record],
+) -> dict[str, str]:
+    """Study, runs, hashes and versions, as the reader of a page sees them."""
+    found = {
+        "study": study.name,
+        "label-risk": __version__,
+        "runs": str(len({record.key for record in records})),
+        "training time": f"{sum({r.key: r.seconds for r in records}.values()) / 3600:.1f} hours of one thread",
+        "student": f"{study.student.kind} of {study.student.encoder}",
+        "runs' content (sha256)": _short(_digest(record.content_digest for record in records)),
+    }
+    for name, listed in runs.items():
+        corpus = listed[0].corpus
+        found[f"texts of {name} (sha256)"] = _short(corpus.fingerprint)
+        for annotator, table in tables[name].items():
+            if annotator in annotators:
+                said = {key: table.provenance.get(key) for key in ("model_hash", "prompt_hash", "date")}
+                found[f"labels of {name} by {annotator}"] = ", ".join(
+                    f"{key.replace('_', ' ')} {_short(str(value))}" for key, value in said.items() if value
+                )
+    for what in ("torch", "transformers", "numpy", "compute", "processor"):
+        values = sorted({str(record.environment[what]) for record in records if what in record.environment})
+        if values:
+            found[f"trained with {what}"] = ", ".join(values)
+    return found
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()
+
+
+def _short(value: str) -> str:
+    """The first twelve digits of a hash; anything else as it is."""
+    return f"{value[:12]}…" if len(value) == 64 else value

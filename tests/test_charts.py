@@ -1,0 +1,209 @@
+"""Charts, tables and verdicts: valid, drawn, described in words, and escaped."""
+
+import html.parser
+import json
+import re
+from urllib.parse import unquote
+
+import pytest
+import vl_convert
+from test_findings import everything, only, results, voted
+
+from helpers import charts, findings
+from helpers.charts import page, theme
+from helpers.errors import UserError
+from helpers.findings.results import CorpusResults, Results
+from helpers.labels import LabelSource
+
+EVIL = "<script>alert(1)</script>"
+
+
+def evil():
+    """Two corpora, two annotators and classes whose names are markup."""
+    made = everything()
+    news = made.corpora["news"]
+    one = voted(7, 2, name=EVIL, labels=(EVIL, "</script><b>bold</b>"))
+    names = [f"flawed{EVIL}", 'second"&'.replace("/", "")]
+    cells = {}
+    for (source, n), cell in news.cells.items():
+        for name in names:
+            cells[LabelSource(source.method, (name,) * len(source.annotators), source.keep), n] = cell
+    both = [CorpusResults(c, dict.fromkeys(names, news.annotator_probs["flawed"]), cells) for c in (one, news.corpus)]
+    plan = made.study.model_copy(update={"corpora": [EVIL, "news"], "annotators": names})
+    return Results(plan, {c.name: c for c in both}, names, {f"key {EVIL}": f"value {EVIL}"})
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Name -> finding, on names that are markup."""
+    made = evil()
+    return {name: function(made) for name, function in findings.FINDINGS.items()} | {
+        "overview": findings.overview(made)
+    }
+
+
+def test_every_finding_has_a_chart():
+    assert list(charts.CHARTS) == [*findings.FINDINGS, "overview"]
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["interactive", "static"])
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_charts_are_valid_drawn_and_described(found, name, static):
+    chart = charts.CHARTS[name](found[name], static=static)
+    spec = chart.to_dict()  # validates
+    assert len(spec["description"]) > 100
+    assert spec["usermeta"]["embedOptions"]["renderer"] == "svg"
+    assert spec["usermeta"]["embedOptions"]["actions"]["editor"] is False
+    marks = page.static_spec(chart)
+    assert theme.TEXT not in json.dumps(marks)
+    assert vl_convert.vegalite_to_png(marks, page._VERSION).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_interactive_charts_are_as_wide_as_the_page(found, name):
+    spec = charts.CHARTS[name](found[name]).to_dict()
+    assert spec["width"] == "container"
+    # A height in steps would make Vega complain on the console.
+    assert isinstance(spec["height"], int | float)
+
+
+@pytest.mark.parametrize("name", findings.FINDINGS)
+def test_corpora_can_be_switched_where_there_are_several(found, name):
+    spec = charts.CHARTS[name](found[name]).to_dict()
+    menu = only_param(spec, "Corpus")["bind"]
+    assert menu["input"] == "select"
+    assert menu["options"][-2:] == [EVIL, "news"]
+    one = charts.CHARTS[name](findings.FINDINGS[name](evil(), corpus="news")).to_dict()
+    assert not [p for p in one["params"] if p["name"] == "Corpus"]
+
+
+def only_param(spec, name):
+    (param,) = (p for p in spec["params"] if p["name"] == name)
+    return param
+
+
+@pytest.mark.parametrize("name", [name for name in charts.CHARTS if name != "propagation"])
+def test_the_legend_can_be_clicked(found, name):
+    assert only_param(charts.CHARTS[name](found[name]).to_dict(), "Chosen")["bind"] == "legend"
+
+
+def test_descriptions_hold_the_computed_summary(found):
+    for name in findings.FINDINGS:
+        assert found[name].summary in charts.CHARTS[name](found[name]).to_dict()["description"]
+
+
+class _Tags(html.parser.HTMLParser):
+    """The tags of a piece of HTML, its text, and the attributes of its last link."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.link = [], "", {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == "a":
+            self.link = dict(attrs)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_names_from_data_are_never_markup(found, name):
+    drawn = page.to_html(charts.CHARTS[name](found[name]), data=found[name].frame, name=name)
+    # One script, the chart's own, and not a second one inside its data.
+    assert drawn.lower().count("<script") == drawn.lower().count("</script") == 1
+    assert "\\u003cscript>alert(1)" in drawn
+    for piece in (page.table_html(found[name]), page.verdict_html(found[name])):
+        assert not {"script", "b"} & set(_Tags(piece).tags)
+    assert EVIL in _Tags(page.table_html(found[name])).text
+
+
+def test_the_specification_survives_escaping(found):
+    chart = charts.plateau(found["plateau"])
+    (script,) = re.findall(
+        r"<script.*?>(.*)</script>", page.to_html(chart, data=found["plateau"].frame, name="x"), re.S
+    )
+    embedded = script[script.index('({"') + 1 :]
+    spec, _ = json.JSONDecoder().raw_decode(embedded)
+    assert spec["description"] == chart.to_dict()["description"]
+    assert EVIL in json.dumps(spec)
+
+
+def test_the_numbers_can_be_downloaded(found):
+    frame = found["degradation"].frame
+    link = _Tags(page.to_html(charts.degradation(found["degradation"]), data=frame, name="degradation")).link
+    assert link["download"] == "degradation.csv"
+    kind, _, content = link["href"].partition(",")
+    assert kind == "data:text/csv;charset=utf-8"
+    assert unquote(content) == frame.to_csv(index=False)
+
+
+def test_tables_align_decimals_and_leave_blank_what_is_missing():
+    made = everything()
+    row = only(findings.degradation(made).table)
+    cells = re.findall(r"<td.*?>(.*?)</td>", page.table_html(findings.degradation(made)))
+    assert cells[list(row.index).index("Gap, points")] == "40.0"
+    assert cells[list(row.index).index("Verdict")] == '<span class="verdict verdict-reproduced">reproduced</span>'
+    # The students of all labels are as good as gold's: there is no gap to recover.
+    level = results(
+        {key: made.corpora["news"].cells[LabelSource("gold"), 400] for key in made.corpora["news"].cells},
+        **{"filtering": {"size": 400, "fractions": [0.25, 0.5]}},
+    )
+    found = findings.filtering(level)
+    cells = re.findall(r"<td.*?>(.*?)</td>", page.table_html(found))
+    assert cells[list(found.table).index("Gap to gold closed, %")] == ""
+    assert "nan" not in page.table_html(found)
+
+
+def test_minus_signs_are_minus_signs():
+    made = everything()
+    swapped = {}
+    for (source, n), cell in made.corpora["news"].cells.items():
+        other = {"gold": LabelSource("annotator", ("flawed",)), "annotator": LabelSource("gold")}.get(
+            source.method, source
+        )
+        swapped[other, n] = cell
+    table = page.table_html(findings.degradation(results(swapped)))
+    assert "−40.0" in table
+    assert "-40" not in table
+
+
+def test_nothing_to_show_is_a_chart_too():
+    made = everything()
+    none = Results(made.study.model_copy(update={"annotators": [], "filtering": None}), made.corpora, [], {})
+    for name, function in (findings.FINDINGS | {"overview": findings.overview}).items():
+        finding = function(none)
+        chart = charts.CHARTS[name](finding)
+        assert vl_convert.vegalite_to_png(page.static_spec(chart), page._VERSION).startswith(b"\x89PNG")
+        assert finding.summary in page.table_html(finding)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_charts_are_saved_as_pictures(found, tmp_path, ending):
+    file = tmp_path / f"verdicts.{ending}"
+    charts.save(charts.overview(found["overview"].verdicts), file)
+    content = file.read_bytes()
+    assert content.startswith(b"\x89PNG") if ending == "png" else b"<svg" in content
+    assert b"currentColor" not in content
+
+
+def test_other_endings_are_refused(found, tmp_path):
+    with pytest.raises(UserError, match=r"\.svg or \.png"):
+        charts.save(charts.overview(found["overview"].verdicts), tmp_path / "verdicts.jpeg")
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colour", [theme.GOLD, *theme.ANNOTATORS, *theme.TERMS, *theme.VERDICTS.values()])
+def test_colours_show_on_light_and_on_dark(colour):
+    """Contrast of 3:1 with white and with a nearly black page, as WCAG 2.2 asks of graphics."""
+    dark = luminance("#14181e")
+    assert 1.05 / (luminance(colour) + 0.05) >= 3
+    assert (luminance(colour) + 0.05) / (dark + 0.05) >= 3

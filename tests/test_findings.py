@@ -1,0 +1,625 @@
+"""Findings on runs whose answers are known, made by hand: no training."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from helpers import annotations, findings, prompts, studies
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.findings._ensembling import vote
+from helpers.findings.finding import VERDICT_COLUMNS, Tally
+from helpers.findings.results import GOLD, CorpusResults, Results, Students
+from helpers.labels import LabelSource, Targets
+from helpers.ledger import Ledger, Record
+from helpers.measures.intervals import Interval
+
+TEXTS = 100  # in the test split
+POOL = 400
+SIZES = [100, 200, 400]
+FLAWED = LabelSource("annotator", ("flawed",))
+
+
+def corpus(name="news", *, labels=("no", "yes"), votes=None):
+    """100 test texts, half of each class in turn, after a pool of 400."""
+    count = POOL + TEXTS
+    rows = pd.DataFrame({"id": [str(i) for i in range(count)], "text": [f"text {i}" for i in range(count)]})
+    rows["gold"] = np.arange(count) % 2
+    rows["rank"] = np.where(np.arange(count) < POOL, np.arange(count), -1)
+    return Corpus(name, labels, rows, votes)
+
+
+def right_on(*shares):
+    """Predictions of one seed for each share: right on the first of the test texts, wrong on the others."""
+    gold = np.arange(TEXTS) % 2
+    return np.stack([np.where(np.arange(TEXTS) < round(share * TEXTS), gold, 1 - gold) for share in shares])
+
+
+def students(pred, targets=None, sure=0.9):
+    """Students of two classes that are `sure` of what they predict."""
+    pred = np.asarray(pred)
+    probs = np.where(np.arange(2) == pred[..., None], sure, 1 - sure)
+    targets = Targets(np.arange(POOL), np.eye(2)[np.arange(POOL) % 2]) if targets is None else targets
+    return Students(probs, targets, np.arange(TEXTS) % 2)
+
+
+def study(**changes):
+    plan = {"name": "made", "corpora": ["news"], "annotators": ["flawed"], "sizes": SIZES, "seeds": 3}
+    return studies.Study.model_validate(plan | changes)
+
+
+def results(cells, *, one=None, said=None, **changes):
+    """Results of one corpus and the annotator `flawed`, whose own labels are gold unless `said` gives probabilities."""
+    one = corpus() if one is None else one
+    plan = study(corpora=[one.name], **changes)
+    said = np.eye(2)[one.gold] if said is None else said
+    return Results(plan, {one.name: CorpusResults(one, {"flawed": said}, cells)}, plan.annotator_names, {})
+
+
+def at_all_sizes(gold, flawed):
+    """Cells of gold and of the annotator: accuracies by size, the same for three seeds."""
+    cells = {}
+    for n, a, b in zip(SIZES, gold, flawed, strict=True):
+        cells[GOLD, n], cells[FLAWED, n] = students(right_on(a, a, a)), students(right_on(b, b, b))
+    return cells
+
+
+def only(frame):
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+# --- the rules -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.01, 0.2, "reproduced"),
+        (-0.2, -0.01, "reversed"),
+        (-0.1, 0.1, "not shown"),
+        (0.0, 0.2, "not shown"),
+        (-0.2, 0.0, "not shown"),
+        (np.nan, np.nan, "not shown"),
+    ],
+)
+def test_a_direction_is_shown_where_the_interval_excludes_zero(low, high, verdict):
+    assert findings.claims()["degradation"].verdict(Interval((low + high) / 2, low, high)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.09, 0.09, "reproduced"),
+        (0.02, 0.05, "reproduced"),  # it excludes zero, and does not matter
+        (0.11, 0.3, "reversed"),
+        (-0.3, -0.11, "reversed"),
+        (0.05, 0.3, "not shown"),
+        (-0.3, 0.3, "not shown"),
+        (-0.1, 0.1, "not shown"),
+        (np.nan, np.nan, "not shown"),
+    ],
+)
+def test_equivalence_is_shown_where_the_interval_lies_within_the_margin(low, high, verdict):
+    claim = findings.claims()["propagation"]
+    assert claim.margin == 0.1
+    assert claim.verdict(Interval((low + high) / 2, low, high)) == verdict
+
+
+def test_every_claim_has_a_function_and_its_parameters():
+    assert list(findings.FINDINGS) == list(findings.claims())
+    for name, function in findings.FINDINGS.items():
+        assert function.__name__ == name
+        assert set(findings.claims()[name].parameters) <= set(function.__kwdefaults__)
+        for parameter, value in findings.claims()[name].parameters.items():
+            assert function.__kwdefaults__[parameter] == value
+
+
+@pytest.mark.parametrize(
+    ("effect", "shown"),
+    [
+        (0.123, "+12.3 points"),
+        (-0.0456, "−4.6 points"),
+        (0.0001, "0.0 points"),
+        (-1e-9, "0.0 points"),
+        (np.nan, "undefined"),
+    ],
+)
+def test_effects_are_shown_in_the_readers_units(effect, shown):
+    assert findings.claims()["degradation"].shown(effect) == shown
+
+
+# --- degradation -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gold", "flawed", "verdict"), [(0.9, 0.6, "reproduced"), (0.6, 0.9, "reversed"), (0.8, 0.8, "not shown")]
+)
+def test_degradation_is_the_gap_in_accuracy(gold, flawed, verdict):
+    found = findings.degradation(results(at_all_sizes((0.5, 0.5, gold), (0.5, 0.5, flawed))))
+    row = only(found.verdicts)
+    assert list(found.verdicts) == VERDICT_COLUMNS
+    assert row["effect"] == pytest.approx(gold - flawed)
+    assert row["low"] <= row["effect"] <= row["high"]
+    assert (row["verdict"], row["n_runs"]) == (verdict, 6)
+    assert only(found.table)["Gap, points"] == pytest.approx(100 * (gold - flawed))
+
+
+def test_inherited_mistakes_are_counted_beside_the_gold_students():
+    """The annotator errs on texts 50..99; its students on 60..99, the gold students on 90..99."""
+    one = corpus()
+    said = np.eye(2)[one.gold]
+    said[one.test[50:]] = said[one.test[50:], ::-1]
+    row = only(findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said)).table)
+    assert row["Its own accuracy, %"] == 50
+    assert row["Its mistakes made by its student, %"] == 80
+    assert row["Its mistakes made by the gold student, %"] == 20
+
+
+def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits():
+    one = corpus()
+    said = np.eye(2)[one.gold]
+    said[one.test[80:]] = np.nan
+    found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
+    assert only(found.table)["Its own accuracy, %"] == 80
+    assert np.isnan(only(found.table)["Its mistakes made by its student, %"])
+
+
+def test_scores_of_every_seed_are_in_the_frame():
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    cells[FLAWED, 400] = students(right_on(0.5, 0.6, 0.7))
+    frame = findings.degradation(results(cells)).frame
+    theirs = frame[(frame["labels"] == "flawed") & (frame["who"] == "student")]
+    assert theirs.loc[theirs["measure"] == "accuracy", "value"].tolist() == pytest.approx([0.5, 0.6, 0.7])
+    # Texts 0..49 are right: half of each class.
+    recall = theirs[(theirs["measure"] == "recall of yes") & (theirs["seed"] == 0)]
+    assert only(recall)["value"] == pytest.approx(0.5)
+
+
+# --- instability -----------------------------------------------------------------------------------------------
+
+
+def test_instability_is_lost_alpha():
+    """One seed of three dissents on 20 texts, balanced: D_o = 2/15, D_e = 150/299."""
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3)
+    pred = np.stack([np.arange(TEXTS) % 2] * 3)
+    pred[2, :20] = 1 - pred[2, :20]
+    cells[FLAWED, 400] = students(pred)
+    found = findings.instability(results(cells))
+    row = only(found.verdicts)
+    assert row["effect"] == pytest.approx((2 / 15) / (150 / 299))
+    assert row["n_runs"] == 6
+    table = only(found.table)
+    assert table["Unchanged (PUC), its students, %"] == 80
+    assert table["Two seeds disagree, its students, %"] == pytest.approx(13.3)
+    assert table["Accuracy, sd of its students, points"] == pytest.approx(np.std([100, 100, 80], ddof=1), abs=0.01)
+    assert set(found.frame["n"]) == set(SIZES)
+
+
+@pytest.mark.parametrize("restless", ["gold", "flawed"])
+def test_instability_goes_both_ways(restless):
+    rng = np.random.default_rng(1)
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3)
+    noise = rng.permuted(np.stack([np.arange(TEXTS) < 30] * 5), axis=1)
+    steady = np.stack([np.arange(TEXTS) % 2] * 5)
+    for key in [GOLD, FLAWED]:
+        moved = (key == GOLD) == (restless == "gold")
+        cells[key, 400] = students(np.where(noise & moved, 1 - steady, steady))
+        for n in SIZES[:2]:
+            cells[key, n] = students(steady)
+    row = only(findings.instability(results(cells, seeds=5)).verdicts)
+    assert row["verdict"] == ("reversed" if restless == "gold" else "reproduced")
+
+
+def test_collapsed_students_have_no_alpha_and_nothing_is_shown():
+    """All students give one class for every text: agreement by chance is total, alpha is 0/0."""
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3)
+    cells[FLAWED, 400] = students(np.zeros((3, TEXTS), int))
+    found = findings.instability(results(cells))
+    row = only(found.verdicts)
+    assert np.isnan(row["effect"])
+    assert row["verdict"] == "not shown"
+    assert found.summary.endswith("The effect could not be computed.")
+
+
+# --- plateau ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gold", "flawed", "effect", "verdict"),
+    [
+        ((0.5, 0.6, 0.7), (0.5, 0.5, 0.5), 0.1, "reproduced"),
+        ((0.5, 0.5, 0.5), (0.5, 0.6, 0.7), -0.1, "reversed"),
+        ((0.5, 0.6, 0.7), (0.4, 0.5, 0.6), 0.0, "not shown"),
+    ],
+)
+def test_plateau_is_the_difference_in_gain_per_doubling(gold, flawed, effect, verdict):
+    row = only(findings.plateau(results(at_all_sizes(gold, flawed))).verdicts)
+    assert row["effect"] == pytest.approx(effect)
+    assert (row["verdict"], row["n_runs"]) == (verdict, 18)
+
+
+def test_only_the_last_three_sizes_count_for_the_plateau():
+    cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.5, 0.5))
+    for source in (GOLD, FLAWED):
+        cells[source, 50] = students(right_on(0.2, 0.2, 0.2))
+    row = only(findings.plateau(results(cells, sizes=[50, *SIZES])).verdicts)
+    assert row["effect"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("end", "worth"), [(0.6, "200"), (0.45, "< 100"), (0.8, "> 400"), (0.5, "100")])
+def test_labels_are_priced_in_gold_with_bounds_where_that_is_all_one_knows(end, worth):
+    table = only(findings.plateau(results(at_all_sizes((0.5, 0.6, 0.7), (0.4, 0.4, end)))).table)
+    assert table["400 of its labels are worth, gold labels"] == worth
+    assert table["Its students end at, %"] == "not identified: fewer than 5 sizes"
+
+
+# --- filtering -------------------------------------------------------------------------------------------------
+
+FILTERING = {"filtering": {"size": 400, "fractions": [0.25, 0.5]}}
+
+
+def filtered_cells(*, gold=0.9, everything=0.5, half=0.7, quarter=0.6, random=0.4):
+    """Labels: all 400 are half right; of the kept 200, four fifths are right and three quarters are class 0."""
+    rows = np.arange(POOL)
+    truth = rows % 2
+    said = np.where(rows < 200, truth, 1 - truth)
+    kept = np.concatenate([np.flatnonzero(truth == 0)[:150], np.flatnonzero(truth == 1)[:50]])
+    label = truth[kept].copy()
+    label[:20] = 1 - label[:20]
+    label[150:170] = 1 - label[150:170]  # as many the other way: the shares of the classes stay
+    cells = at_all_sizes((gold,) * 3, (random, random, everything))
+    cells[FLAWED, 400] = students(right_on(*[everything] * 3), Targets(rows, np.eye(2)[said]))
+    for share, accuracy in [(0.5, half), (0.25, quarter)]:
+        source = LabelSource("entropy", ("flawed",), share)
+        cells[source, 400] = students(right_on(*[accuracy] * 3), Targets(kept, np.eye(2)[label]))
+    return cells
+
+
+@pytest.mark.parametrize(("half", "verdict"), [(0.7, "reproduced"), (0.3, "reversed"), (0.5, "not shown")])
+def test_filtering_is_judged_against_all_labels(half, verdict):
+    found = findings.filtering(results(filtered_cells(half=half), **FILTERING))
+    row = only(found.verdicts)
+    assert row["effect"] == pytest.approx(half - 0.5)
+    assert (row["verdict"], row["n_runs"]) == (verdict, 6)
+
+
+def test_the_fraction_chooses_the_verdict_and_the_table_has_all():
+    found = findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.25)
+    assert only(found.verdicts)["effect"] == pytest.approx(0.1)
+    assert found.table["Kept, %"].tolist() == [25, 50]
+    assert "0.25" in found.summary
+    with pytest.raises(UserError, match=r"keeps the fractions 0\.25, 0\.5, not 0\.3"):
+        findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
+
+
+def test_what_the_filter_keeps_is_described():
+    row = findings.filtering(results(filtered_cells(), **FILTERING)).table.iloc[1]
+    assert row["Minus a random subset of that size, points"] == pytest.approx(30)
+    assert row["Kept labels right, %"] == 80
+    assert row["All labels right, %"] == 50
+    assert row["Class balance moved by, points"] == 25
+    assert row["Gap to gold closed, %"] == pytest.approx(50)
+
+
+def test_recovery_is_blank_where_the_gap_is_not_clear():
+    found = findings.filtering(results(filtered_cells(gold=0.5), **FILTERING))
+    assert found.table["Gap to gold closed, %"].isna().all()
+    assert (found.table["95 % interval of that"] == "").all()
+
+
+def test_filtering_needs_the_students_of_all_labels():
+    plan = results(filtered_cells(), filtering={"size": 300, "fractions": [0.5]})
+    with pytest.raises(UserError, match="add 300 to its `sizes`"):
+        findings.filtering(plan)
+
+
+# --- ensembling ------------------------------------------------------------------------------------------------
+
+
+def test_a_vote_of_students_that_err_in_different_places_is_right():
+    """Each of three seeds errs on another tenth of the texts; the vote never does."""
+    pred = np.stack([np.arange(TEXTS) % 2] * 3)
+    for seed in range(3):
+        pred[seed, 10 * seed : 10 * seed + 10] ^= 1
+    cells = at_all_sizes((1.0,) * 3, (0.5,) * 3)
+    cells[FLAWED, 400] = students(pred)
+    found = findings.ensembling(results(cells))
+    row = only(found.verdicts)
+    assert row["effect"] == pytest.approx(0.1)
+    assert (row["verdict"], row["n_runs"]) == ("reproduced", 3)
+    table = only(found.table)
+    assert table["Vote of students, %"] == 100
+    assert table["Gap to gold closed, %"] == pytest.approx(100)
+    assert (table["LLM calls"], table["Trainings"]) == (400, 3)
+
+
+def test_a_vote_of_students_that_err_in_the_same_place_gains_nothing():
+    row = only(findings.ensembling(results(at_all_sizes((0.9,) * 3, (0.5,) * 3))).verdicts)
+    assert (row["effect"], row["low"], row["high"], row["verdict"]) == (0, 0, 0, "not shown")
+
+
+def test_a_vote_of_most_who_err_is_worse_than_one():
+    pred = np.stack([np.arange(TEXTS) % 2] * 3)
+    pred[:2, :60] ^= 1
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    cells[FLAWED, 400] = students(pred)
+    row = only(findings.ensembling(results(cells)).verdicts)
+    assert row["effect"] == pytest.approx(0.4 - (0.4 + 0.4 + 1) / 3)
+    assert row["verdict"] == "reversed"
+
+
+def test_ties_of_a_vote_go_to_the_higher_mean_probability():
+    probs = np.array([[[0.5, 0.3, 0.2]], [[0.1, 0.6, 0.3]], [[0.1, 0.4, 0.5]]])
+    assert vote(probs).tolist() == [1]
+    # Two sure voters cannot be outdone by one that is surer.
+    assert vote(np.array([[[0.51, 0.49]], [[0.51, 0.49]], [[0.0, 1.0]]])).tolist() == [0]
+
+
+def test_the_vote_of_annotators_is_a_row_of_its_own_with_its_budget():
+    one = corpus()
+    names = ("flawed", "other")
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    cells |= {(LabelSource("annotator", ("other",)), n): cells[FLAWED, n] for n in SIZES}
+    cells[LabelSource("vote", names), 400] = students(right_on(0.8, 0.8, 0.8))
+    plan = study(annotators=list(names), ensembling={"size": 400})
+    said = np.eye(2)[one.gold]
+    found = findings.ensembling(
+        Results(plan, {"news": CorpusResults(one, dict.fromkeys(names, said), cells)}, list(names), {})
+    )
+    assert len(found.verdicts) == 2
+    last = found.table.iloc[-1]
+    assert last["Annotator"] == "vote of all 2"
+    assert last["One student, %"] == 80
+    assert (last["LLM calls"], last["Trainings"]) == (800, 3)
+
+
+# --- propagation -----------------------------------------------------------------------------------------------
+
+
+def voted(seven, two, **options):
+    votes = np.zeros((POOL + TEXTS, 2), int)
+    votes[:] = (seven, two)
+    return corpus(votes=votes, **options)
+
+
+def propagate(said, hat, one=None):
+    """Every text the same: 7 votes to 2, smoothed to 3/4 and 1/4."""
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    probs = np.broadcast_to(np.array(hat, float), (3, TEXTS, 2))
+    cells[FLAWED, 400] = Students(probs, cells[FLAWED, 400].targets, cells[FLAWED, 400].gold)
+    said = np.tile(np.array(said, float), (POOL + TEXTS, 1))
+    return findings.propagation(results(cells, one=voted(7, 2) if one is None else one, said=said))
+
+
+def test_propagation_by_hand():
+    found = propagate([0.5, 0.5], [0.9, 0.1])
+    cross = 0.25 * np.log(0.5 / 0.9) - 0.25 * np.log(0.5 / 0.1)
+    total = 0.75 * np.log(0.75 / 0.9) + 0.25 * np.log(0.25 / 0.1)
+    row = only(found.verdicts)
+    assert row["effect"] == pytest.approx(cross / total)
+    assert (row["verdict"], row["n_runs"]) == ("reversed", 3)
+    table = only(found.table)
+    assert table["Approximation, nats"] == pytest.approx(0.75 * np.log(1.5) + 0.25 * np.log(0.5), abs=5e-4)
+    assert table["Total, Brier"] == pytest.approx(2 * 0.15**2, abs=5e-4)
+    assert table["Student closer to people than its annotator"] == "yes"
+
+
+def test_a_student_that_copies_its_annotator_leaves_no_cross_term():
+    found = propagate([0.9, 0.1], [0.9, 0.1])
+    assert only(found.verdicts)["effect"] == pytest.approx(0)
+    assert only(found.verdicts)["verdict"] == "reproduced"
+    terms = found.frame[found.frame["measure"] == "divergence"].set_index("term")["value"]
+    assert terms["estimation"] == pytest.approx(0)
+    assert terms["approximation"] == pytest.approx(terms["total"])
+
+
+def test_corpora_without_votes_are_left_out_and_said_so():
+    found = propagate([0.9, 0.1], [0.9, 0.1], one=corpus())
+    assert found.verdicts.empty
+    assert "None of the corpora has votes" in found.summary
+    both = results(at_all_sizes((0.9,) * 3, (0.5,) * 3), one=voted(7, 2))
+    news = both.corpora["news"]
+    silent = CorpusResults(corpus("silent"), news.annotator_probs, news.cells)
+    said = findings.propagation(Results(both.study, {**both.corpora, "silent": silent}, both.annotators, {}))
+    assert set(said.verdicts["corpus"]) == {"news"}
+    assert said.summary.endswith("Left out for want of votes: silent.")
+
+
+def test_texts_that_the_annotator_failed_on_are_left_out_of_propagation():
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    one = voted(7, 2)
+    said = np.tile([0.9, 0.1], (POOL + TEXTS, 1))
+    said[one.test[5:]] = np.nan
+    probs = cells[FLAWED, 400].probs.copy()
+    probs[:, :5] = [0.9, 0.1]
+    cells[FLAWED, 400] = Students(probs, cells[FLAWED, 400].targets, cells[FLAWED, 400].gold)
+    assert only(findings.propagation(results(cells, one=one, said=said)).verdicts)["effect"] == pytest.approx(0)
+
+
+# --- all together ----------------------------------------------------------------------------------------------
+
+
+def everything():
+    return results(filtered_cells(), one=voted(7, 2), said=np.tile([0.6, 0.4], (POOL + TEXTS, 1)), **FILTERING)
+
+
+def test_the_overview_joins_all_findings():
+    found = findings.overview(everything())
+    assert found.verdicts["finding"].tolist() == list(findings.claims())
+    pd.testing.assert_frame_equal(findings.verdicts(everything()), found.verdicts)
+    row = only(found.table)
+    assert row["Degradation"] == "reproduced (+40.0 points)"
+    assert row["Filtering"] == "reproduced (+20.0 points)"
+    alone = findings.instability(everything()).verdicts
+    pd.testing.assert_frame_equal(
+        found.verdicts[found.verdicts["finding"] == "instability"].reset_index(drop=True), alone
+    )
+
+
+def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
+    found = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
+    assert not {"filtering", "propagation"} & set(found.verdicts["finding"])
+    assert "Study made filters nothing: give it a part `filtering`." in found.summary
+    assert "Filtering" not in found.table
+
+
+def test_one_seed_shows_nothing_and_fails_nowhere():
+    cells = {key: students(cell.pred[:1]) for key, cell in at_all_sizes((0.9,) * 3, (0.5,) * 3).items()}
+    found = findings.overview(results(cells, seeds=1))
+    assert set(found.verdicts["finding"]) == {"degradation", "plateau"}
+    assert set(found.verdicts["verdict"]) == {"not shown"}
+    assert found.verdicts[["low", "high"]].isna().all(axis=None)
+
+
+def test_gold_alone_is_no_finding():
+    cells = {key: cell for key, cell in at_all_sizes((0.9,) * 3, (0.5,) * 3).items() if key[0] == GOLD}
+    found = findings.overview(results(cells, annotators=[]))
+    assert found.verdicts.empty
+    assert list(found.verdicts) == VERDICT_COLUMNS
+    assert found.table.empty
+
+
+def test_a_cells_interval_does_not_depend_on_the_others():
+    rng = np.random.default_rng(3)
+    one = results(at_all_sizes((0.9,) * 3, (0.5,) * 3))
+    other = CorpusResults(corpus("other"), one.corpora["news"].annotator_probs, one.corpora["news"].cells)
+    noisy = {key: students(rng.integers(0, 2, (3, TEXTS))) for key in one.corpora["news"].cells}
+    news = CorpusResults(corpus("news"), one.corpora["news"].annotator_probs, noisy)
+    both = Results(study(corpora=["other", "news"]), {"other": other, "news": news}, one.annotators, {})
+    together = findings.degradation(both).verdicts
+    alone = findings.degradation(both, corpus="news").verdicts
+    pd.testing.assert_frame_equal(together[together["corpus"] == "news"].reset_index(drop=True), alone)
+    other_seed = findings.degradation(both, corpus="news", seed=1).verdicts
+    assert only(other_seed)["low"] != only(alone)["low"]
+    assert only(other_seed)["effect"] == only(alone)["effect"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["reproduced"], "reproduced in the one cell"),
+        (["reversed", "reversed"], "reversed in both cells"),
+        (["not shown"] * 3, "not shown in all 3 cells"),
+        (["not shown", "reproduced"], "reproduced in 1 of 2 cells and not shown in 1"),
+        (
+            ["reversed", "not shown", "reproduced", "reproduced"],
+            "reproduced in 2 of 4 cells, not shown in 1 and reversed in 1",
+        ),
+    ],
+)
+def test_summaries_count_verdicts(verdicts, said):
+    bounds = {"reproduced": (0.1, 0.3), "not shown": (-0.1, 0.5), "reversed": (-0.3, -0.1)}
+    tally = Tally("degradation", everything())
+    for verdict in verdicts:
+        low, high = bounds[verdict]
+        assert tally.judge("news", "flawed", Interval((low + high) / 2, low, high), 6) == verdict
+    assert tally.finish().summary.startswith(f"Degradation: {said} (a cell is a corpus and an annotator).")
+
+
+def test_a_summary_says_how_large_and_where():
+    tally = Tally("degradation", everything())
+    for name, effect in [("a", 0.1), ("b", -0.02), ("c", 0.03)]:
+        tally.judge("news", name, Interval(effect, -1, 1), 6)
+    assert tally.finish().summary.endswith("The median effect is +3.0 points, from −2.0 (news, b) to +10.0 (news, a).")
+
+
+# --- from the ledger -------------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """An annotator that gives every text the probabilities it was told."""
+
+    name = "scripted"
+    room = 100
+
+    def __init__(self, probs):
+        self.probs = probs
+
+    def use(self, prompt):
+        self.labels = prompt.labels
+
+    def lengths(self, texts):
+        return np.ones(len(texts), int)
+
+    def score(self, texts):
+        return np.log([self.probs[text] for text in texts])
+
+    def provenance(self):
+        return {"model_hash": "0" * 64}
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A study of a table of 60 texts, its annotations, and the ledger that its runs belong in."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "own"))
+    texts = [f"text number {i}" for i in range(60)]
+    table = pd.DataFrame({"text": texts, "label": ["no", "yes"] * 30})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    entry = {"name": "own", "path": str(tmp_path / "table.csv"), "text": "text", "label": "label", "test_size": 20}
+    plan = study(name="shelf", corpora=[entry], annotators=["hf:some/scripted"], sizes=[10, 20, 40], seeds=3)
+    one = plan.corpus("own")
+    sure = {text: [0.8, 0.2] if i % 3 else [0.3, 0.7] for i, text in enumerate(one.rows["text"])}
+    annotations.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
+    return plan, Ledger(results=tmp_path / "results", own=tmp_path / "own")
+
+
+def fill(plan, ledger, *, leave=0):
+    """Write the runs of the plan, but for the last `leave`: gold students always right, the others never."""
+    runs = plan.runs("own")
+    for run in runs[: len(runs) - leave]:
+        gold = run.corpus.gold[run.corpus.test]
+        label = gold if run.source == GOLD else 1 - gold
+        probs = np.where(np.arange(2) == label[:, None], 0.9, 0.1)
+        environment = {"torch": "1.2.3", "compute": "float32"}
+        ledger.add(Record(run.key, run.specification, probs.astype(np.float16), 36.0, environment))
+    return runs
+
+
+def test_runs_are_read_from_the_ledger(shelf):
+    plan, ledger = shelf
+    runs = fill(plan, ledger)
+    found = findings.degradation(plan, ledger=ledger)
+    row = only(found.verdicts)
+    assert (row["corpus"], row["annotator"]) == ("own", "scripted")
+    assert (row["effect"], row["verdict"]) == (pytest.approx(1), "reproduced")
+    loaded = findings.load(plan, ledger=ledger)
+    assert set(loaded.corpora["own"].cells) == set(plan.grid())
+    np.testing.assert_allclose(loaded.corpora["own"].students(None, 40).probs.sum(axis=2), 1)
+    # Gold students are one per size and seed, and the annotator's as well: all of different content.
+    assert found.provenance["runs"] == str(len({run.key for run in runs})) == "18"
+    assert found.provenance["training time"] == "0.2 hours of one thread"
+    assert found.provenance["trained with torch"] == "1.2.3"
+    assert found.provenance["labels of own by scripted"].startswith("model hash 000000000000…")
+
+
+def test_what_was_loaded_once_serves_several_findings(shelf):
+    plan, ledger = shelf
+    fill(plan, ledger)
+    loaded = findings.load(plan, ledger=ledger)
+    for file in ledger.own.rglob("*.parquet"):
+        assert pq.read_metadata(file).num_rows == 1
+        file.unlink()
+    assert len(findings.overview(loaded).verdicts) == 4
+
+
+def test_missing_runs_are_counted_and_the_command_is_named(shelf):
+    plan, ledger = shelf
+    fill(plan, ledger, leave=2)
+    with pytest.raises(
+        UserError, match=r"2 of 18 runs of study shelf are not in the ledger.*n=40.*label-risk run STUDY"
+    ):
+        findings.degradation(plan, ledger=ledger)
+    quick = plan.model_copy(update={"name": "quick"})
+    with pytest.raises(UserError, match=r"`label-risk run studies/quick\.yml`"):
+        findings.degradation(quick, ledger=ledger)
+
+
+@pytest.mark.parametrize("function", [*findings.FINDINGS.values(), findings.overview, findings.verdicts])
+def test_unknown_names_are_refused_with_the_known_ones(shelf, function):
+    plan, ledger = shelf
+    with pytest.raises(UserError, match="study shelf has no corpus 'moviez': it has own"):
+        function(plan, corpus="moviez", ledger=ledger)
+    with pytest.raises(UserError, match="study shelf has no annotator 'wizard': it has scripted"):
+        function(plan, annotators=["scripted", "wizard"], ledger=ledger)
