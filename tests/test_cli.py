@@ -41,6 +41,7 @@ def test_help_has_an_example(command):
         ["no-such-command"],
         ["verify", "--sample", "-1"],
         ["book", "no-such-study.yml", "--out", "unused"],
+        ["book", "studies/quick.yml", "--parameter", "corpus"],
     ],
 )
 def test_bad_usage_exits_2_without_a_traceback(arguments, tmp_path):

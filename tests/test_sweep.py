@@ -89,6 +89,19 @@ def test_killed_and_resumed_it_ends_in_the_same_probabilities(study, finished, t
         assert resumed[run.key].probs.tobytes() == finished[run.key].probs.tobytes()
 
 
+def test_workers_end_when_their_parent_is_killed(study, finished, tmp_path):
+    """Only the parent is killed here: workers must notice, and not wait for work forever."""
+    parent = label_risk("run", study, "--workers", 2, ledger=tmp_path)
+    deadline = time.monotonic() + 120
+    while not records(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    parent.kill()
+    parent.communicate(timeout=60)  # returns when the last worker has closed the pipe
+    written = len(records(tmp_path))
+    time.sleep(2)
+    assert len(records(tmp_path)) == written < 16
+
+
 def test_two_processes_share_the_work(study, finished, tmp_path):
     both = [label_risk("run", study, "--workers", 1, ledger=tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=300)[0] for process in both]

@@ -179,15 +179,26 @@ def verify(
     raise typer.Exit(0 if ok else 1)
 
 
-@app.command(epilog="Example: `label-risk book studies/quick.yml --out quick-book`")
+@app.command(epilog="Example: `label-risk book studies/quick.yml --out quick-book -p fraction=0.25`")
 def book(
     study: StudyFile = DEFAULT,
     out: Annotated[Path, typer.Option(help="Folder for the built book; `_build` in it holds the pages.")] = Path(),
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="For notebooks that have it.")
+    ] = None,
 ) -> None:
     """Execute the notebooks on a study and build the book."""
+    import yaml
+
     from helpers import places, report
 
-    index = report.build(Path(study), out=out)
+    parameters = {}
+    for pair in parameter or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--parameter {pair}: write it as NAME=VALUE, for example --parameter corpus=tweets")
+        parameters[name] = yaml.safe_load(value)
+    index = report.build(Path(study), out=out, parameters=parameters)
     typer.echo(f"read it: {places.shown(index)}")
 
 

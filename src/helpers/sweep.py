@@ -5,7 +5,9 @@ threads, and the result of a run does not depend on the number of cores.
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
@@ -17,9 +19,14 @@ from helpers import device
 from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
 
+#: Settings of glibc's allocator for the workers: keep freed memory. By default it hands the large buffers of every step
+#: back to the system and faults them in again at the next, which on a virtual machine was measured to cost up to half
+#: of the time. Other allocators do not read them.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
+
 
 def missing(study: Study, ledger: Ledger, *, corpora: list[str] | None = None) -> list[Run]:
-    """Runs of `study` that `ledger` does not hold, each content once, the cheap ones first within a corpus."""
+    """Runs of `study` that `ledger` does not hold, each content once, in the order of the grid."""
     found: dict[str, Run] = {}
     for corpus in corpora or study.corpus_names:
         for run in study.runs(corpus):
@@ -39,14 +46,11 @@ def run(study: Study, ledger: Ledger, *, corpora: list[str] | None = None, worke
     todo = missing(study, ledger, corpora=corpora)
     if not todo:
         return 0
-    workers = min(workers or device.cores(), len(todo))
     done = 0
-    # Workers are spawned and not forked: threads of torch do not survive a fork.
-    context = multiprocessing.get_context("spawn")
     with (
         # Bar in units of work, not of runs: a run at n = 2000 takes several times as long as one at 250.
         tqdm(total=sum(r.cost for r in todo), unit="text", unit_scale=True, desc=f"run {study.name}") as bar,
-        ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread) as pool,
+        processes(min(workers or device.cores(), len(todo))) as pool,
     ):
         futures = {pool.submit(_train, study, r.corpus.name, r.key, ledger): r for r in todo}
         try:
@@ -71,12 +75,26 @@ def train(run: Run) -> Record:
     return Record(run.key, run.specification, probs.astype("float16"), round(seconds, 2), environment)
 
 
-def one_thread() -> None:
-    """Make a worker process compute with one thread."""
+def processes(count: int) -> ProcessPoolExecutor:
+    """Make a pool of worker processes that compute with one thread each and end when this process does."""
+    for name, value in _KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)  # read by the allocator when a worker starts
+    # Workers are spawned and not forked: threads of torch do not survive a fork.
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
+
+
+def _prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work forever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _train(study: Study, corpus: str, key: str, ledger: Ledger) -> bool:

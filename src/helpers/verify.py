@@ -6,9 +6,7 @@ run is compared by what it says and not by its digits.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 
@@ -58,8 +56,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     """Train `runs` again, in as many processes as there are cores, and compare with the ledger."""
     if not runs:
         return
-    workers = min(device.cores(), len(runs))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=sweep.one_thread) as pool:
+    with sweep.processes(min(device.cores(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 
