@@ -17,15 +17,11 @@ def as_labels(labels, name, *, n_classes=None):
             f"{name}: expected class ids of shape (..., n_texts) with n_texts >= 1, got shape {labels.shape}"
         )
     if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(
-            f"{name}: expected integer class ids, got {labels.dtype}; take `predictions(probs)` first"
-        )
+        raise TypeError(f"{name}: expected integer class ids, got {labels.dtype}; take `predictions(probs)` first")
     low, high = labels.min(), labels.max()
     if low < 0 or (n_classes is not None and high >= n_classes):
         upper = "" if n_classes is None else f"..{n_classes - 1}"
-        raise ValueError(
-            f"{name}: class ids must lie in 0{upper}, found {low}..{high}; drop texts without a label"
-        )
+        raise ValueError(f"{name}: class ids must lie in 0{upper}, found {low}..{high}; drop texts without a label")
     return labels
 
 
@@ -51,9 +47,7 @@ def as_distributions(p, name):
     """Probabilities (..., K) as float64. Raises ValueError unless finite, non-negative and summing to one."""
     p = np.asarray(p, dtype=float)
     if p.ndim == 0 or p.shape[-1] < 2:
-        raise ValueError(
-            f"{name}: expected probabilities of shape (..., n_classes) with n_classes >= 2, got {p.shape}"
-        )
+        raise ValueError(f"{name}: expected probabilities of shape (..., n_classes) with n_classes >= 2, got {p.shape}")
     if not np.isfinite(p).all() or (p < 0).any():
         raise ValueError(f"{name}: probabilities must be finite and non-negative")
     worst = np.abs(p.sum(-1) - 1).max(initial=0)
@@ -67,7 +61,5 @@ def as_distributions(p, name):
 def as_generator(rng):
     """Raise TypeError unless `rng` is a numpy Generator: a measure never draws from a hidden global state."""
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng: expected a numpy.random.Generator, got {type(rng).__name__}; pass default_rng(seed)"
-        )
+        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}; pass default_rng(seed)")
     return rng

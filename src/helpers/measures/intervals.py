@@ -129,9 +129,7 @@ def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
     a, b = np.atleast_2d(np.asarray(a, dtype=float)), np.atleast_2d(np.asarray(b, dtype=float))
     same_texts(a=a, b=b)
     if a.ndim != 2 or b.ndim != 2 or len({len(a), len(b), 1}) > 2:
-        raise ValueError(
-            f"a and b must be (n_seeds, n_texts) with the same seeds, got {a.shape} and {b.shape}"
-        )
+        raise ValueError(f"a and b must be (n_seeds, n_texts) with the same seeds, got {a.shape} and {b.shape}")
     difference = a - b
     n_seeds, n_texts = difference.shape
     effect = difference.mean()
@@ -173,9 +171,7 @@ def stability_difference(
         raise ValueError(f"statistic: expected one of {', '.join(sorted(_STABILITY))}, got {statistic!r}")
     pred_a, pred_b = as_runs(pred_a, "pred_a"), as_runs(pred_b, "pred_b")
     if pred_a.shape != pred_b.shape:
-        raise ValueError(
-            f"pred_a and pred_b must hold the same seeds and texts, got {pred_a.shape} and {pred_b.shape}"
-        )
+        raise ValueError(f"pred_a and pred_b must hold the same seeds and texts, got {pred_a.shape} and {pred_b.shape}")
     n_seeds, n_texts = pred_a.shape
 
     def difference(keep, weights):
@@ -227,9 +223,7 @@ def log_variance_ratio(a, b, *, level=0.95):
     _check_level(level)
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(
-            f"a and b must be one score per seed for the same seeds, got shapes {a.shape} and {b.shape}"
-        )
+        raise ValueError(f"a and b must be one score per seed for the same seeds, got shapes {a.shape} and {b.shape}")
     n_seeds = len(a)
 
     def log_ratio(x, y):
@@ -255,11 +249,7 @@ def _two_level(effect, leave_one_out, text_draws, *, n_texts, rng, level):
     """Join the two levels: values without each seed, (S,) or (0,), and values on texts drawn anew."""
     normal = rng.standard_normal(len(text_draws))
     defined = np.isfinite(text_draws)
-    if (
-        not np.isfinite(effect)
-        or not np.isfinite(leave_one_out).all()
-        or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS
-    ):
+    if not np.isfinite(effect) or not np.isfinite(leave_one_out).all() or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
         return Interval(float(effect), np.nan, np.nan, level)
     from_texts = text_draws[defined] - effect
     n_seeds = len(leave_one_out)
@@ -270,8 +260,7 @@ def _two_level(effect, leave_one_out, text_draws, *, n_texts, rng, level):
         return Interval(float(effect), float(effect), float(effect), level)
     # Shares first: squares of tiny variances would underflow.
     freedom = 1 / (
-        (seed_variance / total) ** 2 / max(n_seeds - 1, 1)
-        + (text_variance / total) ** 2 / max(n_texts - 1, 1)
+        (seed_variance / total) ** 2 / max(n_seeds - 1, 1) + (text_variance / total) ** 2 / max(n_texts - 1, 1)
     )
     tail = 0.5 + level / 2
     widen = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
@@ -290,9 +279,7 @@ def _jackknife_variance(leave_one_out):
 def _common_length(lengths, what):
     found = sorted(set(lengths))
     if len(found) > 1:
-        raise ValueError(
-            f"arrays hold different numbers of {what}: {found}; select the same {what} in all of them"
-        )
+        raise ValueError(f"arrays hold different numbers of {what}: {found}; select the same {what} in all of them")
     return found[0] if found else None
 
 

@@ -81,9 +81,7 @@ def curve_draws(*curves, rng, n_boot=1000, level=0.95):
         raise ValueError("expected curves of shape (n_seeds, n_sizes) or (n_seeds, n_sizes, n_texts)")
     seeds, texts = {len(c) for c in curves}, {c.shape[2] for c in curves if c.ndim == 3}
     if len(seeds) > 1 or len(texts) > 1:
-        raise ValueError(
-            f"curves differ in seeds {sorted(seeds)} or texts {sorted(texts)}; select the same in all"
-        )
+        raise ValueError(f"curves differ in seeds {sorted(seeds)} or texts {sorted(texts)}; select the same in all")
     n_seeds = seeds.pop()
     if n_seeds < 2:
         raise ValueError("one seed has no spread to draw from; run at least 2 seeds")
@@ -144,9 +142,7 @@ def fit_curve(sizes, accuracy, *, rng, n_boot=1000, level=0.95):
     as_generator(rng)
     accuracy = np.asarray(accuracy, dtype=float)
     if accuracy.ndim not in (2, 3):
-        raise ValueError(
-            f"accuracy: expected (n_seeds, n_sizes) or (n_seeds, n_sizes, n_texts), got {accuracy.shape}"
-        )
+        raise ValueError(f"accuracy: expected (n_seeds, n_sizes) or (n_seeds, n_sizes, n_texts), got {accuracy.shape}")
     sizes, mean = _curve(sizes, accuracy.mean((0, *range(2, accuracy.ndim))), min_sizes=3)
     a, b, c = (float(value[0]) for value in _fit_power_law(sizes, mean[None]))
     low = high = np.nan
@@ -244,9 +240,7 @@ def gold_equivalent(sizes, gold_accuracy, target_accuracy):
     """
     sizes, gold_accuracy = _curve(sizes, gold_accuracy, min_sizes=2)
     if gold_accuracy.ndim != 1:
-        raise ValueError(
-            f"gold_accuracy: expected (n_sizes,), got {gold_accuracy.shape}; take the mean over seeds"
-        )
+        raise ValueError(f"gold_accuracy: expected (n_sizes,), got {gold_accuracy.shape}; take the mean over seeds")
     if not np.isfinite(target_accuracy):
         raise ValueError(f"target_accuracy must be finite, got {target_accuracy}")
     curve = isotonic_regression(gold_accuracy).x
@@ -278,9 +272,7 @@ def gold_equivalent_bounds(sizes, gold, target, *, rng, n_boot=1000, level=0.95)
     """
     gold, target = np.asarray(gold, dtype=float), np.asarray(target, dtype=float)
     if target.ndim != gold.ndim - 1:
-        raise ValueError(
-            f"target must be gold without its axis of sizes, got {target.shape} for {gold.shape}"
-        )
+        raise ValueError(f"target must be gold without its axis of sizes, got {target.shape} for {gold.shape}")
     curves, targets = curve_draws(gold, target[:, None], rng=rng, n_boot=n_boot, level=level)
     found = [gold_equivalent(sizes, curve, value) for curve, (value,) in zip(curves, targets, strict=True)]
     # "<" sorts before and ">" after every uncensored value; ties in between sort by the value.
@@ -292,15 +284,9 @@ def gold_equivalent_bounds(sizes, gold, target, *, rng, n_boot=1000, level=0.95)
 def _curve(sizes, accuracy, *, min_sizes):
     sizes, accuracy = np.asarray(sizes, dtype=float), np.asarray(accuracy, dtype=float)
     if sizes.ndim != 1 or len(sizes) < min_sizes or (sizes <= 0).any() or (np.diff(sizes) <= 0).any():
-        raise ValueError(
-            f"sizes: expected at least {min_sizes} positive, strictly increasing numbers, got {sizes}"
-        )
+        raise ValueError(f"sizes: expected at least {min_sizes} positive, strictly increasing numbers, got {sizes}")
     if accuracy.ndim == 0 or accuracy.shape[-1] != len(sizes):
-        raise ValueError(
-            f"accuracy: expected {len(sizes)} sizes on the last axis, got shape {accuracy.shape}"
-        )
+        raise ValueError(f"accuracy: expected {len(sizes)} sizes on the last axis, got shape {accuracy.shape}")
     if not np.isfinite(accuracy).all():
-        raise ValueError(
-            "accuracy: found nan or infinite values; leave out the sizes that have no finished run"
-        )
+        raise ValueError("accuracy: found nan or infinite values; leave out the sizes that have no finished run")
     return sizes, accuracy

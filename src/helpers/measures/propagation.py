@@ -97,9 +97,7 @@ def decompose_by_text(p, p_s, p_hat, *, floor=FLOOR):
 
 def decompose(p, p_s, p_hat, *, floor=FLOOR):
     """Average the terms of `decompose_by_text` over texts and seeds: dict of floats, in nats."""
-    return {
-        term: float(values.mean()) for term, values in decompose_by_text(p, p_s, p_hat, floor=floor).items()
-    }
+    return {term: float(values.mean()) for term, values in decompose_by_text(p, p_s, p_hat, floor=floor).items()}
 
 
 def decompose_brier_by_text(p, p_s, p_hat):
@@ -215,9 +213,7 @@ def _floored(q, floor):
 def _three(p, p_s, p_hat):
     p, p_s, p_hat = as_distributions(p, "p"), as_distributions(p_s, "p_s"), as_distributions(p_hat, "p_hat")
     if not p.shape == p_s.shape == p_hat.shape[-p.ndim :]:
-        raise ValueError(
-            f"texts or classes differ: p {p.shape}, p_s {p_s.shape}, p_hat {p_hat.shape}; align by row id"
-        )
+        raise ValueError(f"texts or classes differ: p {p.shape}, p_s {p_s.shape}, p_hat {p_hat.shape}; align by row id")
     return p, p_s, p_hat
 
 

@@ -87,9 +87,7 @@ def expected_decomposition(p, p_s, n, alpha, *, weights=None):
     """
     p, p_s, sizes, weights = _world(p, p_s, n, alpha, weights)
     if ((p > 0) & (p_s == 0)).any():
-        raise ValueError(
-            "p_s: zero where p is not, so KL(p ‖ p_s) is infinite; mix in a little uniform_noise"
-        )
+        raise ValueError("p_s: zero where p is not, so KL(p ‖ p_s) is infinite; mix in a little uniform_noise")
     approximation = rel_entr(p, p_s).sum(1)
     negative_entropy = xlogy(p_s, p_s).sum(1)
     rows = []
@@ -100,8 +98,7 @@ def expected_decomposition(p, p_s, n, alpha, *, weights=None):
                 "n": size,
                 "approximation": weights @ approximation,
                 "estimation": weights @ (negative_entropy - (p_s * log_student).sum(1)),
-                "cross": weights
-                @ (xlogy(p, p_s).sum(1) - negative_entropy - ((p - p_s) * log_student).sum(1)),
+                "cross": weights @ (xlogy(p, p_s).sum(1) - negative_entropy - ((p - p_s) * log_student).sum(1)),
                 "total": weights @ (xlogy(p, p).sum(1) - (p * log_student).sum(1)),
             }
         )
