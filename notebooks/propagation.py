@@ -48,8 +48,9 @@ charts.show(finding)
 # %% [markdown]
 # Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum
 # holds. Left of the end, the cross term is negative: the student is closer to people than the sum says, as it
-# would be if it did not follow the annotator all the way where that strays from people. The gold tick is the
-# divergence between two halves of the people, which is as close as one can expect to come.
+# would be if it did not follow the annotator all the way where that strays from people. Right of the end it
+# is positive: the student exaggerates what the annotator gets wrong. The gold tick is the divergence between
+# two halves of the people, which is as close as one can expect to come.
 #
 # $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were
 # trained on its most probable labels; so a part of what is called estimation here is the hardening of the

@@ -62,7 +62,7 @@ def plateau(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     chosen = theme.legend_selection("labels")
     base = alt.Chart(rows).encode(
         alt.X("n:Q", title="labels (log scale)", scale=alt.Scale(type="log", nice=False), axis=_sizes(rows["n"])),
-        alt.Color("labels:N", scale=theme.colours(annotators)),
+        alt.Color("labels:N", scale=theme.colours(annotators), legend=theme.legend(annotators)),
         opacity=theme.faded_unless(chosen),
         tooltip=[
             alt.Tooltip("corpus:N"),
@@ -78,7 +78,7 @@ def plateau(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     band = base.mark_area(fillOpacity=0.15).encode(alt.Y("low:Q", title="test accuracy"), y2="high:Q")
     line = base.mark_line(strokeWidth=2).encode(accuracy)
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
-        accuracy, alt.Shape("labels:N", scale=_shapes(annotators))
+        accuracy, alt.Shape("labels:N", scale=_shapes(annotators), legend=theme.legend(annotators))
     )
     own = base.mark_line(strokeDash=[3, 4], strokeWidth=1.5).encode(alt.Y("own:Q", title="test accuracy"))
     return _by_corpus(
@@ -106,7 +106,7 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             axis=alt.Axis(format="%", values=sorted({*rows["kept"]})),
         ),
         alt.Y("accuracy:Q", title="test accuracy", scale=alt.Scale(zero=False)),
-        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False)),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
         opacity=theme.faded_unless(chosen),
         tooltip=[
             alt.Tooltip("corpus:N"),
@@ -164,7 +164,9 @@ def ensembling(finding: Finding, *, static: bool = False) -> alt.LayerChart:
             alt.X(x, title="points of accuracy above one student", axis=alt.Axis(tickCount=6)),
             alt.Y("corpus:N", sort=corpora, title=None, axis=alt.Axis(labelLimit=90)),
             alt.YOffset("labels:N", sort=sources),
-            alt.Color("labels:N", scale=theme.colours([s for s in sources if s != "gold"])),
+            alt.Color(
+                "labels:N", scale=theme.colours([s for s in sources if s != "gold"]), legend=theme.legend(sources)
+            ),
         )
 
     who = [
@@ -217,9 +219,9 @@ def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | a
     base = alt.Chart(rows)
     base = base.transform_filter("datum.measure == Measure" if measure else f"datum.measure == '{measures[0]}'")
     base = base.encode(
-        alt.X("start:Q", title="divergence, nats" if static else "nats, or squared distance (Brier)"),
+        alt.X("start:Q", title="nats" if static else "nats, or Brier score"),
         alt.Y("annotator:N", sort=annotators, title=None, scale=alt.Scale(padding=0.25)),
-        alt.Color("part:N", scale=scale),
+        alt.Color("part:N", scale=scale, legend=theme.legend(list(ends))),
         tooltip=[
             alt.Tooltip("corpus:N"),
             alt.Tooltip("annotator:N"),
@@ -294,8 +296,8 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
                 "annotator:N",
                 scale=alt.Scale(domain=annotators, range=sizes),
                 sort=annotators,
-                legend=alt.Legend(
-                    symbolType="circle", symbolFillColor=theme.GREY, symbolStrokeWidth=0, orient="bottom"
+                legend=theme.legend(
+                    annotators, symbolType="circle", symbolFillColor=theme.GREY, symbolStrokeWidth=0, orient="bottom"
                 ),
             ),
             opacity=theme.faded_unless(chosen),
@@ -365,7 +367,7 @@ def _lanes(
         )
         return _chosen_corpus(layer, corpus).encode(
             alt.Y("corpus:N", sort=corpora, title=None, axis=alt.Axis(labelLimit=90)),
-            alt.Color("labels:N", scale=theme.colours(annotators)),
+            alt.Color("labels:N", scale=theme.colours(annotators), legend=theme.legend(annotators)),
             tooltip=[
                 alt.Tooltip("corpus:N"),
                 alt.Tooltip("labels:N", title="labels of"),

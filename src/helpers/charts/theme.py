@@ -36,7 +36,7 @@ def _theme() -> alt.theme.ThemeConfig:
             "view": {"stroke": None, "continuousHeight": 300},
             "axis": text | lines | {"labelLimit": 130, "titlePadding": 8},
             "axisY": {"domain": False, "ticks": False},
-            # On top, two names a row: a legend at the side would leave a phone half of its width.
+            # On top: a legend at the side would leave a phone half of its width.
             "legend": text
             | {
                 "orient": "top",
@@ -56,6 +56,11 @@ def colours(annotators: list[str], *, gold: bool = True) -> alt.Scale:
     """Colour scale over label sources: gold has its own, annotators theirs by rank."""
     wheel = [ANNOTATORS[i % len(ANNOTATORS)] for i in range(len(annotators))]
     return alt.Scale(domain=["gold"] * gold + annotators, range=[GOLD] * gold + wheel)
+
+
+def legend(names: list[str], **options) -> alt.Legend:
+    """Two names a row where they are short, or one: on a phone a legend that is too wide is cut."""
+    return alt.Legend(columns=2 if max(map(len, names), default=0) <= 10 else 1, **options)
 
 
 def legend_selection(field: str) -> alt.Parameter:
