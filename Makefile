@@ -44,5 +44,11 @@ format: install  ## the code as ruff wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The README's picture, from the shipped results: make it again when they change.
+picture: install
+	$(BIN)/python -c "from helpers import charts, findings, studies; \
+	    study = studies.load('studies/default.yml'); \
+	    charts.save(charts.overview(findings.verdicts(study)), 'book/_static/verdicts.svg')"
+
 clean:  ## remove what was built; the environment, the cache and the ledger stay
 	rm -rf _build book/executed book/_static/generated
