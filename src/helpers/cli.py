@@ -69,9 +69,10 @@ def annotate(
     """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone."""
     import torch
 
-    from helpers import annotations, annotators, places, prompts
+    from helpers import annotations, annotators, device, places, prompts
 
     plan = studies.load(study)
+    device.keep_memory()
     if threads:
         torch.set_num_threads(threads)
     folder = out or places.ledger() / "annotations"

@@ -19,11 +19,6 @@ from helpers import device
 from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
 
-#: Settings of glibc's allocator for the workers: keep freed memory. By default it hands the large buffers of every step
-#: back to the system and faults them in again at the next, which on a virtual machine was measured to cost up to half
-#: of the time. Other allocators do not read them.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
-
 
 def missing(study: Study, ledger: Ledger, *, corpora: list[str] | None = None) -> list[Run]:
     """Runs of `study` that `ledger` does not hold, each content once, in the order of the grid."""
@@ -77,8 +72,6 @@ def train(run: Run) -> Record:
 
 def processes(count: int) -> ProcessPoolExecutor:
     """Make a pool of worker processes that compute with one thread each and end when this process does."""
-    for name, value in _KEEP_MEMORY.items():
-        os.environ.setdefault(name, value)  # read by the allocator when a worker starts
     # Workers are spawned and not forked: threads of torch do not survive a fork.
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
 
@@ -87,6 +80,7 @@ def _prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    device.keep_memory()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
