@@ -6,7 +6,8 @@
   leaves a row alone that never got a gradient, so the result is the same, and the optimiser moves a fraction of the
   memory.
 - Weights are read from disk once a process; every run starts from a copy.
-- bfloat16 where the processor has matrix units for it, else float32; the optimiser is fused.
+- Where the processor is faster in bfloat16, the model computes in it; the optimiser moves float32 master weights, all of
+  them in one vector (`training.MasterWeights`).
 """
 
 import copy
@@ -37,7 +38,8 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
         model, vocabulary = _with_vocabulary_of(texts, pristine)
         for name in new_modules:
             model._init_weights(model.get_submodule(name))
-        model.to(devices.pick()).train()
+        device = devices.pick()
+        model.to(device).train()
         texts = [np.searchsorted(vocabulary, text) for text in texts]
         training.fit(
             lambda batch: _logits(model, [texts[i] for i in batch]),
@@ -46,6 +48,7 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
             [len(text) for text in texts],
             targets,
             rng=np.random.default_rng(seed),
+            compute=devices.dtype(device),
         )
     _restore_vocabulary(model, vocabulary, pristine)
     return _predict(model.eval(), [tokens[row] for row in corpus.test])
@@ -54,13 +57,11 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
 def _logits(model: nn.Module, texts: list[np.ndarray]) -> Tensor:
     """(texts, labels)."""
     device = model.device
-    compute = devices.dtype(device.type)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=compute == torch.bfloat16):
-        if packed_bert.handles(model):
-            ids = torch.from_numpy(np.concatenate(texts)).to(device)
-            return packed_bert.logits(model, ids, torch.tensor([len(text) for text in texts]))
-        ids, mask = encoders.pad(texts, model.config.pad_token_id or 0)
-        return model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+    if packed_bert.handles(model):
+        ids = torch.from_numpy(np.concatenate(texts)).to(device)
+        return packed_bert.logits(model, ids, torch.tensor([len(text) for text in texts]))
+    ids, mask = encoders.pad(texts, model.config.pad_token_id or 0)
+    return model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
 
 
 @torch.inference_mode()
@@ -89,7 +90,7 @@ def _with_vocabulary_of(texts: list[np.ndarray], pristine: nn.Module) -> tuple[n
 def _restore_vocabulary(model: nn.Module, vocabulary: np.ndarray, pristine: nn.Module) -> None:
     """Give the model back all tokens: those of `vocabulary` as they are now, the others as they were."""
     cut = model.get_input_embeddings()
-    weight = pristine.get_input_embeddings().weight.detach().clone().to(cut.weight.device)
+    weight = pristine.get_input_embeddings().weight.detach().to(cut.weight, copy=True)
     weight[vocabulary] = cut.weight.detach()
     cut.weight = nn.Parameter(weight)
 
