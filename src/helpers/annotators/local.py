@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from helpers import device as devices
@@ -47,6 +47,8 @@ class LocalAnnotator:
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().to(self.device)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(f"annotator {name}: cannot load a causal language model from {folder}: {error}") from None
+        if dtype != torch.float32:
+            model.set_output_embeddings(_Float32Head(model.get_output_embeddings()))
         self.window = model.config.max_position_embeddings
         self.model = model
         self.model_hash = model_hash or _hash_of(folder, model)
@@ -132,6 +134,22 @@ class LocalAnnotator:
     def _encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of corpus texts. A text may spell out `<|im_end|>`: it is read as letters, never as the mark."""
         return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+class _Float32Head(nn.Module):
+    """An output head that computes in float32 whatever the model's type.
+
+    bfloat16 has steps of 1/16 to 1/8 where logits lie: labels closer than that tie, and a tie goes to the first.
+    With SmolLM2-135M on tweets that moved 4 % of the labels, most of them to `negative`, against 1 % with this head.
+    """
+
+    def __init__(self, head: nn.Linear):
+        super().__init__()
+        self.register_buffer("weight", head.weight.detach().float())
+        self.register_buffer("bias", None if head.bias is None else head.bias.detach().float())
+
+    def forward(self, states: Tensor) -> Tensor:
+        return nn.functional.linear(states.float(), self.weight, self.bias)
 
 
 def _repeat(shared: Tensor, times: int) -> Tensor:

@@ -6,7 +6,7 @@
   leaves a row alone that never got a gradient, so the result is the same, and the optimiser moves a fraction of the
   memory.
 - Weights are read from disk once a process; every run starts from a copy.
-- Where the processor is faster in bfloat16, the model computes in it; the optimiser moves float32 master weights, all of
+- Where the processor is faster in bfloat16, the model computes in it; the optimiser moves float32 masters, all of
   them in one vector (`training.MasterWeights`).
 """
 
