@@ -179,36 +179,78 @@ def test_dropout_has_the_same_mask_forward_and_backward():
 # --- fine-tuning
 
 
+def plain_loop(student, corpus, rows, *, seed, layers=None):
+    """Test probabilities of a student trained as anybody would, before and after: transformers, padding, clipping.
+
+    `layers` freezes all but so many upper layers and what follows them.
+    """
+    model = load(student.encoder).train()
+    tokens = encoders.token_ids(student.encoder, corpus, student.max_tokens)
+    if layers:
+        for part in (model.bert.embeddings, *model.bert.encoder.layer[:-layers]):
+            part.requires_grad_(False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=student.learning_rate, weight_decay=0.0)
+    rates = [1, *(i / 9 for i in range(9, 0, -1))]  # warm-up is one step of ten
+    ids, mask = encoders.pad([tokens[row] for row in corpus.test], model.config.pad_token_id)
+    test = {"input_ids": ids, "attention_mask": mask}
+    with torch.inference_mode():
+        before = load(student.encoder).eval()(**test).logits.softmax(1).numpy()
+    lengths = [len(tokens[row]) for row in rows]
+    clipped = 0
+    for rate, batch in zip(rates, training.batches(lengths, 16, 10, rng=np.random.default_rng(seed)), strict=True):
+        ids, mask = encoders.pad([tokens[rows[i]] for i in batch], model.config.pad_token_id)
+        aim = torch.tensor(corpus.gold[rows[batch]])
+        F.cross_entropy(model(input_ids=ids, attention_mask=mask).logits, aim).backward()
+        clipped += nn.utils.clip_grad_norm_(trained, 1.0) > 1
+        optimiser.param_groups[0]["lr"] = student.learning_rate * rate
+        optimiser.step()
+        optimiser.zero_grad()
+    with torch.inference_mode():
+        after = model.eval()(**test).logits.softmax(1).numpy()
+    assert clipped
+    assert np.abs(after - before).max() > 0.02  # training did something
+    return after
+
+
 @pytest.mark.parametrize("family", CONFIGS)
 def test_training_equals_a_plain_loop_over_the_whole_vocabulary(family, encoder, toy, monkeypatch):
     monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
     student = Student(encoder=encoder(family, dropout=0.0), min_steps=10, epochs=1, learning_rate=3e-3)
-    rows, seed = toy.subset(60), 5
-    targets = one_hot(toy.gold[rows])
-    probs = students.train(student, toy, rows, targets, seed=seed)
+    rows = toy.subset(60)
+    probs = students.train(student, toy, rows, one_hot(toy.gold[rows]), seed=5)
+    np.testing.assert_allclose(probs, plain_loop(student, toy, rows, seed=5), atol=1e-4)
 
-    model = load(student.encoder).train()
-    tokens = encoders.token_ids(student.encoder, toy, student.max_tokens)
-    texts = [tokens[row] for row in rows]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
-    rates = [1, *(i / 9 for i in range(9, 0, -1))]  # warm-up is one step of ten
-    lengths = [len(text) for text in texts]
-    clipped = 0
-    for rate, batch in zip(rates, training.batches(lengths, 16, 10, rng=np.random.default_rng(seed)), strict=True):
-        ids, mask = encoders.pad([texts[i] for i in batch], model.config.pad_token_id)
-        aim = torch.tensor(toy.gold[rows[batch]])
-        F.cross_entropy(model(input_ids=ids, attention_mask=mask).logits, aim).backward()
-        clipped += nn.utils.clip_grad_norm_(model.parameters(), 1.0) > 1
-        optimiser.param_groups[0]["lr"] = 3e-3 * rate
-        optimiser.step()
-        optimiser.zero_grad()
-    ids, mask = encoders.pad([tokens[row] for row in toy.test], model.config.pad_token_id)
-    with torch.inference_mode():
-        expected = model.eval()(input_ids=ids, attention_mask=mask).logits.softmax(1).numpy()
-        before = load(student.encoder).eval()(input_ids=ids, attention_mask=mask).logits.softmax(1).numpy()
-    assert clipped
-    assert np.abs(expected - before).max() > 0.05  # training did something
-    np.testing.assert_allclose(probs, expected, atol=1e-4)
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_upper_layers_train_as_with_the_lower_ones_frozen(layers, encoder, toy, own_cache, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
+    name = encoder("bert", dropout=0.0)
+    student = Student(kind="upper", layers=layers, encoder=name, min_steps=10, epochs=1, learning_rate=3e-3)
+    rows = toy.subset(60)
+    for _ in range(2):  # the second time from the cache
+        probs = students.train(student, toy, rows, one_hot(toy.gold[rows]), seed=5)
+        np.testing.assert_allclose(probs, plain_loop(student, toy, rows, seed=5, layers=layers), atol=1e-4)
+    assert len(list((own_cache / "states").glob("*.npy"))) == 1
+
+
+def test_upper_layers_leave_the_published_encoder_alone(encoder, toy, own_cache):
+    name = encoder("bert")
+    pristine, _ = encoders.pristine(name, 2)
+    before = copy.deepcopy(pristine.state_dict())
+    rows = toy.subset(40)
+    students.train(Student(kind="upper", encoder=name, min_steps=5), toy, rows, one_hot(toy.gold[rows]), seed=0)
+    assert all(torch.equal(before[key], value) for key, value in pristine.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("family", "layers", "message"),
+    [("distilbert", 1, "need a BERT model, and this is a DistilBert"), ("bert", 3, "has 3 layers: `layers` must be")],
+)
+def test_upper_layers_that_cannot_be(family, layers, message, encoder, toy, own_cache):
+    student = Student(kind="upper", layers=layers, encoder=encoder(family))
+    with pytest.raises(UserError, match=message):
+        students.train(student, toy, toy.subset(4), np.eye(2)[[0, 1, 0, 1]], seed=0)
 
 
 def test_bfloat16_says_what_float32_says(encoder, toy, monkeypatch):
@@ -251,7 +293,7 @@ def test_tokens_that_training_never_saw_stay_as_they_were(encoder):
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["finetune", "probe"])
+@pytest.mark.parametrize("kind", ["finetune", "upper", "probe"])
 def test_a_seed_fixes_every_bit_and_leaves_the_callers_generator_alone(kind, encoder, toy, own_cache):
     student = Student(kind=kind, encoder=encoder("bert"), min_steps=6)
     rows = toy.subset(40)
@@ -280,7 +322,9 @@ def test_a_seed_draws_the_head_of_a_published_encoder():
 
 
 # A linear head on random embeddings needs more steps than an encoder that learns.
-@pytest.mark.parametrize(("kind", "steps", "rate"), [("finetune", 70, 2e-3), ("probe", 1000, 0.1)])
+@pytest.mark.parametrize(
+    ("kind", "steps", "rate"), [("finetune", 70, 2e-3), ("upper", 150, 2e-3), ("probe", 1000, 0.1)]
+)
 def test_a_learnable_task_is_learnt_and_noise_hurts(kind, steps, rate, encoder, toy, own_cache):
     student = Student(kind=kind, encoder=encoder("bert"), min_steps=steps, epochs=1, learning_rate=rate)
     rows = toy.subset(150)
@@ -320,7 +364,7 @@ def test_an_encoder_that_is_not_there(tmp_path, toy):
         students.train(Student(encoder=f"hf:{tmp_path}"), toy, toy.subset(4), np.eye(2)[[0, 1, 0, 1]], seed=0)
 
 
-# --- what both kinds share
+# --- what all kinds share
 
 
 def test_steps_are_epochs_but_never_fewer_than_the_least():

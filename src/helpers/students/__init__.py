@@ -1,8 +1,8 @@
 """Students: a small classifier, trained on labels of any source, that gives class probabilities for the test texts.
 
-Two kinds. `finetune` trains a whole encoder and is what the findings are about; `probe` trains a linear head on frozen
-embeddings and is for quick looks and for continuous integration. Hyper-parameters are the same for every label source:
-nothing is tuned on gold, and no run stops early.
+Three kinds. `finetune` trains a whole encoder and is what the findings are about; `upper` trains its upper layers only,
+for first looks at large studies; `probe` trains a linear head on frozen embeddings, for quick looks and for tests.
+Hyper-parameters are the same for every label source: nothing is tuned on gold, and no run stops early.
 """
 
 from importlib import import_module
@@ -23,7 +23,7 @@ class Student(BaseModel):
     Attributes
     ----------
     kind
-        `finetune` or `probe`.
+        `finetune`, `upper` or `probe`.
     encoder
         An artifact's name (`minilm`), or `hf:` and a folder or hub id of an encoder.
     epochs, min_steps
@@ -31,19 +31,22 @@ class Student(BaseModel):
         and not steps.
     batch_size, learning_rate, warmup
         AdamW without weight decay; the rate rises over the share `warmup` of the steps and falls linearly to 0.
+    layers
+        How many layers `upper` trains, counted from the top; the other kinds do not look at it.
     max_tokens
         Longer texts are cut, earlier where the encoder reads fewer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["finetune", "probe"] = "finetune"
+    kind: Literal["finetune", "upper", "probe"] = "finetune"
     encoder: str = "minilm"
     epochs: int = Field(2, ge=1)
     min_steps: int = Field(150, ge=1)
     batch_size: int = Field(16, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
     warmup: float = Field(0.1, ge=0, lt=1)
+    layers: int = Field(1, ge=1)
     max_tokens: int = Field(256, ge=8)
 
     def steps(self, n: int) -> int:

@@ -5,18 +5,21 @@ nothing to train, and answers before either would have loaded.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from filelock import FileLock
 
 from helpers import artifacts
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 def folder(encoder: str) -> str:
@@ -80,6 +83,48 @@ def load_tokenizer(encoder: str):
         return AutoTokenizer.from_pretrained(folder(encoder))
     except (OSError, ValueError) as error:
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
+    """The encoder as published with a head for `n_labels` classes, and the modules that a new task starts afresh.
+
+    It is read once a process, and shared: train a copy.
+
+    Raises
+    ------
+    UserError
+        If the encoder cannot be loaded for classification.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+    from transformers import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder(encoder), num_labels=n_labels, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"encoder {encoder}: cannot load it for classification: {error}") from None
+    return model, sorted({key.rpartition(".")[0] for key in info["missing_keys"]})
+
+
+@contextmanager
+def computed_once(file: Path) -> Iterator[Path | None]:
+    """For a file of the cache: yields where to write it, or None where it is there.
+
+    A second process that asks meanwhile waits for the first. The file appears whole, by a rename, or not at all.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        if file.is_file():
+            yield None
+            return
+        part = file.with_suffix(".part")
+        yield part
+        part.replace(file)
 
 
 def pad(texts: list[np.ndarray], padding: int) -> "tuple[Tensor, Tensor]":

@@ -11,27 +11,21 @@
 """
 
 import copy
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
-from transformers import logging as transformers_logging
 
 from helpers import device as devices
 from helpers.corpora import Corpus
-from helpers.errors import UserError
 from helpers.students import Student, encoders, packed_bert, training
-
-_TEST_BATCH = 32
 
 
 def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:
     """Fine-tune the encoder on `rows` and predict the test split; see `helpers.students.train`."""
     tokens = encoders.token_ids(student.encoder, corpus, student.max_tokens)
     texts = [tokens[row] for row in rows]
-    pristine, new_modules = _pristine(student.encoder, targets.shape[1])
+    pristine, new_modules = encoders.pristine(student.encoder, targets.shape[1])
     # The head, and dropout inside torch, draw from the global generator: the caller's is put back afterwards.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
@@ -51,7 +45,9 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
             compute=devices.dtype(device),
         )
     _restore_vocabulary(model, vocabulary, pristine)
-    return _predict(model.eval(), [tokens[row] for row in corpus.test])
+    model.eval()
+    texts = [tokens[row] for row in corpus.test]
+    return training.predict(lambda batch: _logits(model, [texts[i] for i in batch]), [len(text) for text in texts])
 
 
 def _logits(model: nn.Module, texts: list[np.ndarray]) -> Tensor:
@@ -62,15 +58,6 @@ def _logits(model: nn.Module, texts: list[np.ndarray]) -> Tensor:
         return packed_bert.logits(model, ids, torch.tensor([len(text) for text in texts]))
     ids, mask = encoders.pad(texts, model.config.pad_token_id or 0)
     return model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-
-
-@torch.inference_mode()
-def _predict(model: nn.Module, texts: list[np.ndarray]) -> np.ndarray:
-    """Class probabilities, float32 (texts, labels)."""
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    batches = [order[i : i + _TEST_BATCH] for i in range(0, len(order), _TEST_BATCH)]
-    logits = torch.cat([_logits(model, [texts[i] for i in batch]).float() for batch in batches])
-    return logits.softmax(dim=1).cpu().numpy()[np.argsort(order)]
 
 
 def _with_vocabulary_of(texts: list[np.ndarray], pristine: nn.Module) -> tuple[nn.Module, np.ndarray]:
@@ -93,17 +80,3 @@ def _restore_vocabulary(model: nn.Module, vocabulary: np.ndarray, pristine: nn.M
     weight = pristine.get_input_embeddings().weight.detach().to(cut.weight, copy=True)
     weight[vocabulary] = cut.weight.detach()
     cut.weight = nn.Parameter(weight)
-
-
-@lru_cache(maxsize=4)
-def _pristine(encoder: str, n_labels: int) -> tuple[nn.Module, list[str]]:
-    """The encoder as it was published, and the names of the modules that a new task starts afresh."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            encoders.folder(encoder), num_labels=n_labels, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(f"encoder {encoder}: cannot load it for classification: {error}") from None
-    return model, sorted({key.rpartition(".")[0] for key in info["missing_keys"]})

@@ -41,12 +41,37 @@ def logits(model: BertForSequenceClassification, ids: Tensor, lengths: Tensor) -
         (texts, labels).
     """
     layout = _Layout.of(lengths, ids.device)
-    ids = nn.functional.pad(ids, (0, len(layout.position) - len(ids)))
+    return _read(model, _embed(model, ids, layout), model.bert.encoder.layer, layout)
+
+
+def lower(model: BertForSequenceClassification, ids: Tensor, lengths: Tensor, *, layers: int) -> Tensor:
+    """States of every token after the lowest `layers` layers, (tokens, width); arguments are those of `logits`."""
+    layout = _Layout.of(lengths, ids.device)
+    x = _embed(model, ids, layout)
+    for layer in model.bert.encoder.layer[:layers]:
+        x = _feed_forward(layer, x, _attention(layer.attention.self, x, layout))
+    return x[: len(ids)]
+
+
+def upper(model: BertForSequenceClassification, states: Tensor, lengths: Tensor, *, layers: int) -> Tensor:
+    """What the highest `layers` layers make of the `states` that `lower` gave for the others, (texts, labels)."""
+    layout = _Layout.of(lengths, states.device)
+    x = nn.functional.pad(states, (0, 0, 0, len(layout.position) - len(states)))
+    return _read(model, x, model.bert.encoder.layer[-layers:], layout)
+
+
+def _embed(model: BertForSequenceClassification, ids: Tensor, layout: "_Layout") -> Tensor:
+    """States before the first layer, (tokens rounded up, width)."""
     tables = model.bert.embeddings
+    ids = nn.functional.pad(ids, (0, len(layout.position) - len(ids)))
     x = tables.word_embeddings(ids) + tables.token_type_embeddings.weight[0]
-    x = dropout(tables.LayerNorm(x + tables.position_embeddings(layout.position)), tables.dropout)
-    *lower, last = model.bert.encoder.layer
-    for layer in lower:
+    return dropout(tables.LayerNorm(x + tables.position_embeddings(layout.position)), tables.dropout)
+
+
+def _read(model: BertForSequenceClassification, x: Tensor, layers: nn.ModuleList, layout: "_Layout") -> Tensor:
+    """Logits, (texts, labels), from the states before `layers`, which end with the model's last layer."""
+    *most, last = layers
+    for layer in most:
         x = _feed_forward(layer, x, _attention(layer.attention.self, x, layout))
     first = x.index_select(0, layout.first)
     first = _feed_forward(last, first, _attention(last.attention.self, x, layout, first=first))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from tqdm.auto import tqdm
@@ -47,8 +46,7 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
 def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
     """Mean-pooled, L2-normalised embeddings of every text, float32 (rows, width), mapped from a file in the cache.
 
-    The first call computes them and shows a bar; a second process that asks meanwhile waits for the first. The file
-    appears whole, by a rename, or not at all.
+    The first call computes them and shows a bar; later ones, of any process, find them.
 
     Raises
     ------
@@ -57,12 +55,9 @@ def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
     """
     name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}.npy"
     file = places.cache() / "embeddings" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):
-        if not file.is_file():
-            part = file.with_suffix(".part")
+    with encoders.computed_once(file) as part:
+        if part:
             _write_embeddings(part, encoder, corpus, max_tokens)
-            part.replace(file)
     return np.load(file, mmap_mode="r", allow_pickle=False)
 
 

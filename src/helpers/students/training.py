@@ -86,6 +86,23 @@ class MasterWeights:
             self.working.copy_(self.master)
 
 
+@torch.inference_mode()
+def predict(logits: Callable[[np.ndarray], Tensor], lengths: np.ndarray, *, batch_size: int = 32) -> np.ndarray:
+    """Class probabilities of texts, float32 (texts, labels), computed in batches of like lengths.
+
+    Parameters
+    ----------
+    logits
+        As in `fit`.
+    lengths
+        Number of tokens of each text, (texts,).
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    found = torch.cat([logits(batch).float() for batch in batches])
+    return found.softmax(dim=1).cpu().numpy()[np.argsort(order)]
+
+
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean over the texts of the cross entropy with their target distributions, each weighted by its row's sum."""
     weight = targets.sum().clamp(min=torch.finfo(targets.dtype).tiny)  # a batch may be all weight 0
