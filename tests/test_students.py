@@ -103,7 +103,7 @@ def both(model, texts):
 def model_and_texts(request, encoder):
     name = encoder("bert") if request.param == "tiny" else "minilm"
     texts = [*corpora.load("movie").rows["text"][:14], "", "one", "the film is dull " * 70]
-    return load(name), encoders.token_ids(name, make_corpus(texts, name=request.param), 60)
+    return load(name), list(encoders.token_ids(name, make_corpus(texts, name=request.param), 60))
 
 
 def test_packed_equals_transformers(model_and_texts):
@@ -359,6 +359,21 @@ def test_texts_that_are_hard_to_tokenize(encoder):
         assert np.isfinite(probs).all()
 
 
+def test_token_ids_are_those_of_the_tokenizer_across_chunks(encoder, own_cache, monkeypatch):
+    monkeypatch.setattr(encoders, "_TEXTS_PER_CHUNK", 7)
+    name = encoder("bert")
+    texts = ["", *(text for text, _ in sentences(20)), "the film"]
+    expected = encoders.load_tokenizer(name)(texts)["input_ids"]
+    for _ in range(2):  # the second time from the file
+        tokens = encoders.token_ids(name, make_corpus(texts), 64)
+        assert [list(ids) for ids in tokens] == expected
+        assert list(tokens[-1]) == expected[-1]
+        assert tokens.lengths.tolist() == [len(ids) for ids in expected]
+        encoders._open_token_ids.cache_clear()
+    with pytest.raises(IndexError):
+        tokens[len(texts)]
+
+
 def test_an_encoder_that_is_not_there(tmp_path, toy):
     with pytest.raises(UserError, match="cannot load a tokenizer"):
         students.train(Student(encoder=f"hf:{tmp_path}"), toy, toy.subset(4), np.eye(2)[[0, 1, 0, 1]], seed=0)
@@ -420,14 +435,16 @@ def test_a_weighted_row_counts_like_copies_of_it():
 # --- embeddings of the probe
 
 
-def test_embeddings_are_means_over_the_text_of_unit_length(encoder, toy, own_cache):
-    name = encoder("bert")
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_embeddings_are_means_over_the_text_of_unit_length(family, encoder, toy, own_cache, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
+    name = encoder(family)
     vectors = probe.embeddings(name, toy, 64)
     tokens = encoders.token_ids(name, toy, 64)
-    model = load(name).bert.eval()
+    model = load(name).base_model.eval()
     with torch.inference_mode():
         for i in (0, 1, 7):  # one at a time: no padding
-            mean = model(torch.from_numpy(tokens[i])[None]).last_hidden_state[0].mean(0)
+            mean = model(torch.tensor(tokens[i])[None]).last_hidden_state[0].mean(0)
             np.testing.assert_allclose(vectors[i], mean / mean.norm(), atol=1e-5)
     assert vectors.shape == (200, 32)
     assert vectors.dtype == np.float32

@@ -1,25 +1,28 @@
-"""Encoders from disk, and texts as token ids: read once a process, whatever the number of runs.
+"""Encoders from disk, read once a process, and texts as token ids, made once a machine, whatever the number of runs.
 
 torch and transformers are imported where they are used: `label-risk run` asks for fingerprints only when there is
 nothing to train, and answers before either would have loaded.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from filelock import FileLock
 
-from helpers import artifacts
+from helpers import artifacts, places
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+_TEXTS_PER_CHUNK = 4096
 
 
 def folder(encoder: str) -> str:
@@ -48,31 +51,63 @@ def fingerprint(encoder: str) -> str:
     return digest.hexdigest()
 
 
-def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> list[np.ndarray]:
-    """Token ids of every text of the corpus with the encoder's special tokens, a list of int arrays (tokens,).
+class TokenIds(Sequence[np.ndarray]):
+    """Token ids of every text of a corpus, mapped from a file: int32 arrays (tokens,), in the corpus's order.
 
-    A text is cut after `max_tokens` tokens, or earlier where the encoder's tokenizer says that it reads fewer.
+    Attributes
+    ----------
+    lengths
+        Number of tokens of each text, int array (texts,).
     """
-    return _token_ids(encoder, corpus.fingerprint, max_tokens, _Texts(corpus.rows["text"].tolist()))
+
+    def __init__(self, file: Path):
+        column = pa.ipc.open_file(pa.memory_map(str(file))).read_all()["ids"]
+        self._chunks = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in column.chunks]
+        self.lengths = np.concatenate([np.diff(offsets) for offsets, _ in self._chunks])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        chunk, place = divmod(row % len(self), _TEXTS_PER_CHUNK)
+        offsets, values = self._chunks[chunk]
+        return values[offsets[place] : offsets[place + 1]]
 
 
-class _Texts(list):
-    """Texts that a cache tells apart by the fingerprint passed beside them, not by their content."""
+def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> TokenIds:
+    """Token ids of every text of the corpus with the encoder's special tokens.
 
-    def __hash__(self) -> int:
-        return 0
+    The first call tokenises the corpus, a part at a time; later ones, of any process, find the file in the cache. A
+    text is cut after `max_tokens` tokens, or earlier where the encoder's tokenizer says that it reads fewer.
+    """
+    name = f"{corpus.fingerprint[:16]}-{fingerprint(encoder)[:16]}-{max_tokens}.arrow"
+    with computed_once(places.cache() / "tokens" / name) as (file, part):
+        if part:
+            _write_token_ids(part, encoder, corpus, max_tokens)
+    return _open_token_ids(file)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Texts)
+
+#: Opened once a process. A file of the cache never changes.
+_open_token_ids = lru_cache(maxsize=8)(TokenIds)
 
 
-@lru_cache(maxsize=8)
-def _token_ids(encoder: str, corpus_hash: str, max_tokens: int, texts: _Texts) -> list[np.ndarray]:
+def _write_token_ids(file: Path, encoder: str, corpus: Corpus, max_tokens: int) -> None:
     tokenizer = load_tokenizer(encoder)
     longest = min(max_tokens, tokenizer.model_max_length)
-    # A text may spell out "[SEP]": it is read as letters, never as the mark.
-    encoded = tokenizer(list(texts), truncation=True, max_length=longest, split_special_tokens=True)
-    return [np.array(ids, dtype=np.int64) for ids in encoded["input_ids"]]
+    texts = corpus.rows["text"].to_numpy()
+    schema = pa.schema({"ids": pa.list_(pa.int32())})
+    with pa.ipc.new_file(str(file), schema) as sink:
+        for start in range(0, len(texts), _TEXTS_PER_CHUNK):
+            # A text may spell out "[SEP]": it is read as letters, never as the mark.
+            encoded = tokenizer(
+                texts[start : start + _TEXTS_PER_CHUNK].tolist(),
+                truncation=True,
+                max_length=longest,
+                split_special_tokens=True,
+            )
+            sink.write(pa.record_batch([pa.array(encoded["input_ids"], schema.field("ids").type)], schema))
 
 
 def load_tokenizer(encoder: str):
@@ -112,19 +147,29 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
 
 
 @contextmanager
-def computed_once(file: Path) -> Iterator[Path | None]:
-    """For a file of the cache: yields where to write it, or None where it is there.
+def computed_once(file: Path) -> Iterator[tuple[Path, Path | None]]:
+    """For a file of the cache: yields it and where to write it, or None in place of that where it is there.
 
     A second process that asks meanwhile waits for the first. The file appears whole, by a rename, or not at all.
     """
+    if file.is_file():
+        yield file, None
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         if file.is_file():
-            yield None
+            yield file, None
             return
         part = file.with_suffix(".part")
-        yield part
+        yield file, part
         part.replace(file)
+
+
+def pack(texts: list[np.ndarray]) -> "tuple[Tensor, Tensor]":
+    """Token ids end to end, int (tokens,), and the number of each text's, int (texts,)."""
+    import torch
+
+    return torch.from_numpy(np.concatenate(texts)), torch.tensor([len(text) for text in texts])
 
 
 def pad(texts: list[np.ndarray], padding: int) -> "tuple[Tensor, Tensor]":
@@ -134,5 +179,5 @@ def pad(texts: list[np.ndarray], padding: int) -> "tuple[Tensor, Tensor]":
     lengths = torch.tensor([len(text) for text in texts])
     mask = torch.arange(int(lengths.max())) < lengths[:, None]
     ids = torch.full(mask.shape, padding)
-    ids[mask] = torch.from_numpy(np.concatenate(texts))
+    ids[mask] = torch.from_numpy(np.concatenate(texts)).long()
     return ids, mask.long()

@@ -54,8 +54,8 @@ def _logits(model: nn.Module, texts: list[np.ndarray]) -> Tensor:
     """(texts, labels)."""
     device = model.device
     if packed_bert.handles(model):
-        ids = torch.from_numpy(np.concatenate(texts)).to(device)
-        return packed_bert.logits(model, ids, torch.tensor([len(text) for text in texts]))
+        ids, lengths = encoders.pack(texts)
+        return packed_bert.logits(model, ids.to(device), lengths)
     ids, mask = encoders.pad(texts, model.config.pad_token_id or 0)
     return model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
 

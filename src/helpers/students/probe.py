@@ -1,5 +1,6 @@
 """A linear head on frozen embeddings: the encoder reads each corpus once, and a run takes a fraction of a second."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from tqdm.auto import tqdm
-from transformers import AutoConfig, AutoModel
 
 from helpers import device as devices
 from helpers import places
 from helpers.corpora import Corpus
-from helpers.errors import UserError
-from helpers.students import Student, encoders, training
+from helpers.students import Student, encoders, packed_bert, training
 
-_ENCODER_BATCH = 32
+_ENCODER_BATCH = 64
 _HEAD_BATCH = 4096
 
 
@@ -55,7 +54,7 @@ def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
     """
     name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}.npy"
     file = places.cache() / "embeddings" / name
-    with encoders.computed_once(file) as part:
+    with encoders.computed_once(file) as (file, part):
         if part:
             _write_embeddings(part, encoder, corpus, max_tokens)
     return np.load(file, mmap_mode="r", allow_pickle=False)
@@ -63,22 +62,29 @@ def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
 
 @torch.inference_mode()
 def _write_embeddings(file: Path, encoder: str, corpus: Corpus, max_tokens: int) -> None:
-    device = devices.pick()
     tokens = encoders.token_ids(encoder, corpus, max_tokens)
-    folder = encoders.folder(encoder)
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
-    except (OSError, ValueError) as error:
-        raise UserError(f"encoder {encoder}: cannot load it: {error}") from None
-    vectors = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(tokens), config.hidden_size))
-    order = np.argsort([len(text) for text in tokens], kind="stable")
+    pristine, _ = encoders.pristine(encoder, 2)
+    device = devices.pick()
+    model = copy.deepcopy(pristine).to(device, devices.dtype(device)).eval()
+    vectors = np.lib.format.open_memmap(
+        file, mode="w+", dtype=np.float32, shape=(len(tokens), model.config.hidden_size)
+    )
+    order = np.argsort(tokens.lengths, kind="stable")
     with tqdm(total=len(tokens), unit="text", desc=f"embed {corpus.name}") as bar:
         for start in range(0, len(order), _ENCODER_BATCH):
             batch = order[start : start + _ENCODER_BATCH]
-            ids, mask = (t.to(device) for t in encoders.pad([tokens[i] for i in batch], config.pad_token_id or 0))
-            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
             # The sum over the tokens points where their mean does, and only the direction is kept.
-            vectors[batch] = F.normalize((states * mask[:, :, None]).sum(dim=1)).cpu().numpy()
+            vectors[batch] = F.normalize(_summed(model, [tokens[i] for i in batch]).float()).cpu().numpy()
             bar.update(len(batch))
     vectors.flush()
+
+
+def _summed(model: nn.Module, texts: list[np.ndarray]) -> torch.Tensor:
+    """Sum over a text's tokens of what the encoder says of them, (texts, width)."""
+    if packed_bert.handles(model):
+        ids, lengths = encoders.pack(texts)
+        states = packed_bert.lower(model, ids.to(model.device), lengths, layers=len(model.bert.encoder.layer))
+        return torch.segment_reduce(states.float(), "sum", lengths=lengths.to(states.device), axis=0)
+    ids, mask = (t.to(model.device) for t in encoders.pad(texts, model.config.pad_token_id or 0))
+    states = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
+    return (states.float() * mask[:, :, None]).sum(dim=1)

@@ -44,7 +44,8 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
         model.train()
 
         def logits(rows: np.ndarray) -> Tensor:
-            return packed_bert.upper(model, states[rows].to(device), states.lengths[rows], layers=student.layers)
+            lengths = torch.from_numpy(states.lengths[rows])
+            return packed_bert.upper(model, states[rows].to(device), lengths, layers=student.layers)
 
         training.fit(
             lambda batch: logits(rows[batch]),
@@ -88,30 +89,29 @@ class States:
     Attributes
     ----------
     lengths
-        Number of tokens of each text, int tensor (rows,), on the CPU.
+        Number of tokens of each text, int array (rows,).
     """
 
     def __init__(self, student: Student, corpus: Corpus):
         tokens = encoders.token_ids(student.encoder, corpus, student.max_tokens)
-        self.lengths = torch.tensor([len(text) for text in tokens])
-        self._end = self.lengths.cumsum(0).numpy()
+        self.lengths = tokens.lengths
+        self._end = self.lengths.cumsum()
         self._dtype = devices.dtype(devices.pick())
         what = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(student.encoder)[:16]}-{student.max_tokens}"
         compute = str(self._dtype).removeprefix("torch.")
         file = places.cache() / "states" / f"{what}-below{student.layers}-{compute}.npy"
-        with encoders.computed_once(file) as part:
+        with encoders.computed_once(file) as (file, part):
             if part:
                 self._write(part, student, corpus, tokens)
         self._states = np.load(file, mmap_mode="r", allow_pickle=False)
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         """States of the texts at `rows` end to end, (tokens, width)."""
-        lengths = self.lengths.numpy()
-        found = np.concatenate([self._states[self._end[row] - lengths[row] : self._end[row]] for row in rows])
+        found = np.concatenate([self._states[self._end[row] - self.lengths[row] : self._end[row]] for row in rows])
         return torch.from_numpy(found).view(self._dtype)
 
     @torch.inference_mode()
-    def _write(self, file: Path, student: Student, corpus: Corpus, tokens: list[np.ndarray]) -> None:
+    def _write(self, file: Path, student: Student, corpus: Corpus, tokens: encoders.TokenIds) -> None:
         device = devices.pick()
         model, _ = encoders.pristine(student.encoder, 2)
         model = copy.deepcopy(model).to(device, self._dtype).eval()
@@ -120,14 +120,14 @@ class States:
         kind = np.int16 if self._dtype == torch.bfloat16 else np.float32
         shape = (int(self.lengths.sum()), model.config.hidden_size)
         states = np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
-        order = np.argsort(self.lengths.numpy(), kind="stable")
+        order = np.argsort(self.lengths, kind="stable")
         with tqdm(total=len(tokens), unit="text", desc=f"lower layers: {corpus.name}") as bar:
             for start in range(0, len(order), _LOWER_BATCH):
                 batch = order[start : start + _LOWER_BATCH]
-                ids = torch.from_numpy(np.concatenate([tokens[row] for row in batch])).to(device)
-                found = packed_bert.lower(model, ids, self.lengths[batch], layers=layers).cpu()
+                ids, lengths = encoders.pack([tokens[row] for row in batch])
+                found = packed_bert.lower(model, ids.to(device), lengths, layers=layers).cpu()
                 found = (found.view(torch.int16) if kind is np.int16 else found).numpy()
-                for row, part in zip(batch, np.split(found, self.lengths[batch].cumsum(0)[:-1].tolist()), strict=True):
+                for row, part in zip(batch, np.split(found, lengths.cumsum(0)[:-1].tolist()), strict=True):
                     states[self._end[row] - len(part) : self._end[row]] = part
                 bar.update(len(batch))
         states.flush()
