@@ -6,7 +6,7 @@ BIN := .venv/bin
 # A command of ours computes with as many threads as it wants; what it starts must not multiply them.
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install book test test-slow lint format picture clean
+.PHONY: help install book test test-slow bench lint format picture clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -35,6 +35,9 @@ test: install lint  ## the tests of a few minutes
 
 test-slow: install  ## the tests of many minutes
 	$(BIN)/python -m pytest -m slow
+
+bench: install  ## speed against what a user would pick instead: half an hour on a quiet machine
+	$(BIN)/python -m benchmarks
 
 lint: install
 	$(BIN)/ruff check .

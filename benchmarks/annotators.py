@@ -1,0 +1,203 @@
+"""Annotating, against what a user would write with transformers and against llama.cpp's server.
+
+Everybody gets the same model file and the same texts of the middle of the length distribution. The others write a short
+answer or score full prompts; a label is compared with ours text by text.
+"""
+
+import json
+import statistics
+import time
+import urllib.request
+
+import numpy as np
+
+from benchmarks import contender
+
+CORPUS = "movie"
+MODELS = ("smollm2-135m", "qwen2.5-coder-0.5b")
+CONTENDERS = {
+    "this project": ("ours", 512),
+    "pipeline that generates, 16 at once": ("generating_pipeline", 48),
+    "full prompts, one label at a time": ("label_by_label", 48),
+    "llama.cpp's server, log-probabilities": ("llama_server", 48),
+}
+
+
+def measure() -> dict:
+    """Texts per second of every contender and model, and how often its label is ours."""
+    found = {}
+    for model in MODELS:
+        rows = {name: contender.run("annotators", f, model=model, texts=n) for name, (f, n) in CONTENDERS.items()}
+        labels = rows["this project"]["labels"]
+        for row in rows.values():
+            if "labels" in row:
+                theirs = row.pop("labels")
+                row["agreement"] = round(float(np.mean([a == b for a, b in zip(theirs, labels)])), 3)  # noqa: B905
+        found[model] = rows
+    return {"corpus": CORPUS, "models": found}
+
+
+def _task(texts: int) -> tuple[list[str], object, tuple[str, ...]]:
+    """The first `texts` of a fixed draw, the prompt, and the labels."""
+    from helpers import corpora, prompts
+
+    corpus = corpora.load(CORPUS)
+    drawn = np.random.default_rng(0).permutation(len(corpus.rows))[:texts]
+    return corpus.rows["text"].to_numpy()[drawn].tolist(), prompts.render(corpus), corpus.labels
+
+
+def _timed(seconds: list[float], texts: int, labels: list[str | None]) -> dict:
+    """Rates by the median of the parts that were timed."""
+    per_part = texts / len(seconds)
+    return {"texts": texts, "texts_per_second": round(per_part / statistics.median(seconds), 2), "labels": labels}
+
+
+def ours(*, model: str, texts: int) -> dict:
+    """Label log-probabilities as `label-risk annotate` computes them."""
+    from helpers import annotations, annotators, device
+
+    device.keep_memory()
+    bodies, prompt, labels = _task(texts)
+    annotator = annotators.load(model)
+    annotator.use(prompt)
+    lengths = annotator.lengths(bodies)
+    said: list[str | None] = [None] * texts
+    plan = [batch for part in annotations._plan(lengths) for batch in part]
+    annotator.score([bodies[i] for i in plan[0]])
+    start = time.perf_counter()
+    for batch in plan:
+        best = annotator.score([bodies[i] for i in batch]).argmax(1)
+        for i, k in zip(batch, best, strict=True):
+            said[i] = labels[k]
+    seconds = time.perf_counter() - start
+    weights = sum(p.numel() for p in annotator.model.parameters() if p.ndim == 2)
+    tables = {id(m): m for m in (annotator.model.get_input_embeddings(),)}.values()
+    weights -= sum(m.weight.numel() for m in tables)
+    tokens = int(lengths.sum() + len(annotator._suffix) * texts)
+    return _timed([seconds], texts, said) | {"flops": 2 * weights * tokens, "tokens": tokens}
+
+
+def _chat_model(model: str):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from helpers import artifacts
+    from helpers.annotators import gguf
+
+    folder = gguf.as_folder(artifacts.fetch(model) / "model.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval(), tokenizer
+
+
+def _asked(tokenizer, prompt, text: str) -> str:
+    turn = [{"role": "user", "content": f"{prompt.instruction}\n{text}"}]
+    return tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+
+
+def generating_pipeline(*, model: str, texts: int) -> dict:
+    """`transformers.pipeline("text-generation")`, sixteen texts at once, four new tokens, the answer read as a word."""
+    from transformers import pipeline
+
+    bodies, prompt, labels = _task(texts)
+    loaded, tokenizer = _chat_model(model)
+    generate = pipeline("text-generation", model=loaded, tokenizer=tokenizer, batch_size=16)
+    asked = [_asked(tokenizer, prompt, text) for text in bodies]
+    seconds, answers = [], []
+    for start in range(0, texts, 16):
+        begun = time.perf_counter()
+        found = generate(asked[start : start + 16], max_new_tokens=4, do_sample=False, return_full_text=False)
+        seconds.append(time.perf_counter() - begun)
+        answers += [one[0]["generated_text"].strip().lower() for one in found]
+    return _timed(seconds, texts, [next((k for k in labels if a.startswith(k)), None) for a in answers])
+
+
+def label_by_label(*, model: str, texts: int) -> dict:
+    """As evaluation harnesses score: every label appended to the full prompt, sixteen sequences a batch."""
+    import torch
+
+    bodies, prompt, labels = _task(texts)
+    loaded, tokenizer = _chat_model(model)
+    sequences = []
+    for text in bodies:
+        context = tokenizer.encode(_asked(tokenizer, prompt, text), add_special_tokens=False)
+        sequences += [(context, tokenizer.encode(label, add_special_tokens=False)) for label in labels]
+    scores, seconds = [], []
+    for first in range(0, len(sequences), 16):
+        begun = time.perf_counter()
+        batch = sequences[first : first + 16]
+        longest = max(len(context) + len(answer) for context, answer in batch)
+        ids = torch.full((len(batch), longest), tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for row, (context, answer) in enumerate(batch):
+            ids[row, longest - len(context) - len(answer) :] = torch.tensor(context + answer)
+            mask[row, longest - len(context) - len(answer) :] = 1
+        with torch.inference_mode():
+            logits = loaded(input_ids=ids, attention_mask=mask).logits.float().log_softmax(-1)
+        for row, (_, answer) in enumerate(batch):
+            places = range(longest - len(answer) - 1, longest - 1)
+            scores.append(sum(float(logits[row, at, token]) for at, token in zip(places, answer, strict=True)))
+        seconds.append(time.perf_counter() - begun)
+    best = np.array(scores).reshape(texts, len(labels)).argmax(1)
+    return _timed(seconds, texts, [labels[k] for k in best])
+
+
+def llama_server(*, model: str, texts: int) -> dict:
+    """`python -m llama_cpp.server` on loopback, one chat completion a text, the first token's top log-probabilities.
+
+    Without `llama-cpp-python` installed there is nothing to measure, and the report says so.
+    """
+    import importlib.util
+    import socket
+    import subprocess
+    import sys
+
+    from helpers import artifacts, device
+
+    if importlib.util.find_spec("llama_cpp") is None:
+        return {"missing": "llama-cpp-python is not installed"}
+    bodies, prompt, labels = _task(texts)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = artifacts.fetch(model) / "model.gguf"
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(file), "--port", str(port)]
+    command += ["--n_threads", str(device.cores()), "--n_ctx", "1024", "--logits_all", "true"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        said, seconds = [], []
+        for text in [bodies[0], *bodies]:  # the first one waits for the server, and warms its prefix
+            content = f"{prompt.instruction}\n{text}"
+            body = {
+                "messages": [{"role": "user", "content": content}],
+                "max_tokens": 1,
+                "temperature": 0,
+                "logprobs": True,
+                "top_logprobs": 20,
+            }
+            begun = time.perf_counter()
+            answer = _post(url, body, server)
+            seconds.append(time.perf_counter() - begun)
+            top = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+            ranked = sorted(top, key=lambda one: -one["logprob"])
+            words = (one["token"].strip().lower() for one in ranked)
+            said.append(next((k for word in words for k in labels if word and k.startswith(word)), None))
+        return _timed(seconds[1:], texts, said[1:])
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _post(url: str, body: dict, server) -> dict:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=120) as reply:
+                return json.load(reply)
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
