@@ -4,6 +4,7 @@ A source says whose labels a student gets and which texts it sees. A new mitigat
 `method`: it takes a `Pool` and returns the rows it keeps, with a target distribution for each.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from scipy.special import entr
 from helpers.annotations import Annotations
 from helpers.errors import UserError
 
+#: Seeds the errors of the controls. A constant of the design: another seed is another control.
+_NOISE_SEED = 2504
+
 
 @dataclass(frozen=True, order=True)
 class LabelSource:
@@ -21,7 +25,8 @@ class LabelSource:
     Attributes
     ----------
     method
-        A name in `METHODS`: `gold`, `annotator`, `entropy` (keep the labels of lowest entropy), `vote`.
+        A name in `METHODS`: `gold`, `annotator`, `entropy` (keep the labels of lowest entropy), `vote`; and gold with
+        errors at an annotator's rate, of which only the place is random: `uniform`, `class_conditional`, `shuffled`.
     annotators
         The annotators involved; none for gold.
     keep
@@ -125,6 +130,60 @@ def vote(pool: Pool, source: LabelSource) -> Targets:
     probs = np.stack([pool.probs(name) for name in source.annotators])
     votes = _one_hot(np.nan_to_num(probs).argmax(axis=2), pool.n_labels).sum(axis=0)
     return _hard(pool, votes + np.clip(probs.mean(axis=0), 0, 0.999))
+
+
+@method
+def uniform(pool: Pool, source: LabelSource) -> Targets:
+    """A control: gold, with as many labels flipped as the annotator got wrong, whichever texts and classes."""
+    known, said = _said(pool, source.annotators[0])
+    gold = pool.gold[known]
+    which, where_to = _draw(pool, source)[:, known]
+    flipped = np.argsort(which, kind="stable")[: int((said != gold).sum())]
+    labels = gold.copy()
+    # One of the other classes, each with the same chance.
+    steps = 1 + np.floor(where_to[flipped] * (pool.n_labels - 1)).astype(int)
+    labels[flipped] = (gold[flipped] + steps) % pool.n_labels
+    return Targets(pool.rows[known], _one_hot(labels, pool.n_labels))
+
+
+@method
+def class_conditional(pool: Pool, source: LabelSource) -> Targets:
+    """A control: every label drawn at random from what the annotator says of texts of that gold class."""
+    known, said = _said(pool, source.annotators[0])
+    gold = pool.gold[known]
+    confusion = np.zeros((pool.n_labels, pool.n_labels))
+    np.add.at(confusion, (gold, said), 1)
+    upto = np.cumsum(confusion, axis=1)[gold]
+    drawn, _ = _draw(pool, source)[:, known]
+    labels = (drawn[:, None] * upto[:, -1:] >= upto).sum(axis=1)
+    return Targets(pool.rows[known], _one_hot(labels, pool.n_labels))
+
+
+@method
+def shuffled(pool: Pool, source: LabelSource) -> Targets:
+    """A control: the annotator's labels permuted among the texts of each gold class; its confusions stay, exactly."""
+    known, said = _said(pool, source.annotators[0])
+    gold = pool.gold[known]
+    drawn, _ = _draw(pool, source)[:, known]
+    labels = said.copy()
+    for k in range(pool.n_labels):
+        of_class = np.flatnonzero(gold == k)
+        labels[of_class] = said[of_class[np.argsort(drawn[of_class], kind="stable")]]
+    return Targets(pool.rows[known], _one_hot(labels, pool.n_labels))
+
+
+def _said(pool: Pool, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the annotator labelled each text, bool (n,), and its most probable class for those it did, int."""
+    probs = pool.probs(annotator)
+    known = np.isfinite(probs).all(axis=1)
+    return known, probs[known].argmax(axis=1)
+
+
+def _draw(pool: Pool, source: LabelSource) -> np.ndarray:
+    """Two numbers in [0, 1) for each text, (2, n): the same for a text in every subset, so that subsets stay nested."""
+    name = zlib.crc32(f"{source.method} {' '.join(source.annotators)}".encode())
+    numbers = np.random.default_rng([_NOISE_SEED, name]).random((int(pool.rows.max()) + 1, 2))
+    return numbers[pool.rows].T
 
 
 def _one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
