@@ -94,6 +94,17 @@ def test_runs_have_keys_of_their_content(tmp_path):
         assert not {run.key for run in runs} & {run.key for run in other}
 
 
+def test_controls_stand_beside_every_annotator_at_every_size(tmp_path):
+    both = ["smollm2-135m", "qwen2.5-coder-0.5b"]
+    plain = studies.load(write(tmp_path, annotators=both)).grid()
+    study = studies.load(write(tmp_path, annotators=both, controls={"methods": ["uniform", "shuffled"]}))
+    added = study.grid()[len(plain) :]
+    assert study.grid()[: len(plain)] == plain
+    assert {(s.method, s.annotators, n) for s, n in added} == {
+        (method, (name,), n) for method in ("uniform", "shuffled") for name in both for n in (50, 100)
+    }
+
+
 def test_too_large_a_subset_says_how_large_the_pool_is(tmp_path):
     with pytest.raises(UserError, match="the pool has 3004"):
         studies.load(write(tmp_path, sizes=[100_000])).runs("tweets")

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
@@ -46,6 +46,14 @@ class Ensembling(BaseModel):
     size: int = Field(gt=0)
 
 
+class Controls(BaseModel):
+    """Gold with random errors at each annotator's rate, over all sizes: is it their rate, or their place?"""
+
+    model_config = _STRICT
+
+    methods: list[Literal["uniform", "class_conditional", "shuffled"]] = Field(min_length=1)
+
+
 class Study(BaseModel):
     """A grid of runs, as a study file describes it.
 
@@ -72,6 +80,7 @@ class Study(BaseModel):
     student: Student = Student()
     filtering: Filtering | None = None
     ensembling: Ensembling | None = None
+    controls: Controls | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Study":
@@ -118,6 +127,10 @@ class Study(BaseModel):
                     cells.append((source, round(share * self.filtering.size)))
         if self.ensembling and len(alone) > 1:
             cells.append((LabelSource("vote", tuple(self.annotator_names)), self.ensembling.size))
+        if self.controls:
+            for method in self.controls.methods:
+                for source in alone:
+                    cells += [(LabelSource(method, source.annotators), n) for n in self.sizes]
         return list(dict.fromkeys(cells))
 
     def runs(self, corpus: str) -> list["Run"]:
