@@ -45,7 +45,7 @@ def score(cell: tuple[str, float, int]) -> float:
 def main() -> None:
     """Train and judge every combination."""
     cells = list(itertools.product(corpora.BUILT_IN, RATES, SEEDS))
-    with sweep.processes(device.cores()) as pool:
+    with sweep.Processes(device.cores()) as pool:
         scores = dict(zip(cells, tqdm(pool.map(score, cells), total=len(cells), unit="student"), strict=True))
     mean = {str(rate): float(np.mean([s for cell, s in scores.items() if cell[1] == rate])) for rate in RATES}
     report = {
