@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from benchmarks import contender, report
 
-SECTIONS = ("students", "annotators", "book", "memory")
+SECTIONS = ("students", "annotators", "book", "memory", "scaling")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -15,6 +15,7 @@ def write(results: Path, file: Path) -> None:
         "annotators": _annotators,
         "book": _book,
         "memory": _memory,
+        "scaling": _scaling,
     }
     lines = ["# Speed, measured", "", *_preface()]
     for name, section in sections.items():
@@ -151,4 +152,40 @@ def _memory(found: dict) -> list[str]:
         "they do not count. The texts themselves are in memory; what else there is should hardly grow.",
         "",
         *_table(["rows", *(f"{int(size):,}" for size in sizes), "growth"], rows),
+    ]
+
+
+def _scaling(found: dict) -> list[str]:
+    curve, paper, sizes = found["curve"], found["on_paper"], found["bytes"]
+    base = curve[0]["runs_per_second"] / curve[0]["workers"]
+    rows = [
+        [
+            one["workers"],
+            f"{one['runs_per_second']:.3f}",
+            f"{one['runs_per_second'] / base:.2f}",
+            f"{statistics.median(one['seconds']):.1f}",
+            f"{one['busy']:.0%}",
+            one["worker_peak_mb"],
+        ]
+        for one in curve
+    ]
+    head = ["workers", "runs a second", "times one", "seconds a run", "of their time training", "peak MB of one"]
+    serial = ", ".join(f"{what} {1000 * seconds:.1f} ms" for what, seconds in paper["serial_seconds"].items())
+    return [
+        "## Workers of a cluster",
+        "",
+        f"Sweeps of {curve[0]['runs']} equal runs on a Dask scheduler with workers of one thread, all on this machine,",
+        f"which has {found['machine']['cores']} cores: more workers than that share them.",
+        "",
+        *_table(head, rows),
+        "",
+        f"A task that does nothing is back after {1000 * found['round_trip']['median_seconds']:.0f} ms. A run sends",
+        f"{sizes['sent'] / 1e3:.1f} kB and receives {sizes['received'] / 1e3:.1f} kB; the corpus,",
+        f"{sizes['corpus'] / 1e6:.1f} MB, goes to a worker once. Each run takes {serial} (a gigabit a second), and a",
+        f"worker waits {1000 * paper['gap_seconds']:.0f} ms between two.",
+        "",
+        f"On paper, with (run + gap) / c workers and c the slowest of these, the {paper['slowest']}: runs of",
+        f"{paper['run_seconds']:.1f} s scale to about **{paper['workers']:,.0f} workers**, which is",
+        f"{paper['runs_per_second']:,.0f} runs a second; up to there {paper['efficiency_before']:.1%} of a worker's",
+        "time is training.",
     ]

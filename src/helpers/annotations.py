@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -91,6 +91,36 @@ class Annotations:
         return shifted / shifted.sum(axis=1, keepdims=True)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Texts that are annotated together and written together, in batches of one length.
+
+    Attributes
+    ----------
+    rows
+        Position in the corpus of the texts of each batch, int arrays.
+    texts
+        The texts of each batch.
+    lengths
+        Length of the texts of each batch, in the annotator's own unit.
+    """
+
+    rows: list[np.ndarray]
+    texts: list[list[str]]
+    lengths: list[int]
+
+    @property
+    def size(self) -> int:
+        """Sum of the lengths of all texts."""
+        return sum(length * len(texts) for length, texts in zip(self.lengths, self.texts, strict=True))
+
+
+#: Log-probabilities of the texts of a part, (texts, labels), and for each the reason why it has none, or None.
+Scored = tuple[np.ndarray, list[str | None]]
+#: Has parts scored, and yields the position and the scores of each, in any order.
+Spread = Callable[[Sequence[Part]], Iterator[tuple[int, Scored]]]
+
+
 def lookup(corpus: Corpus, annotator: str, prompt: Prompt) -> Annotations:
     """Find the finished table of `annotator` for `corpus`, in the repository or in the user's ledger.
 
@@ -132,13 +162,24 @@ def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
     return Annotations(logp, {i: reason for i, reason in enumerate(reasons) if reason}, provenance)
 
 
-def annotate(corpus: Corpus, annotator: Annotator, prompt: Prompt, *, folder: Path) -> Path:
+def annotate(
+    corpus: Corpus,
+    annotator: Annotator,
+    prompt: Prompt,
+    *,
+    folder: Path,
+    spread: Spread | None = None,
+) -> Path:
     """Annotate every row of `corpus` and write the finished table; go on where an earlier call stopped.
 
     Parameters
     ----------
+    annotator
+        With `spread`, `use`, `lengths` and `provenance` of it are enough.
     folder
         The table goes to `<folder>/<corpus>/<annotator>.<prompt>.parquet`.
+    spread
+        Who has the parts scored; by default that is done here, one after the other.
 
     Returns
     -------
@@ -175,7 +216,7 @@ def annotate(corpus: Corpus, annotator: Annotator, prompt: Prompt, *, folder: Pa
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
     with lock:
-        _write_parts(corpus, annotator, parts)
+        _write_parts(corpus, annotator, parts, spread)
         _finish(corpus, prompt, parts, target, provenance)
     shutil.rmtree(parts)
     return target
@@ -194,12 +235,22 @@ def _plan(lengths: np.ndarray) -> list[list[np.ndarray]]:
     return parts
 
 
-def _write_parts(corpus: Corpus, annotator: Annotator, folder: Path) -> None:
+def _write_parts(
+    corpus: Corpus,
+    annotator: Annotator,
+    folder: Path,
+    spread: Spread | None,
+) -> None:
     texts = corpus.rows["text"].tolist()
     lengths = annotator.lengths(texts)
-    plan = _plan(lengths)
-    files = [folder / f"part-{number:05}.parquet" for number in range(len(plan))]
-    done = sum(int(lengths[np.concatenate(part)].sum()) for part, f in zip(plan, files, strict=True) if f.exists())
+    missing = {}
+    for number, rows in enumerate(_plan(lengths)):
+        file = folder / f"part-{number:05}.parquet"
+        if not file.exists():
+            batches = [[texts[i] for i in batch] for batch in rows]
+            missing[file] = Part(rows, batches, [int(lengths[batch[0]]) for batch in rows])
+    files, parts = list(missing), list(missing.values())
+    done = int(lengths.sum()) - sum(part.size for part in parts)
     # Time goes with tokens, not with texts: the time left is right although short texts come first.
     with tqdm(
         total=int(lengths.sum()),
@@ -208,21 +259,33 @@ def _write_parts(corpus: Corpus, annotator: Annotator, folder: Path) -> None:
         unit_scale=True,
         desc=f"{annotator.name}: {corpus.name}",
     ) as bar:
-        for part, file in zip(plan, files, strict=True):
-            if file.exists():
-                continue
-            logp = np.full((sum(map(len, part)), len(corpus.labels)), np.nan)
-            failures: list[str | None] = [None] * len(logp)
-            start = 0
-            for batch in part:
-                rows = slice(start, start + len(batch))
-                logp[rows], failures[rows] = _score(annotator, [texts[i] for i in batch], int(lengths[batch[0]]))
-                start += len(batch)
-                bar.update(int(lengths[batch].sum()))
-            columns = {"row": pa.array(np.concatenate(part))}
+        here = ((i, score(annotator, part, len(corpus.labels), bar.update)) for i, part in enumerate(parts))
+        for i, (logp, failures) in here if spread is None else spread(parts):
+            columns = {"row": pa.array(np.concatenate(parts[i].rows))}
             columns |= {label: pa.array(logp[:, k], pa.float32()) for k, label in enumerate(corpus.labels)}
             columns["failure"] = pa.array(failures, pa.string())
-            _write(pa.table(columns), file)
+            _write(pa.table(columns), files[i])
+            done += parts[i].size
+            bar.update(done - bar.n)  # nothing where the batches were counted
+
+
+def score(annotator: Annotator, part: Part, n_labels: int, tick: Callable[[int], object] = lambda _: None) -> Scored:
+    """Score one part.
+
+    Parameters
+    ----------
+    tick
+        Called after each batch with the sum of its lengths.
+    """
+    logp = np.full((sum(map(len, part.texts)), n_labels), np.nan)
+    failures: list[str | None] = [None] * len(logp)
+    start = 0
+    for texts, length in zip(part.texts, part.lengths, strict=True):
+        rows = slice(start, start + len(texts))
+        logp[rows], failures[rows] = _score(annotator, texts, length)
+        start += len(texts)
+        tick(length * len(texts))
+    return logp, failures
 
 
 def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,31 @@ app = typer.Typer(
 
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY", help="A study file.")]
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Only this corpus; may be repeated.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Let the workers of this Dask scheduler compute, tcp://host:port."),
+]
+Resources = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=NUMBER", help="What a worker must offer, like GPU=1; may be repeated."),
+]
 DEFAULT = "studies/default.yml"
+
+
+@contextmanager
+def _cluster(scheduler: str | None, resources: list[str] | None, *, here: str | None):
+    """The workers of a scheduler, or None; `here` is an option that was given and says how to compute without one."""
+    if scheduler is None:
+        if resources:
+            raise UserError("--resources says which workers of a cluster to use: it takes a --scheduler")
+        yield None
+        return
+    if here:
+        raise UserError(f"{here} is about this machine, and with --scheduler others compute: leave one of them out")
+    from helpers import cluster
+
+    with cluster.Cluster(scheduler, resources=cluster.parse_resources(resources or [])) as pool:
+        yield pool
 
 
 def main() -> None:
@@ -65,31 +90,39 @@ def annotate(
     prompt: Annotated[str | None, typer.Option(help="Another wording than the study's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, instead of the ledger's.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; by default all cores.")] = None,
+    scheduler: Scheduler = None,
+    resources: Resources = None,
 ) -> None:
     """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone."""
-    import torch
-
-    from helpers import annotations, annotators, device, places, prompts
+    from helpers import annotations, annotators, device, places, prompts, shards
 
     plan = studies.load(study)
-    device.keep_memory()
-    if threads:
-        torch.set_num_threads(threads)
-    folder = out or places.ledger() / "annotations"
-    for spec in annotator or plan.annotators:
-        loaded = None
-        for name in corpus or plan.corpus_names:
-            texts = plan.corpus(name)
-            wording = prompts.render(texts, prompt or plan.prompt)
-            file = annotations.path(folder, name, annotators.name_of(spec), wording.name)
-            if file.is_file():
-                annotations.read(file, texts, wording)  # says so if it was made from other texts
-                typer.echo(f"{places.shown(file)}: there already")
-                continue
-            loaded = loaded or annotators.load(spec)
-            written = annotations.annotate(texts, loaded, wording, folder=folder)
-            failed = annotations.read(written, texts, wording).failures
-            typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
+    with _cluster(scheduler, resources, here=threads and "--threads") as pool:
+        if pool is None:
+            device.keep_memory()
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        folder = out or places.ledger() / "annotations"
+        for spec in annotator or plan.annotators:
+            loaded = spread = None
+            for name in corpus or plan.corpus_names:
+                texts = plan.corpus(name)
+                wording = prompts.render(texts, prompt or plan.prompt)
+                file = annotations.path(folder, name, annotators.name_of(spec), wording.name)
+                if file.is_file():
+                    annotations.read(file, texts, wording)  # says so if it was made from other texts
+                    typer.echo(f"{places.shown(file)}: there already")
+                    continue
+                if loaded is None and pool is None:
+                    loaded = annotators.load(spec)
+                elif loaded is None:
+                    loaded = shards.RemoteAnnotator(spec, pool)
+                    spread = loaded.spread
+                written = annotations.annotate(texts, loaded, wording, folder=folder, spread=spread)
+                failed = annotations.read(written, texts, wording).failures
+                typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
 
 
 @app.command(epilog="Example: `label-risk run studies/quick.yml`")
@@ -97,13 +130,16 @@ def run(
     study: StudyFile,
     corpus: CorpusOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    scheduler: Scheduler = None,
+    resources: Resources = None,
 ) -> None:
     """Train the runs that the ledger lacks. Interrupt it at will: the same command goes on."""
     from helpers import sweep
     from helpers.ledger import Ledger
 
     plan = studies.load(study)
-    trained = sweep.run(plan, Ledger(), corpora=corpus, workers=workers)
+    with _cluster(scheduler, resources, here=workers and "--workers") as pool:
+        trained = sweep.run(plan, Ledger(), corpora=corpus, workers=workers, pool=pool)
     typer.echo(f"{trained} runs trained" if trained else "nothing to do: every run of the study is in the ledger")
 
 

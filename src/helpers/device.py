@@ -91,6 +91,15 @@ def keep_memory() -> None:
         libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
+def compute_alone() -> None:
+    """Prepare this process as one of several workers on its machine: one thread, and memory that it keeps."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_memory()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
 @cache
 def _cpuinfo(field: str) -> str:
     try:

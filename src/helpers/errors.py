@@ -1,4 +1,4 @@
-"""The one exception that users are meant to see."""
+"""The exceptions that users are meant to see."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The command line prints it as one line and exits with status 2; a notebook shows it as the last line of its
     traceback.
     """
+
+
+class DeadWorkersError(UserError):
+    """Workers died, again and again, while they computed one task. Other tasks are not concerned."""

@@ -1,16 +1,34 @@
-"""How far a study is, and what the rest will cost, from the speed of the runs that are done."""
+"""How far a study is, and what the rest will take: from the measured speed of the runs that are done."""
 
-from collections import Counter
+import logging
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from helpers.ledger import Ledger
+from helpers import places
+from helpers.labels import LabelSource
+from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
+
+#: What is said here and by a cluster goes to the log of the sweep.
+log = logging.getLogger("helpers.progress")
+log.setLevel(logging.INFO)
+log.propagate = False
+
+#: Seconds between two lines where the output is not a terminal.
+_QUIET = 10.0
+
+Cell = tuple[LabelSource, int]
 
 
 def report(study: Study, ledger: Ledger) -> str:
-    """Table of finished runs by corpus and kind of label source, and the time left, as text."""
-    runs = {run.key: run for corpus in study.corpus_names for run in study.runs(corpus)}
+    """Table of finished runs by corpus and kind of label source, and by finding, and the time left, as text."""
+    runs = study.runs_by_key()
     done = {key: run for key, run in runs.items() if key in ledger}
     todo = [run for key, run in runs.items() if key not in done]
     lines = [f"study {study.name}: {len(done)} of {len(runs)} runs are in the ledger"]
@@ -18,15 +36,230 @@ def report(study: Study, ledger: Ledger) -> str:
     width = max(len(kind) for _, kind in every)
     for corpus, kind in every:
         lines.append(f"  {corpus:12} {kind:{width}}  {finished[corpus, kind]:4} of {every[corpus, kind]}")
+    speed = Speed()
+    for key, run in done.items():
+        speed.add(run, ledger[key].seconds)
+    lines.append("what each finding needs:")
+    for finding, keys in by_finding(study, runs).items():
+        if not keys:
+            continue
+        lacking = [run for run in todo if run.key in keys]
+        line = f"  {finding:12} {len(keys) - len(lacking):4} of {len(keys)}"
+        if lacking and done:
+            line += f", {_hours(speed.total(lacking))} left"
+        lines.append(line)
     if done:
-        seconds = np.array([ledger[key].seconds for key in done])
-        rate = seconds.sum() / sum(run.cost for run in done.values())
-        lines.append(f"spent: {seconds.sum() / 3600:.2f} core-hours")
+        spent = sum(ledger[key].seconds for key in done)
+        lines.append(f"spent: {_hours(spent)}")
         if todo:
-            lines.append(f"left: about {rate * sum(run.cost for run in todo) / 3600:.2f} core-hours at the same speed")
+            lines.append(f"left: about {_hours(speed.total(todo))} at the same speed")
     elif todo:
         lines.append("left: not known before the first run; it is printed while `label-risk run` works")
     return "\n".join(lines)
+
+
+def needs(study: Study) -> dict[str, set[Cell]]:
+    """Finding -> the cells of the grid that its verdicts, table and chart are made of; none if it shows nothing."""
+    alone = [LabelSource("annotator", (name,)) for name in study.annotator_names]
+    plain = [LabelSource("gold"), *alone]
+    last = study.sizes[-1]
+    curve = {(source, n) for source in plain for n in study.sizes}
+    found: dict[str, set[Cell]] = {
+        "degradation": {(source, last) for source in plain},
+        "instability": curve if study.seeds > 1 else set(),
+        "plateau": curve if len(study.sizes) > 1 else set(),
+        "filtering": set(),
+        "ensembling": set(),
+        "propagation": {(source, last) for source in alone},
+    }
+    if study.filtering:
+        size = study.filtering.size
+        found["filtering"] = {(source, size) for source in plain}
+        for share in study.filtering.fractions:
+            for source in alone:
+                found["filtering"] |= {
+                    (LabelSource("entropy", source.annotators, share), size),
+                    (source, round(share * size)),
+                }
+    if study.seeds > 1:
+        size = study.ensembling.size if study.ensembling and study.ensembling.size in study.sizes else last
+        found["ensembling"] = {(source, size) for source in plain}
+        if study.ensembling and len(alone) > 1:
+            found["ensembling"].add((LabelSource("vote", tuple(study.annotator_names)), study.ensembling.size))
+    return found
+
+
+def by_finding(study: Study, runs: dict[str, Run]) -> dict[str, set[str]]:
+    """Finding -> keys of the runs among `runs` (key -> run) that it needs."""
+    return {
+        finding: {
+            key
+            for key, run in runs.items()
+            if (run.source, run.n) in cells and (finding != "propagation" or run.corpus.votes is not None)
+        }
+        for finding, cells in needs(study).items()
+    }
+
+
+class Speed:
+    """Seconds of a run by its cost, as measured: `a + b * cost`, a fit for each corpus, for texts differ in length.
+
+    A corpus without a finished run is taken to be like all others together.
+    """
+
+    def __init__(self):
+        self._measured: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._fits: dict[str, np.ndarray] = {}
+
+    def add(self, run: Run, seconds: float) -> None:
+        """Take note of a finished run."""
+        self._measured[run.corpus.name].append((run.cost, seconds))
+        self._fits.clear()
+
+    def seconds(self, run: Run) -> float:
+        """Expected time of one run on one worker; nan before the first is finished."""
+        name = run.corpus.name if run.corpus.name in self._measured else ""
+        if name not in self._fits:
+            everything = [pair for pairs in self._measured.values() for pair in pairs]
+            self._fits[name] = _fit(self._measured[name] if name else everything)
+        a, b = self._fits[name]
+        return float(a + b * run.cost)
+
+    def total(self, runs: Iterable[Run]) -> float:
+        """Expected time of all `runs` on one worker."""
+        return sum(self.seconds(run) for run in runs)
+
+
+def _fit(measured: list[tuple[int, float]]) -> np.ndarray:
+    """Intercept and slope, both >= 0, of least absolute relative error.
+
+    Relative, so that short runs count as long ones do; absolute and not squared, because the first run of a process
+    takes longer, by what it loads, and says nothing of the others.
+    """
+    from scipy.optimize import nnls
+
+    if not measured:
+        return np.full(2, np.nan)
+    cost, seconds = np.array(measured, dtype=float).T
+    if len(set(cost)) == 1:  # one size says nothing of the intercept
+        return np.array([0.0, np.median(seconds) / cost[0]])
+    columns, rate = np.stack([1 / cost, np.ones_like(cost)], axis=1), seconds / cost
+    weight = np.ones_like(cost)
+    for _ in range(20):  # least squares, weighted by the inverse of what the fit before missed by
+        fit = nnls(columns * weight[:, None], rate * weight)[0]
+        weight = 1 / np.sqrt(np.maximum(abs(rate - columns @ fit), 1e-3 * rate))
+        weight /= weight.max()
+    return fit
+
+
+class Live:
+    """Progress of a sweep: a bar in a terminal, lines elsewhere, and in any case a log in the ledger's folder.
+
+    Time left is of the runs that are finished on the kinds of machines at work: in this session, and in the ledger.
+
+    Parameters
+    ----------
+    runs
+        Key -> run, of the part of the study that is looked at.
+    todo
+        Those of them that are to be trained.
+    """
+
+    def __init__(self, study: Study, runs: dict[str, Run], todo: list[Run], ledger: Ledger):
+        self.file = ledger.own.parent / "logs" / f"{study.name}-{datetime.now():%Y-%m-%d}.log"
+        self._study, self._ledger = study, ledger
+        self._todo = {run.key: run for run in todo}
+        self._runs = runs
+        self._total, self._done, self._workers = len(todo), 0, None
+        self._findings = {finding: keys for finding, keys in by_finding(study, self._runs).items() if keys}
+        self._lacking = {key for key in self._runs if key not in ledger}
+        self._speed, self._machines = Speed(), []
+        self._terminal, self._printed = sys.stderr.isatty(), 0.0
+
+    def __enter__(self) -> "Live":
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self._handler = logging.FileHandler(self.file, encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+        log.addHandler(self._handler)
+        self._shown = _Shown(logging.WARNING)
+        log.addHandler(self._shown)
+        tqdm.write(f"log: {places.shown(self.file)}", file=sys.stderr)
+        log.info("start of study %s: %d runs to train", self._study.name, self._total)
+        # In units of work, not of runs: a run at n = 2000 takes several times as long as one at 250.
+        self._bar = tqdm(
+            total=sum(run.cost for run in self._todo.values()),
+            desc=f"run {self._study.name}",
+            bar_format="{percentage:3.0f}% |{bar:20}| {desc}",
+            disable=not self._terminal,
+        )
+        self._below = tqdm(bar_format="{desc}", position=1, leave=False, disable=not self._terminal)
+        self._below.set_description_str(self._completion())
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        self._below.close()
+        self._bar.close()
+        ending = "stopped" if kind else "end"
+        log.info("%s: %d of %d runs trained; %s", ending, self._done, self._total, self._completion())
+        for handler in (self._handler, self._shown):
+            log.removeHandler(handler)
+        self._handler.close()
+
+    def finished(self, run: Run, record: Record, workers: int) -> None:
+        """Show a run that has just ended, with `workers` at work."""
+        self._learn(run, record)
+        del self._todo[run.key]
+        self._lacking.discard(run.key)
+        self._done += 1
+        left = self.left(workers)
+        said = f"{self._done} of {self._total} done, about {_clock(left)} left"
+        log.info("run %s: %.2f s, %s", run, record.seconds, said)
+        self._bar.set_description_str(f"{said}, {run}", refresh=False)
+        self._bar.update(run.cost)
+        self._below.set_description_str(self._completion())
+        now = time.monotonic()
+        if not self._terminal and (now - self._printed > _QUIET or not self._todo):
+            self._printed = now
+            tqdm.write(f"run {self._study.name}: {said}; {self._completion()}", file=sys.stderr)
+
+    def failed(self, run: Run, error: Exception) -> None:
+        """Show a run that cannot be trained."""
+        log.warning("run %s: %s", run, error)
+        del self._todo[run.key]
+
+    def look(self, workers: int) -> None:
+        """Note the number of workers where it has changed."""
+        if workers != self._workers:
+            log.log(logging.INFO if workers else logging.WARNING, "workers: %d", workers)
+            self._workers = workers
+
+    def left(self, workers: int) -> float:
+        """Seconds until the last run has ended, if the workers stay as they are; nan if nothing was measured."""
+        expected = [self._speed.seconds(run) for run in self._todo.values()]
+        return max(sum(expected) / max(1, workers), max(expected, default=0.0))
+
+    def _learn(self, run: Run, record: Record) -> None:
+        kind = {what: value for what, value in record.environment.items() if what != "cores"}
+        if kind not in self._machines:  # what the ledger knows of this kind of machine counts as well
+            self._machines.append(kind)
+            for key in self._runs.keys() - self._lacking - {run.key}:
+                stored = self._ledger[key]
+                if kind.items() <= stored.environment.items():
+                    self._speed.add(self._runs[key], stored.seconds)
+        self._speed.add(run, record.seconds)
+
+    def _completion(self) -> str:
+        """For example `degradation 9/9, plateau 30/36`."""
+        return ", ".join(
+            f"{finding} {len(keys) - len(keys & self._lacking)}/{len(keys)}" for finding, keys in self._findings.items()
+        )
+
+
+class _Shown(logging.Handler):
+    """Warnings above the bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(record.getMessage(), file=sys.stderr)
 
 
 def _count(runs) -> Counter[tuple[str, str]]:
@@ -36,3 +269,15 @@ def _count(runs) -> Counter[tuple[str, str]]:
 def _kind(run: Run) -> str:
     who = "+".join(run.source.annotators)
     return run.source.method if run.source.method in ("gold", "vote") else f"{run.source.method} {who}"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2f} core-hours"
+
+
+def _clock(seconds: float) -> str:
+    if not np.isfinite(seconds):
+        return "an unknown time"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -145,6 +145,14 @@ class Study(BaseModel):
             runs += [Run(loaded, source, n, seed, self.student, made) for seed in range(self.seeds)]
         return runs
 
+    def runs_by_key(self, corpora: list[str] | None = None) -> dict[str, "Run"]:
+        """Key -> run, each content once, in the order of the grid; of some corpora, or of all."""
+        found: dict[str, Run] = {}
+        for corpus in corpora or self.corpus_names:
+            for run in self.runs(corpus):
+                found.setdefault(run.key, run)
+        return found
+
 
 @dataclass(frozen=True)
 class Run:

@@ -1,62 +1,66 @@
-"""A study's missing runs, trained by processes on this machine.
+"""A study's missing runs, trained by a pool of workers: processes on this machine, or a Dask cluster.
 
-Each worker process computes with one thread: two single-thread processes train faster than one process with two
-threads, and the result of a run does not depend on the number of cores.
+Whoever computes, the flow is the same: this process looks up what is missing, sends each run with all that it needs,
+and writes each result as it comes. Workers need no access to the ledger, and an interruption loses what is in work and
+no more.
 """
 
-import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import lru_cache
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
 
 from filelock import FileLock, Timeout
-from tqdm.auto import tqdm
 
-from helpers import device
+from helpers import device, pools, progress
+from helpers.corpora import Corpus
+from helpers.errors import DeadWorkersError, UserError
 from helpers.ledger import Ledger, Record
+from helpers.pools import Pool
 from helpers.studies import Run, Study
 
-
-def missing(study: Study, ledger: Ledger, *, corpora: list[str] | None = None) -> list[Run]:
-    """Runs of `study` that `ledger` does not hold, each content once, in the order of the grid."""
-    found: dict[str, Run] = {}
-    for corpus in corpora or study.corpus_names:
-        for run in study.runs(corpus):
-            if run.key not in ledger:
-                found.setdefault(run.key, run)
-    return list(found.values())
+#: Runs that one process has in work at most, each with a lock file of its own open: systems allow 1024 open files.
+_MOST_IN_WORK = 800
 
 
-def run(study: Study, ledger: Ledger, *, corpora: list[str] | None = None, workers: int | None = None) -> int:
+def run(
+    study: Study,
+    ledger: Ledger,
+    *,
+    corpora: list[str] | None = None,
+    workers: int | None = None,
+    pool: Pool | None = None,
+) -> int:
     """Train the missing runs of `study`; an interruption loses at most the runs in work.
+
+    Parameters
+    ----------
+    workers
+        Number of processes on this machine, by default one a core.
+    pool
+        Who trains, instead of processes on this machine. It is left open.
 
     Returns
     -------
     int
         Number of runs trained by this call.
+
+    Raises
+    ------
+    UserError
+        If workers died of a run: the others are trained first, and the message names it. Or if the pool says that
+        nothing can be trained: then at once.
     """
-    todo = missing(study, ledger, corpora=corpora)
+    runs = study.runs_by_key(corpora)
+    todo = [run for key, run in runs.items() if key not in ledger]
     if not todo:
         return 0
-    done = 0
-    with (
-        # Bar in units of work, not of runs: a run at n = 2000 takes several times as long as one at 250.
-        tqdm(total=sum(r.cost for r in todo), unit="text", unit_scale=True, desc=f"run {study.name}") as bar,
-        processes(min(workers or device.cores(), len(todo))) as pool,
-    ):
-        futures = {pool.submit(_train, study, r.corpus.name, r.key, ledger): r for r in todo}
-        try:
-            for future in as_completed(futures):
-                done += future.result()
-                bar.set_postfix_str(str(futures[future]))
-                bar.update(futures[future].cost)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return done
+    with progress.Live(study, runs, todo, ledger) as live:
+        if pool is not None:
+            return _run(todo, ledger, pool, live)
+        shared = {run.corpus.name: run.corpus for run in todo}.values()
+        with pools.Processes(min(workers or device.cores(), len(todo)), shared) as pool:
+            return _run(todo, ledger, pool, live)
 
 
 def train(run: Run) -> Record:
@@ -70,40 +74,62 @@ def train(run: Run) -> Record:
     return Record(run.key, run.specification, probs.astype("float16"), round(seconds, 2), environment)
 
 
-def processes(count: int) -> ProcessPoolExecutor:
-    """Make a pool of worker processes that compute with one thread each and end when this process does."""
-    # Workers are spawned and not forked: threads of torch do not survive a fork.
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
-
-
-def _prepare() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    device.keep_memory()
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work forever."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
-def _train(study: Study, corpus: str, key: str, ledger: Ledger) -> bool:
-    """In a worker: train the run of `key` unless another process has it, or is at it."""
+def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> int:
+    locks: dict[str, FileLock] = {}
+    done, died = 0, []
+    live.look(pool.size)
     try:
-        with FileLock(ledger.lock(key), blocking=False):
-            if key in ledger:
-                return False
-            ledger.add(train(_runs(study.model_dump_json(), corpus)[key]))
-            return True
-    except Timeout:
-        return False
+        for run, future in pools.flow(pool, _tasks(todo, ledger, locks), most=_MOST_IN_WORK):
+            try:
+                record = future.result()
+            except DeadWorkersError as error:
+                died.append(run)
+                live.failed(run, error)
+            else:
+                ledger.add(record)
+                done += 1
+                live.finished(run, record, pool.size)
+            locks.pop(run.key).release()
+            live.look(pool.size)
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker process was ended from outside, perhaps for want of memory: what was finished is kept, the same "
+            "command goes on; fewer `--workers` need less memory"
+        ) from None
+    finally:
+        for lock in locks.values():
+            lock.release()
+    if died:
+        raise UserError(
+            f"workers died of {len(died)} of {len(todo)} runs, the first is {died[0]}: look into their logs, most "
+            "often it is memory; the other runs are in the ledger, and the same command tries again"
+        )
+    return done
 
 
-@lru_cache(maxsize=2)
-def _runs(study: str, corpus: str) -> dict[str, Run]:
-    """A worker finds its runs itself: sending texts to it would take longer."""
-    return {run.key: run for run in Study.model_validate_json(study).runs(corpus)}
+def _tasks(todo: list[Run], ledger: Ledger, locks: dict[str, FileLock]) -> Iterator[tuple]:
+    """What to send, each run with its lock in `locks`, unless another process has finished it or is at it."""
+    for run in todo:
+        lock = FileLock(ledger.lock(run.key), blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        if run.key in ledger:
+            lock.release()
+            continue
+        locks[run.key] = lock
+        # The corpus is an argument of its own: a pool sends it to a worker once, and not with every run.
+        yield run, _train, (run.key, *(getattr(run, field.name) for field in fields(Run)))
+
+
+def _train(key: str, corpus: Corpus, *rest) -> Record:
+    """In a worker: train the run that whoever sent it calls `key`."""
+    run = Run(corpus, *rest)
+    # The key covers texts, targets, encoder and the version of the training code: here they are this worker's.
+    if run.key != key:
+        raise UserError(
+            f"{run}: a worker would train another run than was asked for, its encoder {run.student.encoder} or its "
+            "training code is not the same: bring the workers to the same commit and the same files"
+        )
+    return train(run)

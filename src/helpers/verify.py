@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers import annotations, annotators, device, prompts, sweep
+from helpers import annotations, annotators, device, pools, prompts, sweep
 from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
 
@@ -58,7 +58,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     """Train `runs` again, in as many processes as there are cores, and compare with the ledger."""
     if not runs:
         return
-    with sweep.processes(min(device.cores(), len(runs))) as pool:
+    with pools.Processes(min(device.cores(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 

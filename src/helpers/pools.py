@@ -1,0 +1,112 @@
+"""Pools of workers: what a sweep asks of one, and processes on this machine. A Dask cluster is another one (`cluster`).
+
+Each worker computes with one thread: two single-thread processes train faster than one process with two threads, and
+the result of a run does not depend on the number of cores.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any, Protocol
+
+from helpers import device
+from helpers.corpora import Corpus
+
+#: Seconds after which the number of workers is looked at again although no task has ended.
+_LOOK = 2.0
+
+
+class Pool(Protocol):
+    """An executor of `concurrent.futures` that knows its workers."""
+
+    @property
+    def size(self) -> int:
+        """Number of tasks that can be computed at once, now; workers may come and go."""
+
+    @property
+    def room(self) -> int:
+        """Number of tasks that should be with the workers, waiting ones included."""
+
+    def submit(self, function: Callable, /, *args) -> Future:
+        """As in `concurrent.futures.Executor`."""
+
+
+def flow(pool: Pool, tasks: Iterable[tuple[Any, Callable, tuple]], *, most: int | None = None) -> Iterator[tuple]:
+    """Send tasks as there is room for them, and yield them as they end.
+
+    Parameters
+    ----------
+    tasks
+        Name, function and arguments of each. The next one is asked for when there is room for it.
+    most
+        Tasks that are with the workers at most, however many there are.
+
+    Yields
+    ------
+    (Any, Future)
+        Name, and a future that is done.
+    """
+    tasks, in_work = iter(tasks), {}
+    while True:
+        while len(in_work) < min(max(1, pool.room), most or len(in_work) + 1) and (task := next(tasks, None)):
+            name, function, args = task
+            in_work[pool.submit(function, *args)] = name
+        if not in_work:
+            return
+        for future in wait(in_work, _LOOK, return_when=FIRST_COMPLETED).done:
+            yield in_work.pop(future), future
+
+
+class Processes(ProcessPoolExecutor):
+    """Worker processes on this machine that end when this process does.
+
+    Parameters
+    ----------
+    corpora
+        Given to each worker once: a task that has one of them as an argument does not carry it.
+    """
+
+    def __init__(self, count: int, corpora: Iterable[Corpus] = ()):
+        self.size = count
+        self.room = 2 * count  # one waits for each that is computed: no worker is idle while a result is written
+        shared = {corpus.name: corpus for corpus in corpora}
+        self._shared = set(shared)
+        # Workers are spawned and not forked: threads of torch do not survive a fork.
+        super().__init__(
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(shared,)
+        )
+
+    def submit(self, function: Callable, /, *args) -> Future:
+        """As in `concurrent.futures.Executor`, without keyword arguments."""
+        known = [isinstance(arg, Corpus) and arg.name in self._shared for arg in args]
+        return super().submit(
+            _call, function, known, *(arg.name if k else arg for arg, k in zip(args, known, strict=True))
+        )
+
+    def __exit__(self, kind, *_) -> None:
+        """Do not wait for results that nobody will use."""
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
+
+# --- what worker processes do
+
+_corpora: dict[str, Corpus] = {}
+
+
+def _prepare(corpora: dict[str, Corpus]) -> None:
+    _corpora.update(corpora)
+    device.compute_alone()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _call(function: Callable, known: list[bool], *args):
+    return function(*(_corpora[arg] if k else arg for arg, k in zip(args, known, strict=True)))
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work forever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,110 @@
+"""What is left of a study: cells by finding, and time by what was measured."""
+
+import logging
+
+import numpy as np
+import pytest
+import yaml
+
+from helpers import findings, progress, studies
+from helpers.labels import LabelSource
+from helpers.ledger import Ledger, Record
+
+STUDY = {
+    "name": "progress-test",
+    "corpora": ["tweets"],
+    "annotators": ["smollm2-135m", "qwen2.5-coder-0.5b"],
+    "sizes": [100, 200, 400],
+    "seeds": 2,
+    "student": {"kind": "probe", "min_steps": 1, "epochs": 1},
+    "filtering": {"size": 400, "fractions": [0.3]},
+    "ensembling": {"size": 400},
+}
+
+
+def load(folder, **changes):
+    file = folder / "study.yml"
+    file.write_text(yaml.safe_dump(STUDY | changes), encoding="utf-8")
+    return studies.load(file)
+
+
+def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
+    study = load(tmp_path)
+    needs = progress.needs(study)
+    assert list(needs) == list(findings.FINDINGS)
+    assert set().union(*needs.values()) == set(study.grid())
+    assert len(needs["degradation"]) == 3
+    assert len(needs["plateau"]) == len(needs["instability"]) == 9
+    a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
+    # Of 400 texts 0.3 is 120: random subsets of that size, beside the filtered ones.
+    assert {(a, 120), (b, 120), (a, 400), (LabelSource("entropy", a.annotators, 0.3), 400)} < needs["filtering"]
+    assert (LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needs["ensembling"]
+    assert needs["propagation"] == {(a, 400), (b, 400)}
+
+
+def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
+    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], filtering=None, ensembling=None))
+    assert {finding for finding, cells in needs.items() if cells} == {"degradation", "propagation"}
+
+
+def record(run, seconds, **environment):
+    probs = np.full((len(run.corpus.test), 2), 0.5, np.float16)
+    return Record(run.key, run.specification, probs, seconds, {"processor": "A", "cores": 2} | environment)
+
+
+def test_time_is_a_constant_and_a_rate_and_a_slow_start_does_not_count(tmp_path):
+    runs = load(tmp_path).runs("tweets")
+    speed = progress.Speed()
+    assert np.isnan(speed.seconds(runs[0]))
+    speed.add(runs[0], 2 + 0.01 * runs[0].cost + 30)
+    for run in runs[1:20]:
+        speed.add(run, 2 + 0.01 * run.cost)
+    for run in runs:
+        assert speed.seconds(run) == pytest.approx(2 + 0.01 * run.cost, rel=0.02)
+    assert speed.total(runs) == pytest.approx(sum(2 + 0.01 * run.cost for run in runs), rel=0.02)
+
+
+def test_left_is_divided_by_workers_and_learns_from_the_ledger_what_this_machine_did(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    runs = study.runs("tweets")
+    for run in runs[:6]:
+        ledger.add(record(run, 0.01 * run.cost))
+    for run in runs[6:12]:
+        ledger.add(record(run, 5.0 * run.cost, processor="B"))
+    todo, before = runs[12:], list(logging.getLogger("helpers.progress").handlers)
+    with progress.Live(study, study.runs_by_key(), todo, ledger) as live:
+        assert np.isnan(live.left(1))
+        live.finished(todo[0], record(todo[0], 0.01 * todo[0].cost, cores=64), 2)
+        expected = sum(0.01 * run.cost for run in todo[1:])
+        assert live.left(1) == pytest.approx(expected, rel=1e-3)
+        assert live.left(2) == pytest.approx(expected / 2, rel=1e-3)
+        # However many workers: the last run has to end.
+        assert live.left(10**6) == pytest.approx(max(0.01 * run.cost for run in todo[1:]), rel=1e-3)
+    assert logging.getLogger("helpers.progress").handlers == before
+
+
+def test_status_counts_by_finding(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    for run in study.runs("tweets"):
+        if (run.source, run.n) in progress.needs(study)["degradation"]:
+            ledger.add(record(run, 3.6))
+    said = {line.split()[0]: line for line in progress.report(study, ledger).splitlines() if line.startswith("  ")}
+    assert "6 of 6" in said["degradation"]
+    assert "6 of 18, 0." in said["plateau"]
+    assert "core-hours left" in said["plateau"]
+    assert "4 of 4" in said["propagation"]
+
+
+def test_the_log_survives_and_is_plain(tmp_path, capsys):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    runs = study.runs("tweets")[:3]
+    live = progress.Live(study, study.runs_by_key(), runs, ledger)
+    with live:
+        live.look(2)
+        live.finished(runs[0], record(runs[0], 1.0), 2)
+    log = live.file.read_text(encoding="utf-8")
+    assert f"run {runs[0]}: 1.00 s, 1 of 3 done" in log
+    assert "end: 1 of 3 runs trained" in log
+    shown = capsys.readouterr().err
+    assert str(live.file) in shown
+    assert not set("\r\x1b") & set(log + shown)
