@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from helpers import corpora, device, students, sweep
+from helpers import corpora, device, pools, students
 from helpers.corpora import Corpus
 from helpers.measures.accuracy import macro_f1
 from helpers.students import Student
@@ -45,7 +45,7 @@ def score(cell: tuple[str, float, int]) -> float:
 def main() -> None:
     """Train and judge every combination."""
     cells = list(itertools.product(corpora.BUILT_IN, RATES, SEEDS))
-    with sweep.Processes(device.cores()) as pool:
+    with pools.Processes(device.cores()) as pool:
         scores = dict(zip(cells, tqdm(pool.map(score, cells), total=len(cells), unit="student"), strict=True))
     mean = {str(rate): float(np.mean([s for cell, s in scores.items() if cell[1] == rate])) for rate in RATES}
     report = {
