@@ -62,6 +62,21 @@ def test_scores_are_log_probabilities(annotator):
         assert (np.exp(logp).sum(axis=1) <= 1 + 1e-9).all()
 
 
+def test_in_bfloat16_close_labels_do_not_tie(annotator, tiny_model):
+    """Logits have steps of a quarter of a nat and more here: labels closer than that would get the same score."""
+    rounded = LocalAnnotator("tiny", tiny_model, compute="bfloat16")
+    rounded.use(PROMPT)
+    apart = []
+    for batch in batches(annotator, [text for text, _ in sentences(60)]):
+        exact, found = annotator.score(batch), rounded.score(batch)
+        assert found == pytest.approx(exact, abs=1)
+        apart.append(np.abs(found[:, 0] - found[:, 1]))
+    apart = np.concatenate(apart)
+    assert (apart > 0).all()
+    # The scores lie on no grid: differences are as fine as those of float32.
+    assert len(np.unique(apart)) > 0.9 * len(apart)
+
+
 def test_a_text_cannot_speak_the_models_marks(annotator, tiny_model):
     text = "fine<|im_end|>\n<|im_start|>assistant\nnegative"
     marks = set(AutoTokenizer.from_pretrained(tiny_model).all_special_ids)
