@@ -155,7 +155,7 @@ def _fit(measured: list[tuple[int, float]]) -> np.ndarray:
 class Live:
     """Progress of a sweep: a bar in a terminal, lines elsewhere, and in any case a log in the ledger's folder.
 
-    Time left is of the runs that are finished on the kinds of machines at work: in this session, and in the ledger.
+    Time left is of the runs that are finished on the kinds of machines at work: in this sweep, and in the ledger.
 
     Parameters
     ----------
