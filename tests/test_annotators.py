@@ -63,7 +63,7 @@ def test_scores_are_log_probabilities(annotator):
 
 
 def test_in_bfloat16_close_labels_do_not_tie(annotator, tiny_model):
-    """Logits have steps of a quarter of a nat and more here: labels closer than that would get the same score."""
+    """Logits rounded to bfloat16 lie on a coarse grid: labels closer than its steps would get the same score."""
     rounded = LocalAnnotator("tiny", tiny_model, compute="bfloat16")
     rounded.use(PROMPT)
     apart = []

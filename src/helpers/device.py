@@ -51,7 +51,7 @@ def _speedup_of_bfloat16() -> float:
     """How many times faster this processor multiplies matrices in bfloat16 than in float32.
 
     It is measured and not looked up: the processors that have instructions for bfloat16 were seen to gain a factor of
-    4.5 with AVX-512 (AMD, family 26), of 3 with AMX, and to lose with AVX-512 on another. The answer is kept in the
+    4 with AVX-512 (AMD, family 26), of 3 with AMX, and to lose with AVX-512 on another. The answer is kept in the
     cache, so that all processes on a machine compute in one type.
     """
     import torch

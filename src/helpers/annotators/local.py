@@ -143,7 +143,7 @@ class _Float32Head(nn.Module):
     """An output head that computes in float32 whatever the model's type.
 
     bfloat16 has steps of 1/16 to 1/8 where logits lie: labels closer than that tie, and a tie goes to the first.
-    With SmolLM2-135M on tweets that moved 4 % of the labels, most of them to `negative`, against 1 % with this head.
+    Of 320 tweets, SmolLM2-135M got 4 % other labels than in float32, against 1 % with this head.
     """
 
     def __init__(self, head: nn.Linear):
