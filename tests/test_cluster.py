@@ -1,5 +1,6 @@
 """A real Dask scheduler and real workers, processes on loopback: what is lost there is not lost here."""
 
+import gc
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import make_corpus, sentences
+from distributed import Client
 
 from helpers import annotations, annotators, cluster, places, prompts, shards, studies, sweep
 from helpers.errors import DeadWorkersError, UserError
@@ -247,6 +250,29 @@ def test_no_scheduler_now_and_none_any_more(site):
         for future in waiting:
             with pytest.raises(UserError, match=r"did not come back within 1 s: what was finished is kept"):
                 future.result(timeout=_LONG)
+
+
+def test_a_client_that_never_connected_is_no_trap_for_the_next(site):
+    """Its finaliser takes the lock under which Dask starts a thread: collected in that thread, both would hang."""
+
+    def collect(*_):  # as happens by itself, if rarely, when the new thread allocates
+        sys.setprofile(None)
+        if gc.isenabled():
+            gc.collect()
+
+    gc.disable()
+    try:
+        with pytest.raises(UserError, match="no Dask scheduler answers"):
+            cluster.Cluster("tls://127.0.0.1:9")  # without certificates Dask gives up in the middle
+        assert "connecting" in {one.status for one in gc.get_objects() if type(one) is Client}
+        site.scheduler()
+        gc.enable()
+        threading.setprofile(collect)
+        with cluster.Cluster(site.address) as pool:
+            assert pool.size == 0
+    finally:
+        threading.setprofile(None)
+        gc.enable()
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")

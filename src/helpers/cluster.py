@@ -9,6 +9,7 @@ workers have died. What is added here:
 - When the scheduler is lost, everything that has no result is sent again to the one that takes its place.
 """
 
+import gc
 import hashlib
 import logging
 import pickle
@@ -246,11 +247,18 @@ class Cluster(Executor):
 
 
 def _connect(address: str, timeout: float) -> Client:
-    """Dask asserts that its thread starts within ten seconds: a machine that stood still gets another chance."""
+    """Make a client while no garbage is collected.
+
+    Dask starts the client's thread under a lock that the finaliser of every client takes as well. A collection in the new
+    thread that finds a client which never connected would make each wait for the other, forever.
+    """
+    collects = gc.isenabled()
+    gc.disable()
     try:
         return Client(address, timeout=timeout, set_as_default=False)
-    except AssertionError:
-        return Client(address, timeout=timeout, set_as_default=False)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def parse_resources(pairs: list[str]) -> dict[str, float]:
