@@ -37,6 +37,7 @@ test-slow: install  ## the tests of many minutes
 	$(BIN)/python -m pytest -m slow
 
 bench: install  ## speed against what a user would pick instead: half an hour on a quiet machine
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 lint: install

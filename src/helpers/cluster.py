@@ -249,8 +249,8 @@ class Cluster(Executor):
 def _connect(address: str, timeout: float) -> Client:
     """Make a client while no garbage is collected.
 
-    Dask starts the client's thread under a lock that the finaliser of every client takes as well. A collection in the new
-    thread that finds a client which never connected would make each wait for the other, forever.
+    Dask starts the client's thread under a lock that the finaliser of every client takes as well. A collection in the
+    new thread that finds a client which never connected would make each wait for the other, forever.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _EXECUTED = "book/executed"
 _GENERATED = "book/_static/generated"
-#: What pages are made of besides executed notebooks. The pages quote files of the last three.
-_SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "studies", "src/helpers")
+#: What pages are made of besides executed notebooks. The pages quote files of the last four.
+_SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "studies", "src/helpers", "benchmarks/REPORT.md")
 #: A page says how it was computed, and hides it until asked. A cell with one of these tags has its own idea.
 _VISIBILITY = {f"{verb}-{part}" for verb in ("hide", "remove") for part in ("cell", "input", "output")}
 #: Their versions change what is executed or shown.
@@ -427,7 +427,8 @@ def _set_pages(source: Path, built: Path) -> None:
 def _sources(root: Path) -> list[Path]:
     """Files that the pages are made of, other than what is generated from them."""
     generated = (root / _EXECUTED, root / _GENERATED)
-    files = [f for part in _SOURCES for f in (_files(root / part) if (root / part).is_dir() else [root / part])]
+    parts = [root / part for part in _SOURCES if (root / part).exists()]
+    files = [f for part in parts for f in (_files(part) if part.is_dir() else [part])]
     return [f for f in files if not any(f.is_relative_to(folder) for folder in generated) and f.suffix != ".pyc"]
 
 
