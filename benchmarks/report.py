@@ -25,8 +25,13 @@ def write(results: Path, file: Path) -> None:
     lines = ["# Speed, measured", "", *_preface()]
     if len(measured) == len(sections):
         lines += ["", *_targets(measured)]
+    # One machine is named once; sections that were measured elsewhere, or on another day, name theirs.
+    machines = {name: _machine(found) for name, found in measured.items()}
+    alike = len(set(machines.values())) == 1
+    if alike:
+        lines += ["", *dict.fromkeys(machines.values())]
     for name, found in measured.items():
-        lines += ["", *sections[name](found), "", f"*{_machine(found)}*"]
+        lines += ["", *sections[name](found), *([] if alike else ["", f"*{machines[name]}*"])]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
