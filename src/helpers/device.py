@@ -81,8 +81,9 @@ def _speedup_of_bfloat16() -> float:
 def keep_memory() -> None:
     """Let this process keep the memory it frees, for the next step to use.
 
-    By default glibc's allocator hands large buffers back to the system and faults them in again, page by page. That was
-    measured to cost a sixth of annotating and up to half of training. Other allocators are left as they are.
+    By default glibc's allocator hands large buffers back to the system and faults them in again, page by page. What
+    that costs depends on the system, from nothing to much of the time; `benchmarks/REPORT.md` has the number of one
+    machine. Other allocators are left as they are.
     """
     if platform.libc_ver()[0] == "glibc":
         mmap_threshold, trim_threshold = -3, -1  # the names of the parameters in malloc.h
