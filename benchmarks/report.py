@@ -38,19 +38,20 @@ def write(results: Path, file: Path) -> None:
 def _preface() -> list[str]:
     return [
         "`make bench` measures everything below in one go on a quiet machine, each contender in a process of its own.",
-        "Times are medians. The floor is the arithmetic that cannot be avoided, products with the models' weights, at",
-        "the rate that this machine reaches on one large matrix product.",
+        "Students that are trained several times show the median; what was timed once is said to be. The floor is",
+        "the arithmetic that cannot be avoided, products with the models' weights, at the rate that this machine",
+        "reaches on one large matrix product. Reasons why less was reached are reasoned, not measured apart.",
     ]
 
 
 #: Why an aim may be missed, for those that were.
-_SWEEP = "loading is no training, and weighs more with the faster"
+_SWEEP = "loading and start-up are in it too"
 _PIPELINE = (
     "it computes in bfloat16 too, a whole batch at once: what is saved is the instruction, padding and generated "
     "tokens, and the texts are the rest"
 )
 _LLAMA = "llama.cpp multiplies in 8 and 4 bits, which is less work than bfloat16"
-_SHARE = "matrices of few columns do not reach the rate of large ones, and attention and norms come on top"
+_SHARE = "attention, norms and the mixed sizes of matrices come on top of the one large product"
 
 
 def _targets(found: dict) -> list[str]:
@@ -147,6 +148,7 @@ def _students(found: dict) -> list[str]:
         rows.append(
             [
                 name,
+                len(accuracy),
                 f"{speed:,.0f}",
                 f"{speed / base:.1f}",
                 f"{speed / half:.1f}",
@@ -156,12 +158,20 @@ def _students(found: dict) -> list[str]:
                 one["peak_mb"],
             ]
         )
-    head = ["student", "examples a second", "to Trainer", "to its bf16", "of the floor's rate", "accuracy over seeds"]
+    head = [
+        "student",
+        "seeds",
+        "examples a second",
+        "to Trainer",
+        "to its bf16",
+        "of the floor's rate",
+        "accuracy over seeds",
+    ]
     head += ["prediction, s", "peak MB"]
     plan = found["sweep"]
     loop, ours = (found["sweeps"][name]["seconds"] for name in ("obvious_loop", "sweep_of_ours"))
     once = ", ".join(f"{one['once_seconds']:.0f} s ({name})" for name, one in alone.items() if one.get("once_seconds"))
-    whole = alone["finetune"]["examples_per_second"]
+    whole, runs = alone["finetune"]["examples_per_second"], alone["finetune"]["seconds"]
     gained = [
         [f"without {what}: {WITHOUT[what]}", f"{speed:,.0f}", f"{whole / speed:.2f}"]
         for what, speed in ((what, one["examples_per_second"]) for what, one in found["without"].items())
@@ -169,20 +179,21 @@ def _students(found: dict) -> list[str]:
     return [
         "## Training students",
         "",
-        f"Gold labels of {found['n']} texts of `{found['corpus']}`, two to five seeds.",
+        f"Gold labels of {found['n']} texts of `{found['corpus']}`.",
         "Texts, encoder, batch size, steps, learning rate and schedule are the same for all. `upper` trains less, by",
         "design: what that costs in accuracy stands beside it. States of the lower layers that were not in the",
         f"cache yet took {once}, once for all runs.",
         "",
         *_table(head, rows),
         "",
-        "What each step gained, by leaving it out:",
+        f"What each step gained, by leaving it out. Each was timed once; the runs of the whole took {min(runs):.1f} to",
+        f"{max(runs):.1f} s, so a factor within {max(runs) / min(runs) - 1:.0%} of 1 says nothing:",
         "",
         *_table(["`finetune`", "examples a second", "all of them to this"], gained),
         "",
-        f"A sweep of {2 * plan['seeds']} runs of {plan['sizes']} texts of `{plan['corpus']}`, one pass each, with",
-        f"loading and prediction: a loop over Trainer {loop:.0f} s, `label-risk run` {ours:.0f} s with start-up,",
-        f"**{loop / ours:.1f} times as fast**.",
+        f"Timed once, a sweep of {2 * plan['seeds']} runs of {plan['sizes']} texts of `{plan['corpus']}`,",
+        f"one pass each, with loading and prediction: a loop over Trainer {loop:.0f} s, `label-risk run` {ours:.0f} s",
+        f"with start-up, **{loop / ours:.1f} times as fast**.",
     ]
 
 
@@ -192,6 +203,7 @@ def _annotators(found: dict) -> list[str]:
         "",
         f"Texts of `{found['corpus']}`, the same model files for all. *Agreement* is the share of texts with the same",
         "label as ours; a pipeline that generates may answer with what is no label, and that counts against it.",
+        "Ours and llama.cpp were timed once over all their texts; the others show the median of their batches.",
     ]
     for model, contenders in found["models"].items():
         ours, rows = contenders["this project"], []
@@ -210,7 +222,13 @@ def _annotators(found: dict) -> list[str]:
 
 def _book(found: dict) -> list[str]:
     rows = [[what, seconds] for what, seconds in found["seconds"].items()]
-    return ["## The book", "", "`label-risk book` and `run` on the quick study.", "", *_table(["", "seconds"], rows)]
+    return [
+        "## The book",
+        "",
+        "`label-risk book` and `run` on the quick study, timed once.",
+        "",
+        *_table(["", "seconds"], rows),
+    ]
 
 
 def _memory(found: dict) -> list[str]:
