@@ -193,6 +193,15 @@ def test_notebooks_are_executed_once_and_again_when_a_helper_changes(repository)
     assert [cell.metadata["tags"] for cell in count.cells[1:]] == [["parameters", "hide-input"], ["remove-cell"]]
 
 
+def test_kernels_take_no_ports(repository):
+    """Two that start at once, here or in another process, could be given the same one."""
+    ask = "from ipykernel.connect import get_connection_info\n\nget_connection_info(unpack=True)['transport']\n"
+    (repository / "notebooks/greet.py").write_text(f"{GREET}\n# %%\n{ask}")
+    report.execute(_plan(repository).values(), repository / "book/executed", cwd=repository)
+    page = nbformat.read(repository / "book/executed/greet.ipynb", as_version=4)
+    assert page.cells[-1].outputs[0].data["text/plain"] == "'ipc'"
+
+
 def test_a_failing_notebook_is_named_with_the_line_of_its_cell_and_spares_the_others(repository):
     source = GREET + "\n# %%\nratio = 1 / 0\n"
     (repository / "notebooks/greet.py").write_text(source)

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import yaml
@@ -336,21 +337,26 @@ def _run(notebook: Notebook, cwd: Path) -> str:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     source = _read(notebook.path)
     if not source.metadata.get("kernelspec"):
         raise _NotebookError(places.shown(notebook.path), "add a kernelspec (name: python3) to the YAML header")
     try:
-        executed = papermill.execute_notebook(
-            source,
-            None,
-            parameters=dict(notebook.parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            start_timeout=300,  # on a busy machine, a minute is not enough
-            cwd=cwd,
-            extra_arguments=["--log-level=CRITICAL", "--HistoryManager.enabled=False"],
-        )
+        with TemporaryDirectory(prefix="kernel-") as sockets:
+            executed = papermill.execute_notebook(
+                source,
+                None,
+                parameters=dict(notebook.parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                start_timeout=300,  # on a busy machine, a minute is not enough
+                cwd=cwd,
+                extra_arguments=["--log-level=CRITICAL", "--HistoryManager.enabled=False"],
+                # A port that was free when Jupyter looked can be taken when the kernel binds it: sockets in a folder
+                # of its own cannot.
+                config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/socket"}),
+            )
     except PapermillExecutionError as error:
         what = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise _NotebookError(_place(notebook.path, error.source), what) from None
