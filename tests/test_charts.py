@@ -14,6 +14,7 @@ from helpers.charts import page, theme
 from helpers.errors import UserError
 from helpers.findings.results import CorpusResults, Results
 from helpers.labels import LabelSource
+from helpers.studies import Cell
 
 EVIL = "<script>alert(1)</script>"
 
@@ -25,9 +26,9 @@ def evil():
     one = voted(7, 2, name=EVIL, labels=(EVIL, "</script><b>bold</b>"))
     names = [f"flawed{EVIL}", 'second"&'.replace("/", "")]
     cells = {}
-    for (source, n), cell in news.cells.items():
+    for (source, n, _), cell in news.cells.items():
         for name in names:
-            cells[LabelSource(source.method, (name,) * len(source.annotators), source.keep), n] = cell
+            cells[Cell(LabelSource(source.method, (name,) * len(source.annotators), source.keep), n)] = cell
     both = [CorpusResults(c, dict.fromkeys(names, news.annotator_probs["flawed"]), cells) for c in (one, news.corpus)]
     plan = made.study.model_copy(update={"corpora": [EVIL, "news"], "annotators": names})
     return Results(plan, {c.name: c for c in both}, names, {f"key {EVIL}": f"value {EVIL}"})
@@ -149,7 +150,7 @@ def test_tables_align_decimals_and_leave_blank_what_is_missing():
     assert cells[list(row.index).index("Verdict")] == '<span class="verdict verdict-reproduced">reproduced</span>'
     # The students of all labels are as good as gold's: there is no gap to recover.
     level = results(
-        {key: made.corpora["news"].cells[LabelSource("gold"), 400] for key in made.corpora["news"].cells},
+        dict.fromkeys(made.corpora["news"].cells, made.corpora["news"].students(None, 400)),
         **{"filtering": {"size": 400, "fractions": [0.25, 0.5]}},
     )
     found = findings.filtering(level)
@@ -161,11 +162,11 @@ def test_tables_align_decimals_and_leave_blank_what_is_missing():
 def test_minus_signs_are_minus_signs():
     made = everything()
     swapped = {}
-    for (source, n), cell in made.corpora["news"].cells.items():
+    for (source, n, _), cell in made.corpora["news"].cells.items():
         other = {"gold": LabelSource("annotator", ("flawed",)), "annotator": LabelSource("gold")}.get(
             source.method, source
         )
-        swapped[other, n] = cell
+        swapped[Cell(other, n)] = cell
     table = page.table_html(findings.degradation(results(swapped)))
     assert "−40.0" in table
     assert "-40" not in table

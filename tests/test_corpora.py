@@ -56,6 +56,10 @@ def test_equal_texts_are_on_one_side(name):
 def test_subsets_are_nested():
     corpus = corpora.load("amazon")
     assert np.array_equal(corpus.subset(250), corpus.subset(500)[:250])
+    assert np.array_equal(corpus.subset(250, draw=3), corpus.subset(500, draw=3)[:250])
+    draws = [set(corpus.subset(500, draw=draw)) for draw in range(4)]
+    assert all(len(a) == 500 and not a & set(corpus.test) for a in draws)
+    assert len({frozenset(a) for a in draws}) == 4
     assert sorted(corpus.subset(2708)) == sorted(set(range(3708)) - set(corpus.test))
     assert corpus.rows["rank"].iloc[corpus.subset(5)].tolist() == [0, 1, 2, 3, 4]
     for n in (0, 2709):

@@ -14,6 +14,7 @@ from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
 from helpers.ledger import Ledger, Record
 from helpers.measures.intervals import Interval
+from helpers.studies import Cell
 
 TEXTS = 100  # in the test split
 POOL = 400
@@ -54,7 +55,12 @@ def results(cells, *, one=None, said=None, **changes):
     one = corpus() if one is None else one
     plan = study(corpora=[one.name], **changes)
     said = np.eye(2)[one.gold] if said is None else said
-    return Results(plan, {one.name: CorpusResults(one, {"flawed": said}, cells)}, plan.annotator_names, {})
+    return Results(plan, {one.name: CorpusResults(one, {"flawed": said}, by_cell(cells))}, plan.annotator_names, {})
+
+
+def by_cell(cells):
+    """Cells whose keys may leave out that the subset is the nested one."""
+    return {Cell(*key): cell for key, cell in cells.items()}
 
 
 def at_all_sizes(gold, flawed):
@@ -251,7 +257,7 @@ def test_only_the_last_three_sizes_count_for_the_plateau():
 @pytest.mark.parametrize(("end", "worth"), [(0.6, "200"), (0.45, "< 100"), (0.8, "> 400"), (0.5, "100")])
 def test_labels_are_priced_in_gold_with_bounds_where_that_is_all_one_knows(end, worth):
     table = only(findings.plateau(results(at_all_sizes((0.5, 0.6, 0.7), (0.4, 0.4, end)))).table)
-    assert table["400 of its labels are worth, gold labels"] == worth
+    assert (table["Its labels"], table["All of them are worth, gold labels"]) == (400, worth)
     assert table["Its students end at, %"] == "not identified: fewer than 5 sizes"
 
 
@@ -311,7 +317,7 @@ def test_recovery_is_blank_where_the_gap_is_not_clear():
 
 def test_filtering_needs_the_students_of_all_labels():
     plan = results(filtered_cells(), filtering={"size": 300, "fractions": [0.5]})
-    with pytest.raises(UserError, match="add 300 to its `sizes`"):
+    with pytest.raises(UserError, match=r"all 300 labels of news.*add 300 to its `sizes`"):
         findings.filtering(plan)
 
 
@@ -366,7 +372,7 @@ def test_the_vote_of_annotators_is_a_row_of_its_own_with_its_budget():
     plan = study(annotators=list(names), ensembling={"size": 400})
     said = np.eye(2)[one.gold]
     found = findings.ensembling(
-        Results(plan, {"news": CorpusResults(one, dict.fromkeys(names, said), cells)}, list(names), {})
+        Results(plan, {"news": CorpusResults(one, dict.fromkeys(names, said), by_cell(cells))}, list(names), {})
     )
     assert len(found.verdicts) == 2
     last = found.table.iloc[-1]
@@ -448,7 +454,9 @@ def everything():
 def test_the_overview_joins_all_findings():
     found = findings.overview(everything())
     assert found.verdicts["finding"].tolist() == list(findings.claims())
-    pd.testing.assert_frame_equal(findings.verdicts(everything()), found.verdicts)
+    verdicts = findings.verdicts(everything())
+    pd.testing.assert_frame_equal(verdicts[verdicts["variant"] == ""], found.verdicts)
+    assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == ["entropy, 0.25 kept"]
     row = only(found.table)
     assert row["Degradation"] == "reproduced (+40.0 points)"
     assert row["Filtering"] == "reproduced (+20.0 points)"
@@ -585,7 +593,7 @@ def test_runs_are_read_from_the_ledger(shelf):
     assert (row["corpus"], row["annotator"]) == ("own", "scripted")
     assert (row["effect"], row["verdict"]) == (pytest.approx(1), "reproduced")
     loaded = findings.load(plan, ledger=ledger)
-    assert set(loaded.corpora["own"].cells) == set(plan.grid())
+    assert set(loaded.corpora["own"].cells) == set(plan.grid("own"))
     np.testing.assert_allclose(loaded.corpora["own"].students(None, 40).probs.sum(axis=2), 1)
     # Gold students are one per size and seed, and the annotator's as well: all of different content.
     assert found.provenance["runs"] == str(len({run.key for run in runs})) == "18"

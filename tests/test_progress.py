@@ -9,6 +9,7 @@ import yaml
 from helpers import findings, progress, studies
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger, Record
+from helpers.studies import Cell
 
 STUDY = {
     "name": "progress-test",
@@ -30,20 +31,21 @@ def load(folder, **changes):
 
 def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     study = load(tmp_path)
-    needs = progress.needs(study)
+    needs = progress.needs(study, "tweets")
     assert list(needs) == list(findings.FINDINGS)
-    assert set().union(*needs.values()) == set(study.grid())
+    assert set().union(*needs.values()) == set(study.grid("tweets"))
     assert len(needs["degradation"]) == 3
     assert len(needs["plateau"]) == len(needs["instability"]) == 9
     a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
     # Of 400 texts 0.3 is 120: random subsets of that size, beside the filtered ones.
-    assert {(a, 120), (b, 120), (a, 400), (LabelSource("entropy", a.annotators, 0.3), 400)} < needs["filtering"]
-    assert (LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needs["ensembling"]
-    assert needs["propagation"] == {(a, 400), (b, 400)}
+    filters = {Cell(LabelSource("entropy", a.annotators, 0.3), 400)}
+    assert {Cell(a, 120), Cell(b, 120), Cell(a, 400), *filters} < needs["filtering"]
+    assert Cell(LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needs["ensembling"]
+    assert needs["propagation"] == {Cell(a, 400), Cell(b, 400)}
 
 
 def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
-    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], filtering=None, ensembling=None))
+    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], filtering=None, ensembling=None), "tweets")
     assert {finding for finding, cells in needs.items() if cells} == {"degradation", "propagation"}
 
 
@@ -86,7 +88,7 @@ def test_left_is_divided_by_workers_and_learns_from_the_ledger_what_this_machine
 def test_status_counts_by_finding(tmp_path):
     study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
     for run in study.runs("tweets"):
-        if (run.source, run.n) in progress.needs(study)["degradation"]:
+        if run.cell in progress.needs(study, "tweets")["degradation"]:
             ledger.add(record(run, 3.6))
     said = {line.split()[0]: line for line in progress.report(study, ledger).splitlines() if line.startswith("  ")}
     assert "6 of 6" in said["degradation"]

@@ -1,11 +1,15 @@
 """Study files and the runs they span."""
 
+import hashlib
+
 import pytest
 import yaml
 
 from helpers import places, studies
 from helpers.errors import UserError
 from helpers.labels import LabelSource
+from helpers.ledger import Ledger
+from helpers.studies import Cell
 
 MINIMAL = {"name": "s", "corpora": ["tweets"], "sizes": [50, 100]}
 
@@ -31,13 +35,13 @@ def test_grid_holds_every_cell_once(tmp_path):
         )
     )
     a, b = (LabelSource("annotator", (name,)) for name in ("smollm2-135m", "My-Model"))
-    grid = study.grid()
+    grid = study.grid("tweets")
     assert len(grid) == len(set(grid))
     # Half of 100 is the size 50 that the curve has already; .8 of 100 is not.
-    assert {n for source, n in grid if source == a} == {50, 80, 100}
-    assert (LabelSource("entropy", b.annotators, 0.8), 100) in grid
-    assert (LabelSource("vote", ("smollm2-135m", "My-Model")), 100) in grid
-    assert (LabelSource("gold"), 80) not in grid
+    assert {cell.n for cell in grid if cell.source == a} == {50, 80, 100}
+    assert Cell(LabelSource("entropy", b.annotators, 0.8), 100) in grid
+    assert Cell(LabelSource("vote", ("smollm2-135m", "My-Model")), 100) in grid
+    assert Cell(LabelSource("gold"), 80) not in grid
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,21 @@ def test_grid_holds_every_cell_once(tmp_path):
     [
         ({"sizes": []}, "sizes"),
         ({"sizes": [0]}, "sizes"),
-        ({"sizes": "many"}, "sizes"),
+        ({"sizes": "many"}, "sizes: .*expected a list of numbers of texts, each 1 or more, not 'many'"),
+        ({"sizes": [50, True]}, "sizes"),
+        ({"sizes": {}}, "`sizes` names the corpora , and the study has tweets"),
+        ({"sizes": {"tweets": []}}, "sizes"),
+        (
+            {"sizes": {"tweets": [50], "movie": [50]}},
+            "`sizes` names the corpora movie, tweets, and the study has tweets",
+        ),
+        (
+            {"filtering": {"size": 10, "fractions": [0.5], "methods": ["wisdom"]}},
+            "filtering.methods.*'wisdom'.*entropy",
+        ),
+        ({"ensembling": {"size": 10, "methods": []}}, "ensembling.methods"),
+        ({"controls": {"methods": ["entropy"]}}, "controls.methods"),
+        ({"stability": {"seeds": 1}}, "stability.seeds"),
         ({"corpora": []}, "corpora"),
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"student": {"epochs": 0}}, "student.epochs"),
@@ -96,11 +114,11 @@ def test_runs_have_keys_of_their_content(tmp_path):
 
 def test_controls_stand_beside_every_annotator_at_every_size(tmp_path):
     both = ["smollm2-135m", "qwen2.5-coder-0.5b"]
-    plain = studies.load(write(tmp_path, annotators=both)).grid()
+    plain = studies.load(write(tmp_path, annotators=both)).grid("tweets")
     study = studies.load(write(tmp_path, annotators=both, controls={"methods": ["uniform", "shuffled"]}))
-    added = study.grid()[len(plain) :]
-    assert study.grid()[: len(plain)] == plain
-    assert {(s.method, s.annotators, n) for s, n in added} == {
+    added = study.grid("tweets")[len(plain) :]
+    assert study.grid("tweets")[: len(plain)] == plain
+    assert {(cell.source.method, cell.source.annotators, cell.n) for cell in added} == {
         (method, (name,), n) for method in ("uniform", "shuffled") for name in both for n in (50, 100)
     }
 
@@ -115,3 +133,94 @@ def test_an_unknown_corpus_lists_the_known(tmp_path):
         studies.load(write(tmp_path, corpora=["moviez"])).runs("moviez")
     with pytest.raises(UserError, match="it has tweets"):
         studies.load(write(tmp_path)).corpus("movie")
+
+
+def test_every_run_of_the_default_study_is_shipped_under_its_key():
+    """Whatever is rebuilt around them: what was trained once stays trained."""
+    study = studies.load(places.ROOT / "studies/default.yml")
+    shipped = Ledger(own=places.ROOT / "none").committed
+    assert len(shipped) >= 348
+    assert [str(run) for key, run in study.runs_by_key().items() if key not in shipped] == []
+
+
+CONTROLS = {
+    "movie": "6a44010924b19a30ee40fddd059cc1f23cd6101747be8bb6f33fff98245d41ba",
+    "amazon": "dd049eb6003bb693626b40545e0e260eb271dae6998d59332f20b579808bfc0c",
+    "tweets": "1f1512d20652b9c7f04690cb2d38e781fddbbceca979584d35ef4b8c672ab38f",
+    "editorials": "0aeb47b775a17a5c563a6432a220fa7b61af1d933995884fb01a5bb513aabd85",
+}
+
+
+@pytest.mark.parametrize("corpus", CONTROLS)
+def test_the_controls_of_the_default_study_keep_their_keys(corpus):
+    """At the sizes and seeds that it had when they were first trained."""
+    study = studies.load(places.ROOT / "studies/default.yml")
+    methods = ["shuffled", "uniform", "class_conditional"]
+    plan = {
+        "sizes": [250, 500, 1000, 2000],
+        "seeds": 3,
+        "controls": studies.Controls(methods=methods),
+        "stability": None,
+    }
+    runs = study.model_copy(update=plan).runs(corpus)
+    keys = sorted({run.key for run in runs if run.source.method in methods})
+    assert len(keys) == 108
+    assert hashlib.sha256("".join(keys).encode()).hexdigest() == CONTROLS[corpus]
+
+
+def test_sizes_may_differ_by_corpus(tmp_path):
+    sizes = {"tweets": [100, 50, 50], "amazon": [70]}
+    study = studies.load(write(tmp_path, corpora=["tweets", "amazon"], sizes=sizes, seeds=1))
+    assert study.sizes_of("tweets") == [50, 100]
+    assert study.grid("tweets") == [Cell(LabelSource("gold"), 50), Cell(LabelSource("gold"), 100)]
+    assert [run.n for run in study.runs_by_key().values()] == [50, 100, 70]
+    with pytest.raises(UserError, match="has no corpus 'moviez'"):
+        study.sizes_of("moviez")
+
+
+def test_methods_of_filters_and_of_votes_are_asked_for_by_name(tmp_path):
+    both = ["smollm2-135m", "qwen2.5-coder-0.5b"]
+    filtering = {"size": 100, "fractions": [0.5], "methods": ["entropy", "annotator"]}
+    ensembling = {"size": 100, "methods": ["vote", "annotator"]}
+    grid = studies.load(write(tmp_path, annotators=both, filtering=filtering, ensembling=ensembling)).grid("tweets")
+    assert {(c.source.method, c.source.annotators) for c in grid if c.source.keep < 1} == {
+        (method, (name,)) for method in ("entropy", "annotator") for name in both
+    }
+    assert [c.source.method for c in grid if len(c.source.annotators) == 2] == ["vote", "annotator"]
+
+
+def test_stability_adds_seeds_at_the_largest_size_and_subsets_drawn_anew(tmp_path):
+    study = studies.load(
+        write(
+            tmp_path,
+            annotators=["smollm2-135m"],
+            seeds=2,
+            filtering={"size": 100, "fractions": [0.5]},
+            controls={"methods": ["shuffled"], "seeds": 3},
+            stability={"seeds": 4, "draws": 2},
+            sizes=[50, 100, 1502, 1503],
+        )
+    )
+    grid = study.grid("tweets")
+    count = {str(cell): study.replicates("tweets", cell) for cell in grid}
+    assert count["gold, n=1503"] == count["smollm2-135m, n=1503"] == count["shuffled of smollm2-135m, n=1503"] == 4
+    assert count["gold, n=50"] == count["entropy 0.5 of smollm2-135m, n=100"] == 2
+    assert count["shuffled of smollm2-135m, n=50"] == 3
+    # The pool of 3004 holds two subsets of 1502 that share nothing, and not of 1503.
+    assert [cell for cell in grid if cell.drawn] == [
+        Cell(LabelSource(method, who), 1502, k)
+        for method, who in (("gold", ()), ("annotator", ("smollm2-135m",)))
+        for k in (1, 2)
+    ]
+    runs = study.runs("tweets")
+    assert len(runs) == sum(count.values())
+    (drawn,) = (run for run in runs if str(run) == "tweets, gold, n=1502, subset 2, seed 0")
+    assert drawn.specification["drawn"] == 2
+    assert "drawn" not in runs[0].specification
+    assert len({run.key for run in runs if run.n == 1502}) == 2 * (2 + 2) + 3
+
+
+def test_subsets_drawn_anew_take_a_size_that_is_half_of_the_pool_at_most(tmp_path):
+    study = studies.load(write(tmp_path, sizes=[2000], stability={"draws": 1}))
+    with pytest.raises(UserError, match=r"at most 1502, half of the pool of tweets: add one to `sizes`, or .*draws: 0"):
+        study.grid("tweets")

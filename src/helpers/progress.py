@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from helpers import places
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger, Record
-from helpers.studies import Run, Study
+from helpers.studies import Cell, Run, Study
 
 #: What is said here and by a cluster goes to the log of the sweep.
 log = logging.getLogger("helpers.progress")
@@ -22,8 +22,6 @@ log.propagate = False
 
 #: Seconds between two lines where the output is not a terminal.
 _QUIET = 10.0
-
-Cell = tuple[LabelSource, int]
 
 
 def report(study: Study, ledger: Ledger) -> str:
@@ -58,47 +56,52 @@ def report(study: Study, ledger: Ledger) -> str:
     return "\n".join(lines)
 
 
-def needs(study: Study) -> dict[str, set[Cell]]:
-    """Finding -> the cells of the grid that its verdicts, table and chart are made of; none if it shows nothing."""
+def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
+    """Finding -> the cells of a corpus's grid that verdicts, table and chart are made of; none if it shows nothing."""
     alone = [LabelSource("annotator", (name,)) for name in study.annotator_names]
     plain = [LabelSource("gold"), *alone]
-    last = study.sizes[-1]
-    curve = {(source, n) for source in plain for n in study.sizes}
+    sizes = study.sizes_of(corpus)
+    last = sizes[-1]
+    curve = {Cell(source, n) for source in plain for n in sizes}
+    again = {cell for cell in study.grid(corpus) if cell.drawn}
     found: dict[str, set[Cell]] = {
-        "degradation": {(source, last) for source in plain},
-        "instability": curve if study.seeds > 1 else set(),
-        "plateau": curve if len(study.sizes) > 1 else set(),
+        "degradation": {Cell(source, last) for source in plain},
+        "instability": curve | again if study.seeds > 1 or study.stability else set(),
+        "plateau": curve if len(sizes) > 1 else set(),
         "filtering": set(),
         "ensembling": set(),
-        "propagation": {(source, last) for source in alone},
+        "propagation": {Cell(source, last) for source in alone},
     }
     if study.filtering:
         size = study.filtering.size
-        found["filtering"] = {(source, size) for source in plain}
+        found["filtering"] = {Cell(source, size) for source in plain}
         for share in study.filtering.fractions:
             for source in alone:
-                found["filtering"] |= {
-                    (LabelSource("entropy", source.annotators, share), size),
-                    (source, round(share * size)),
-                }
+                filters = {LabelSource(method, source.annotators, share) for method in study.filtering.methods}
+                found["filtering"] |= {Cell(source, round(share * size)), *(Cell(filter_, size) for filter_ in filters)}
     if study.seeds > 1:
-        size = study.ensembling.size if study.ensembling and study.ensembling.size in study.sizes else last
-        found["ensembling"] = {(source, size) for source in plain}
+        size = study.ensembling_size(corpus)
+        found["ensembling"] = {Cell(source, size) for source in plain}
         if study.ensembling and len(alone) > 1:
-            found["ensembling"].add((LabelSource("vote", tuple(study.annotator_names)), study.ensembling.size))
+            everybody = tuple(study.annotator_names)
+            together = {LabelSource(method, everybody) for method in study.ensembling.methods}
+            found["ensembling"] |= {Cell(source, study.ensembling.size) for source in together}
     return found
 
 
 def by_finding(study: Study, runs: dict[str, Run]) -> dict[str, set[str]]:
     """Finding -> keys of the runs among `runs` (key -> run) that it needs."""
-    return {
-        finding: {
-            key
-            for key, run in runs.items()
-            if (run.source, run.n) in cells and (finding != "propagation" or run.corpus.votes is not None)
-        }
-        for finding, cells in needs(study).items()
-    }
+    found: dict[str, set[str]] = {}
+    for corpus in study.corpus_names:
+        for finding, cells in needs(study, corpus).items():
+            found.setdefault(finding, set()).update(
+                key
+                for key, run in runs.items()
+                if run.corpus.name == corpus
+                and run.cell in cells
+                and (finding != "propagation" or run.corpus.votes is not None)
+            )
+    return found
 
 
 class Speed:

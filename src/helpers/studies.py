@@ -10,11 +10,11 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from helpers import annotations, annotators, corpora, labels, places, prompts, students
 from helpers.corpora import Corpus
@@ -25,33 +25,119 @@ from helpers.students import Student
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
+class Cell(NamedTuple):
+    """What the seeds of one point of the grid have in common.
+
+    Attributes
+    ----------
+    n
+        Number of training texts that the label source may look at.
+    drawn
+        Which texts: 0 is the nested subset, another number a subset drawn anew (`Corpus.subset`).
+    """
+
+    source: LabelSource
+    n: int
+    drawn: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}, n={self.n}" + (f", subset {self.drawn}" if self.drawn else "")
+
+
+def _ascending(sizes: object) -> list[int]:
+    counts = [n for n in sizes if isinstance(n, int) and not isinstance(n, bool)] if isinstance(sizes, list) else []
+    if not counts or len(counts) < len(sizes) or min(counts) < 1:
+        raise ValueError(f"expected a list of numbers of texts, each 1 or more, not {sizes!r}")
+    return sorted(set(counts))
+
+
+def _sizes(value: object) -> list[int] | dict[str, list[int]]:
+    if isinstance(value, dict):
+        return {str(corpus): _ascending(sizes) for corpus, sizes in value.items()}
+    return _ascending(value)
+
+
+def _known_method(name: str) -> str:
+    if name not in labels.METHODS:
+        raise ValueError(f"no label source is called {name!r}: the known ones are {', '.join(labels.METHODS)}")
+    return name
+
+
+#: A list of names in `labels.METHODS`.
+_Methods = Annotated[list[Annotated[str, AfterValidator(_known_method)]], Field(min_length=1)]
+
+
 class Filtering(BaseModel):
-    """Entropy filtering of `size` labels, against random subsets of the same size.
+    """Filters that keep a part of each annotator's labels, against random subsets of the same size.
 
     A random subset is the nested training subset of that size, so it needs runs of its own only where `fractions` and
     `sizes` do not meet.
+
+    Attributes
+    ----------
+    size
+        Number of labels to choose from.
+    fractions
+        Shares that are kept, each in (0, 1).
+    methods
+        Label sources that filter one annotator's labels.
     """
 
     model_config = _STRICT
 
     size: int = Field(gt=0)
     fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1)
+    methods: _Methods = ["entropy"]
 
 
 class Ensembling(BaseModel):
-    """Votes over the annotators at `size` labels. Ensembles of students need no runs of their own."""
+    """Labels of all annotators together, at `size` labels. Ensembles of students need no runs of their own.
+
+    Attributes
+    ----------
+    methods
+        Label sources that combine several annotators' labels.
+    """
 
     model_config = _STRICT
 
     size: int = Field(gt=0)
+    methods: _Methods = ["vote"]
 
 
 class Controls(BaseModel):
-    """Gold with random errors at each annotator's rate, over all sizes: is it their rate, or their place?"""
+    """Gold with random errors at each annotator's rate, over all sizes: is it their rate, or their place?
+
+    Attributes
+    ----------
+    methods
+        Which random errors.
+    seeds
+        Number of seeds, where it is not the study's.
+    """
 
     model_config = _STRICT
 
     methods: list[Literal["uniform", "class_conditional", "shuffled"]] = Field(min_length=1)
+    seeds: int | None = Field(None, ge=1)
+
+
+class Stability(BaseModel):
+    """Runs that differ in nothing but chance: how much do students change?
+
+    Attributes
+    ----------
+    seeds
+        Number of seeds at the largest size, for gold, every annotator and every control.
+    draws
+        Number of training subsets that are drawn anew, for gold and every annotator, each with seed 0. They are of the
+        corpus's largest size that is at most half of its pool: larger ones would hardly differ.
+    """
+
+    model_config = _STRICT
+
+    seeds: int = Field(10, ge=2)
+    draws: int = Field(0, ge=0)
 
 
 class Study(BaseModel):
@@ -64,9 +150,9 @@ class Study(BaseModel):
     annotators
         What `helpers.annotators.load` understands, weakest first.
     sizes
-        Numbers of training texts, ascending; subsets are nested.
+        Numbers of training texts, ascending, for all corpora or for each by name; subsets are nested.
     seeds
-        Number of seeds, 0..seeds-1.
+        Number of seeds, 0..seeds-1; `controls` and `stability` may ask for more in their cells.
     """
 
     model_config = _STRICT
@@ -75,18 +161,24 @@ class Study(BaseModel):
     corpora: list[str | dict[str, Any]] = Field(min_length=1)
     annotators: list[str] = []
     prompt: str = "prompt1"
-    sizes: Annotated[list[Annotated[int, Field(gt=0)]], BeforeValidator(lambda v: sorted(set(v)))] = Field(min_length=1)
+    sizes: Annotated[list[int] | dict[str, list[int]], BeforeValidator(_sizes)]
     seeds: int = Field(3, ge=1)
     student: Student = Student()
     filtering: Filtering | None = None
     ensembling: Ensembling | None = None
     controls: Controls | None = None
+    stability: Stability | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Study":
         for what, names in [("corpora", self.corpus_names), ("annotators", self.annotator_names)]:
             if len(set(names)) < len(names):
                 raise ValueError(f"two of the {what} have the same name: {', '.join(names)}")
+        if isinstance(self.sizes, dict) and {*self.sizes} != {*self.corpus_names}:
+            raise ValueError(
+                f"`sizes` names the corpora {', '.join(self.sizes)}, and the study has {', '.join(self.corpus_names)}: "
+                "give each a list, or one list for all"
+            )
         return self
 
     @property
@@ -107,42 +199,99 @@ class Study(BaseModel):
         UserError
             If the study has no corpus of that name.
         """
-        if name not in self.corpus_names:
-            raise UserError(f"study {self.name} has no corpus {name!r}: it has {', '.join(self.corpus_names)}")
+        self._check(name)
         return corpora.load(self.corpora[self.corpus_names.index(name)])
+
+    def _check(self, corpus: str) -> None:
+        if corpus not in self.corpus_names:
+            raise UserError(f"study {self.name} has no corpus {corpus!r}: it has {', '.join(self.corpus_names)}")
 
     def annotations(self, corpus: Corpus) -> dict[str, annotations.Annotations]:
         """Annotator -> its table for `corpus`."""
         prompt = prompts.render(corpus, self.prompt)
         return {name: annotations.lookup(corpus, name, prompt) for name in self.annotator_names}
 
-    def grid(self) -> list[tuple[LabelSource, int]]:
-        """Every (label source, size) of the study, each once; the same for all corpora."""
+    def sizes_of(self, corpus: str) -> list[int]:
+        """Numbers of training texts of one corpus, ascending.
+
+        Raises
+        ------
+        UserError
+            If the study has no corpus of that name.
+        """
+        self._check(corpus)
+        return self.sizes[corpus] if isinstance(self.sizes, dict) else self.sizes
+
+    def grid(self, corpus: str) -> list[Cell]:
+        """Every cell of the study for one corpus, each once."""
+        sizes = self.sizes_of(corpus)
         alone = [LabelSource("annotator", (name,)) for name in self.annotator_names]
-        cells = [(source, n) for n in self.sizes for source in [LabelSource("gold"), *alone]]
+        cells = [Cell(source, n) for n in sizes for source in [LabelSource("gold"), *alone]]
         if self.filtering:
             for share in self.filtering.fractions:
                 for source in alone:
-                    cells.append((LabelSource("entropy", source.annotators, share), self.filtering.size))
-                    cells.append((source, round(share * self.filtering.size)))
+                    cells += [
+                        Cell(LabelSource(method, source.annotators, share), self.filtering.size)
+                        for method in self.filtering.methods
+                    ]
+                    cells.append(Cell(source, round(share * self.filtering.size)))
         if self.ensembling and len(alone) > 1:
-            cells.append((LabelSource("vote", tuple(self.annotator_names)), self.ensembling.size))
+            everybody = tuple(self.annotator_names)
+            cells += [Cell(LabelSource(method, everybody), self.ensembling.size) for method in self.ensembling.methods]
         if self.controls:
             for method in self.controls.methods:
                 for source in alone:
-                    cells += [(LabelSource(method, source.annotators), n) for n in self.sizes]
+                    cells += [Cell(LabelSource(method, source.annotators), n) for n in sizes]
+        if self.stability and self.stability.draws:
+            n = self.resampled_size(corpus)
+            draws = range(1, self.stability.draws + 1)
+            cells += [Cell(source, n, drawn) for source in [LabelSource("gold"), *alone] for drawn in draws]
         return list(dict.fromkeys(cells))
+
+    def resampled_size(self, corpus: str) -> int:
+        """Size of the subsets that `stability` draws anew: the largest that is at most half of the pool.
+
+        Raises
+        ------
+        UserError
+            If no size is that small.
+        """
+        half = len(self.corpus(corpus).pool) // 2
+        fitting = [n for n in self.sizes_of(corpus) if n <= half]
+        if not fitting:
+            raise UserError(
+                f"study {self.name}: `stability.draws` takes a size of at most {half}, half of the pool of {corpus}: "
+                "add one to `sizes`, or set `draws: 0`"
+            )
+        return fitting[-1]
+
+    def ensembling_size(self, corpus: str) -> int:
+        """Number of labels at which ensembles are looked at: that of `ensembling` if it is a size of the corpus."""
+        sizes = self.sizes_of(corpus)
+        return self.ensembling.size if self.ensembling and self.ensembling.size in sizes else sizes[-1]
+
+    def replicates(self, corpus: str, cell: Cell) -> int:
+        """Number of seeds of one cell."""
+        if cell.drawn:
+            return 1
+        control = self.controls is not None and cell.source.method in self.controls.methods
+        seeds = (self.controls.seeds if control else None) or self.seeds
+        plain = cell.source.method in ("gold", "annotator")
+        if self.stability and (plain or control) and cell.n == self.sizes_of(corpus)[-1]:
+            seeds = max(seeds, self.stability.seeds)
+        return seeds
 
     def runs(self, corpus: str) -> list["Run"]:
         """All runs of the study on one corpus, the cells of the grid in order, all seeds of a cell together."""
         loaded = self.corpus(corpus)
         tables = self.annotations(loaded)
         runs = []
-        for source, n in self.grid():
-            rows = loaded.subset(n)
-            used = {name: tables[name] for name in source.annotators}
-            made = labels.make(source, Pool(rows, loaded.gold[rows], used, len(loaded.labels)))
-            runs += [Run(loaded, source, n, seed, self.student, made) for seed in range(self.seeds)]
+        for cell in self.grid(corpus):
+            rows = loaded.subset(cell.n, draw=cell.drawn)
+            used = {name: tables[name] for name in cell.source.annotators}
+            made = labels.make(cell.source, Pool(rows, loaded.gold[rows], used, len(loaded.labels)))
+            seeds = range(self.replicates(corpus, cell))
+            runs += [Run(loaded, cell.source, cell.n, seed, self.student, made, cell.drawn) for seed in seeds]
         return runs
 
     def runs_by_key(self, corpora: list[str] | None = None) -> dict[str, "Run"]:
@@ -164,6 +313,12 @@ class Run:
     seed: int
     student: Student
     made: Targets
+    drawn: int = 0
+
+    @property
+    def cell(self) -> Cell:
+        """Where in the grid the run is."""
+        return Cell(self.source, self.n, self.drawn)
 
     @cached_property
     def key(self) -> str:
@@ -187,6 +342,8 @@ class Run:
     @property
     def specification(self) -> dict:
         """What a reader needs to know of the run, as plain data."""
+        # Only where it is not the nested subset: runs of that kind were written before there was another.
+        drawn = {"drawn": self.drawn} if self.drawn else {}
         return {
             "corpus": self.corpus.name,
             "source": asdict(self.source) | {"annotators": list(self.source.annotators)},
@@ -194,6 +351,7 @@ class Run:
             "n_train": len(self.made.rows),
             "seed": self.seed,
             "student": self.student.model_dump(),
+            **drawn,
         }
 
     @property
@@ -202,7 +360,7 @@ class Run:
         return 3 * self.student.steps(len(self.made.rows)) * self.student.batch_size + len(self.corpus.test)
 
     def __str__(self) -> str:
-        return f"{self.corpus.name}, {self.source}, n={self.n}, seed {self.seed}"
+        return f"{self.corpus.name}, {self.cell}, seed {self.seed}"
 
 
 def load(file: Path | str) -> Study:

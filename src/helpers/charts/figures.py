@@ -14,6 +14,9 @@ from helpers.findings import Finding, claims
 _STEP = 20  # height of one row of marks, pixels
 #: Of shapes and dashes, below the chart: beside that of the colours there is no room on a phone.
 _LEGEND = alt.Legend(symbolStrokeColor=theme.GREY, orient="bottom", columns=1)
+#: Of filters, beside a random choice.
+_DASHES = [[1, 0], [8, 2], [8, 2, 2, 2], [2, 2], [12, 3], [5, 1]]
+_MARKS = ["circle", "square", "triangle-up", "triangle-down", "triangle-left", "triangle-right"]
 #: A short bar: the sign for "not shown".
 _DASH = "M-0.9,-0.2h1.8v0.4h-1.8z"
 
@@ -118,12 +121,15 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             alt.Tooltip("label_accuracy:Q", title="labels right", format=".3f"),
         ],
     )
-    dashes = alt.Scale(domain=["lowest entropy", "random"], range=[[1, 0], [4, 4]])
+    choices = [c for c in dict.fromkeys(rows["choice"]) if c not in ("gold", "random")] + ["random"]
+    filters = len(choices) - 1
+    dashes = alt.Scale(domain=choices, range=[*(_DASHES * filters)[:filters], [4, 4]])
+    shapes = alt.Scale(domain=choices, range=[*(_MARKS * filters)[:filters], "diamond"])
     line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("choice:N", scale=dashes, legend=_LEGEND))
     dots = curves.mark_point(size=55, strokeWidth=1.5, opacity=1).encode(
         alt.Shape(
             "choice:N",
-            scale=alt.Scale(domain=["lowest entropy", "random"], range=["circle", "diamond"]),
+            scale=shapes,
             legend=_LEGEND,
         )
     )
@@ -136,8 +142,8 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     return _by_corpus(
         finding,
         [gold, line, dots],
-        f"Test accuracy over the share of labels kept, for the labels of lowest entropy and for a random choice, of "
-        f"{_list(annotators)}; the gold students as a level line.",
+        f"Test accuracy over the share of labels kept, by how they are chosen ({_list(choices)}), "
+        f"of {_list(annotators)}; the gold students as a level line.",
         chosen,
         static=static,
     )
@@ -149,7 +155,7 @@ def ensembling(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         return _nothing(finding)
     rows = finding.frame
     corpora, sources = list(dict.fromkeys(rows["corpus"])), list(dict.fromkeys(rows["labels"]))
-    sources.sort(key=lambda source: source == "vote of annotators")  # the one that is not in every study, last
+    sources.sort(key=lambda source: source.endswith(" of annotators"))  # those that are not in every study, last
     single = rows[rows["who"] == "one student"].groupby(["corpus", "labels"], as_index=False)["accuracy"].mean()
     rows = rows.merge(single.rename(columns={"accuracy": "single"}), on=["corpus", "labels"], validate="many_to_one")
     rows["gain"] = 100 * (rows["accuracy"] - rows["single"])
@@ -255,8 +261,9 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
     Parameters
     ----------
     verdicts
-        As `helpers.findings.verdicts` returns them.
+        As `helpers.findings.verdicts` returns them; variants are not drawn.
     """
+    verdicts = verdicts[verdicts["variant"] == ""]
     if verdicts.empty:
         return theme.finish(_words("no verdicts"), "No verdicts: the study has nothing to judge.")
     rows = verdicts.assign(

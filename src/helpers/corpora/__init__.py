@@ -78,8 +78,16 @@ class Corpus:
             digest.update(f"{id_}\0{text}\0".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
-    def subset(self, n: int) -> np.ndarray:
-        """Row positions of the nested training subset of size `n`.
+    def subset(self, n: int, *, draw: int = 0) -> np.ndarray:
+        """Row positions of a training subset of size `n`.
+
+        Subsets of one draw are nested: the smaller is the beginning of the larger.
+
+        Parameters
+        ----------
+        draw
+            0 for the order of `pool`, which all label sources share; another number for another order, always the
+            same for the same number.
 
         Raises
         ------
@@ -91,7 +99,8 @@ class Corpus:
                 f"{self.name}: a training subset of {n} texts was asked for, but the pool has {len(self.pool)}; "
                 "lower `sizes` in the study"
             )
-        return self.pool[:n]
+        pool = np.random.default_rng([SPLIT_SEED, draw]).permutation(self.pool) if draw else self.pool
+        return pool[:n]
 
 
 def ranks(texts: pd.Series, test_size: int) -> np.ndarray:

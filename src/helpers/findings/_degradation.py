@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.accuracy import (
     brier_score,
@@ -50,16 +50,15 @@ def degradation(
         If a name is unknown, or runs are not in the ledger.
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
-    n = results.study.sizes[-1]
     tally = Tally("degradation", results)
     for one in results.corpora.values():
-        gold = one.students(None, n)
-        tally.frame += _scores(one, gold, "gold")
+        n = results.study.sizes_of(one.name)[-1]
+        tally.frame += _scores(one, one.students(None, n), "gold")
         for annotator in results.annotators:
-            students = one.students(annotator, n)
+            gold, students = paired(one.students(None, n), one.students(annotator, n))
             _, said = one.annotated(annotator)
             interval = paired_difference(gold.correct, students.correct, rng=results.rng(one.name, annotator, seed))
-            verdict = tally.judge(one.name, annotator, interval, 2 * results.study.seeds)
+            verdict = tally.judge(one.name, annotator, interval, 2 * students.seeds)
             tally.frame += _scores(one, students, annotator)
             tally.frame += _own_scores(one, said, annotator)
             f1 = [float(macro_f1(s.pred, one.gold, n_classes=one.n_classes).mean()) for s in (gold, students)]

@@ -5,11 +5,11 @@ import numpy as np
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.claims import claims
 from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_bootstrap, paired_difference
-from helpers.studies import Study
+from helpers.studies import Cell, Study
 
 
 def ensembling(
@@ -26,16 +26,18 @@ def ensembling(
     ensemble, so there is one realisation of it: the interval is a bootstrap over the test texts with these
     seeds fixed, and says nothing of another set of seeds.
 
-    The number of labels is the study's `ensembling.size`, or its largest size. Beside the students' vote
-    stands, where the study has it, the student of the annotators' vote. The budget counts LLM calls and
-    trainings.
+    The number of labels is the study's `ensembling.size`, or the corpus's largest size. Beside the students'
+    vote stand, where the study has them, the students of the annotators' labels taken together, in each way of
+    `ensembling.methods`; their variant of the verdict is about one such student against one of the strongest
+    annotator. The budget counts LLM calls and trainings. All ensembles are of `seeds` students, even where the
+    study has more.
 
     Parameters are those of `degradation`.
 
     Returns
     -------
     Finding
-        `frame` has a row a corpus, `labels` ("gold", the annotator, or "vote of annotators"), `who` ("one
+        `frame` has a row a corpus, `labels` ("gold", the annotator, or such as "vote of annotators"), `who` ("one
         student", "vote of students" or "mean of students") and `seed` (-1 for an ensemble): `accuracy`.
 
     Raises
@@ -48,14 +50,14 @@ def ensembling(
     seeds, spec = results.study.seeds, results.study.ensembling
     if seeds < 2:
         return tally.finish("The study has one seed, and a vote takes two students or more: set `seeds: 3`.")
-    n = spec.size if spec and spec.size in results.study.sizes else results.study.sizes[-1]
-    voters = tuple(results.study.annotator_names)
-    vote_cell = (LabelSource("vote", voters), n)
+    everybody = tuple(results.study.annotator_names)
+    together = [Cell(LabelSource(method, everybody), spec.size) for method in spec.methods] if spec else []
     for one in results.corpora.values():
-        gold = one.students(None, n)
+        n = results.study.ensembling_size(one.name)
+        gold = one.students(None, n).first(seeds)
         tally.frame += _points(one, "gold", gold)
         for annotator in results.annotators:
-            students = one.students(annotator, n)
+            students = one.students(annotator, n).first(seeds)
             tally.frame += _points(one, annotator, students)
             rng = results.rng(one.name, annotator, seed)
             interval = _gain(students, rng)
@@ -63,14 +65,20 @@ def ensembling(
             row = {"Corpus": one.name, "Annotator": annotator} | _row(one, students, gold, interval, verdict, rng)
             budget = {"LLM calls": len(students.targets.rows), "Trainings": seeds}
             tally.table.append(row | budget)
-        if vote_cell in one.cells and results.annotators:
-            students = one.cells[vote_cell]
-            tally.frame += _points(one, "vote of annotators", students)
-            rng = results.rng(one.name, "vote", seed)
-            row = {"Corpus": one.name, "Annotator": f"vote of all {len(voters)}"}
-            # It is no cell of the claim, so it has no verdict.
+        for cell in (cell for cell in together if cell in one.cells and results.annotators):
+            students, method = one.cells[cell].first(seeds), cell.source.method
+            labels = f"{method.replace('_', ' ')} of annotators"
+            tally.frame += _points(one, labels, students)
+            rng = results.rng(one.name, method, seed)
+            # The vote of its students is no cell of the claim, so it has no verdict.
+            row = {"Corpus": one.name, "Annotator": labels.replace("annotators", f"all {len(everybody)}")}
             row |= _row(one, students, gold, _gain(students, rng), "", rng)
-            tally.table.append(row | {"LLM calls": len(students.targets.rows) * len(voters), "Trainings": seeds})
+            tally.table.append(row | {"LLM calls": len(students.targets.rows) * len(everybody), "Trainings": seeds})
+            strongest = everybody[-1]
+            if n == cell.n and strongest in results.annotators:
+                mine, best = paired(students, one.students(strongest, n))
+                interval = paired_difference(mine.correct, best.correct, rng=rng)
+                tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=labels)
     return tally.finish(
         "An ensemble costs as many trainings as it has students and no further LLM call."
         if tally.verdicts

@@ -5,11 +5,14 @@ import numpy as np
 from helpers.errors import UserError
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
-from helpers.studies import Study
+from helpers.studies import Cell, Study
+
+#: What the reader sees for a method; others go by their name.
+_CHOICES = {"entropy": "lowest entropy"}
 
 
 def filtering(
@@ -27,7 +30,7 @@ def filtering(
     ----------
     fraction
         The kept share that the verdict is about, one of the study's `filtering.fractions`. The table and
-        the chart show all of them.
+        the chart show all of them, and all of `filtering.methods`; their verdicts are variants.
 
     The other parameters are those of `degradation`.
 
@@ -35,8 +38,8 @@ def filtering(
     -------
     Finding
         `frame` has a row a corpus, `annotator`, `kept` (share, 1 for all labels) and `choice` ("lowest
-        entropy", "random", "all" or "gold"): `accuracy`, `label_accuracy` of the labels trained on, and `n`
-        of them. The table has a row a corpus, annotator and fraction.
+        entropy", another method, "random" or "gold"): `accuracy`, `label_accuracy` of the labels trained on,
+        and `n` of them. The table has a row a corpus, annotator, fraction and method.
 
     Raises
     ------
@@ -52,52 +55,54 @@ def filtering(
     if fraction not in spec.fractions:
         known = ", ".join(f"{f:g}" for f in spec.fractions)
         raise UserError(f"study {results.study.name} keeps the fractions {known}, not {fraction:g}")
-    if spec.size not in results.study.sizes:
-        raise UserError(
-            f"study {results.study.name}: no students of all {spec.size} labels to compare the filtered with: "
-            f"add {spec.size} to its `sizes`"
-        )
+    for name in results.corpora:
+        if spec.size not in results.study.sizes_of(name):
+            raise UserError(
+                f"study {results.study.name}: no students of all {spec.size} labels of {name} to compare the filtered "
+                f"with: add {spec.size} to its `sizes`"
+            )
     for one in results.corpora.values():
-        gold = one.students(None, spec.size)
         for annotator in results.annotators:
-            everything = one.students(annotator, spec.size)
+            gold, everything = paired(one.students(None, spec.size), one.students(annotator, spec.size))
             gap = paired_difference(gold.correct, everything.correct, rng=results.rng(one.name, annotator, seed))
-            tally.frame += [
-                _point(one, annotator, 1.0, "gold", gold),
-                _point(one, annotator, 1.0, "lowest entropy", everything),
-                _point(one, annotator, 1.0, "random", everything),
-            ]
+            tally.frame.append(_point(one, annotator, 1.0, "gold", gold))
+            for choice in [*(_choice(method) for method in spec.methods), "random"]:
+                tally.frame.append(_point(one, annotator, 1.0, choice, everything))
             for kept in sorted(spec.fractions):
-                filtered = one.cells[LabelSource("entropy", (annotator,), kept), spec.size]
                 random = one.students(annotator, round(kept * spec.size))
-                rng = results.rng(one.name, annotator, seed)
-                interval = paired_difference(filtered.correct, everything.correct, rng=rng)
-                verdict = tally.claim.verdict(interval)
-                if kept == fraction:
-                    tally.judge(one.name, annotator, interval, 2 * results.study.seeds)
-                tally.frame += [
-                    _point(one, annotator, kept, "lowest entropy", filtered),
-                    _point(one, annotator, kept, "random", random),
-                ]
-                tally.table.append(
-                    {
-                        "Corpus": one.name,
-                        "Annotator": annotator,
-                        "Kept, %": percent(kept),
-                        "Student of the kept, %": percent(filtered.accuracy),
-                        "Minus the student of all, points": percent(interval.effect),
-                        "95 % interval": bounds(tally.claim, interval),
-                        "Verdict": verdict,
-                        "Minus a random subset of that size, points": percent(filtered.accuracy - random.accuracy),
-                        **shown(recovery(filtered.correct, everything, gold, gap, rng=rng)),
-                        "Kept labels right, %": percent(one.label_accuracy(filtered)),
-                        "All labels right, %": percent(one.label_accuracy(everything)),
-                        "Class balance moved by, points": percent(_shift(filtered, everything)),
-                    }
-                )
+                tally.frame.append(_point(one, annotator, kept, "random", random))
+                for method in spec.methods:
+                    filtered = one.cells[Cell(LabelSource(method, (annotator,), kept), spec.size)]
+                    tally.frame.append(_point(one, annotator, kept, _choice(method), filtered))
+                    filtered, all_labels, best = paired(filtered, everything, gold)
+                    rng = results.rng(one.name, annotator, seed)
+                    interval = paired_difference(filtered.correct, all_labels.correct, rng=rng)
+                    variant = "" if (method, kept) == ("entropy", fraction) else f"{method}, {kept:g} kept"
+                    verdict = tally.judge(one.name, annotator, interval, 2 * filtered.seeds, variant=variant)
+                    tally.table.append(
+                        {
+                            "Corpus": one.name,
+                            "Annotator": annotator,
+                            "Kept, %": percent(kept),
+                            "Choice": _choice(method),
+                            "Student of the kept, %": percent(filtered.accuracy),
+                            "Minus the student of all, points": percent(interval.effect),
+                            "95 % interval": bounds(tally.claim, interval),
+                            "Verdict": verdict,
+                            "Minus a random subset of that size, points": percent(filtered.accuracy - random.accuracy),
+                            **shown(recovery(filtered.correct, all_labels, best, gap, rng=rng)),
+                            "Kept labels right, %": percent(one.label_accuracy(filtered)),
+                            "All labels right, %": percent(one.label_accuracy(everything)),
+                            "Class balance moved by, points": percent(_shift(filtered, everything)),
+                        }
+                    )
     return tally.finish(
-        f"The verdicts are about the kept share {fraction:g}." if tally.verdicts else "The study has no annotators."
+        f"The verdicts are about the kept share {fraction:g}." if results.annotators else "The study has no annotators."
     )
+
+
+def _choice(method: str) -> str:
+    return _CHOICES.get(method, method.replace("_", " "))
 
 
 def _point(one: CorpusResults, annotator: str, kept: float, choice: str, students: Students) -> dict:

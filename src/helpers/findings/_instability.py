@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, Students, load
+from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.accuracy import macro_f1
 from helpers.measures.intervals import stability_difference
@@ -38,30 +38,29 @@ def instability(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("instability", results)
-    if results.study.seeds < 2:
+    if results.study.seeds < 2 and not results.study.stability:
         return tally.finish(
             "The study has one seed, and one student cannot differ from itself: set `seeds: 3` or more."
         )
     for one in results.corpora.values():
-        for n in results.study.sizes:
+        sizes = results.study.sizes_of(one.name)
+        for n in sizes if results.study.seeds > 1 else sizes[-1:]:
             for labels in [None, *results.annotators]:
                 measured = _measures(one, one.students(labels, n)).items()
                 tally.frame += [
                     {"corpus": one.name, "labels": labels or "gold", "n": n, "measure": measure, "value": value}
                     for measure, value in measured
                 ]
-        n = results.study.sizes[-1]
-        gold = one.students(None, n)
-        stable = _measures(one, gold)
         for annotator in results.annotators:
-            students = one.students(annotator, n)
+            gold, students = paired(*(one.students(labels, sizes[-1]) for labels in (None, annotator)))
+            stable = _measures(one, gold)
             interval = stability_difference(
                 gold.pred,
                 students.pred,
                 statistic="krippendorff_alpha",
                 rng=results.rng(one.name, annotator, seed),
             )
-            verdict = tally.judge(one.name, annotator, interval, 2 * results.study.seeds)
+            verdict = tally.judge(one.name, annotator, interval, 2 * students.seeds)
             theirs = _measures(one, students)
             tally.table.append(
                 {

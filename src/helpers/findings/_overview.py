@@ -1,5 +1,7 @@
 """All findings at a glance."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from helpers.findings._degradation import degradation
@@ -37,8 +39,9 @@ def overview(
     Returns
     -------
     Finding
-        `frame` and `verdicts` hold the verdicts of all findings; the table has a row a corpus and
-        annotator, and a column a finding: its verdict and its effect. The summary has a sentence a finding.
+        `frame` and `verdicts` hold the verdicts of all findings, `variants` their variants; the table has a row
+        a corpus and annotator, and a column a finding: its verdict and its effect. The summary has a sentence
+        a finding.
 
     Raises
     ------
@@ -47,13 +50,12 @@ def overview(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     found = [function(results, seed=seed, **claims()[name].parameters) for name, function in FINDINGS.items()]
-    judged = [finding.verdicts for finding in found if len(finding.verdicts)]
-    verdicts = pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(columns=VERDICT_COLUMNS)
+    verdicts, variants = _joined(f.verdicts for f in found), _joined(f.variants for f in found)
     summary = " ".join(
         f"{f.claim.title}: {counted(f.verdicts)}." if len(f.verdicts) else f"{f.claim.title}: {f.summary}"
         for f in found
     )
-    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance)
+    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants)
 
 
 def verdicts(
@@ -64,8 +66,14 @@ def verdicts(
     ledger: Ledger | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The verdicts of `overview`: finding, corpus, annotator, effect, low, high, verdict, n_runs."""
-    return overview(study, corpus=corpus, annotators=annotators, ledger=ledger, seed=seed).verdicts
+    """The verdicts of `overview`, and then the variants: the columns of `Finding.verdicts`."""
+    found = overview(study, corpus=corpus, annotators=annotators, ledger=ledger, seed=seed)
+    return _joined([found.verdicts, found.variants])
+
+
+def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    some = [frame for frame in frames if len(frame)]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame(columns=VERDICT_COLUMNS)
 
 
 def _table(verdicts: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, load
+from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
 from helpers.measures.plateau import (
@@ -49,20 +49,22 @@ def plateau(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("plateau", results)
-    sizes = np.array(results.study.sizes)
-    if len(sizes) < 2:
-        return tally.finish("The study has one size, and a learning curve takes two or more: add to `sizes`.")
     for one in results.corpora.values():
+        sizes = np.array(results.study.sizes_of(one.name))
+        if len(sizes) < 2:
+            continue
         gold = _curve(one, None, sizes)
         tally.frame += _points(one.name, "gold", sizes, gold, results.rng(one.name, "gold", seed), np.nan)
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             curve = _curve(one, annotator, sizes)
+            seeds = min(len(gold), len(curve))
+            gold, curve = gold[:seeds], curve[:seeds]
             own = float((one.annotated(annotator)[1] == one.gold).mean())
             tally.frame += _points(one.name, annotator, sizes, curve, rng, own)
             gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (gold, curve)]
             interval = paired_difference(*gains, rng=rng)
-            verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * results.study.seeds)
+            verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * seeds)
             fit = fit_curve(sizes, curve, rng=rng) if len(sizes) > 2 else None
             worth = gold_equivalent(sizes, gold.mean((0, 2)), float(curve[:, -1].mean()))
             tally.table.append(
@@ -74,17 +76,27 @@ def plateau(
                     "Difference, points": percent(interval.effect),
                     "95 % interval": bounds(tally.claim, interval),
                     "Verdict": verdict,
-                    f"{sizes[-1]} of its labels are worth, gold labels": _number(worth),
+                    "Its labels": int(sizes[-1]),
+                    "All of them are worth, gold labels": _number(worth),
                     "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
-    return tally.finish("" if results.annotators else "The study has no annotators.")
+    return tally.finish(_remark(results))
+
+
+def _remark(results: Results) -> str:
+    if not results.annotators:
+        return "The study has no annotators."
+    single = [name for name in results.corpora if len(results.study.sizes_of(name)) < 2]
+    if single:
+        return f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
+    return ""
 
 
 def _curve(one: CorpusResults, annotator: str | None, sizes: np.ndarray) -> np.ndarray:
-    """Correctness of the students of each size, float (seeds, sizes, texts)."""
-    return np.stack([one.students(annotator, int(n)).correct for n in sizes], axis=1)
+    """Correctness of the students of each size, of the seeds that all sizes have, float (seeds, sizes, texts)."""
+    return np.stack([cell.correct for cell in paired(*(one.students(annotator, int(n)) for n in sizes))], axis=1)
 
 
 def _points(

@@ -53,7 +53,6 @@ def propagation(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("propagation", results)
-    n = results.study.sizes[-1]
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
         people = float(np.nanmean(split_half_kl(one.votes, rng=results.rng(one.name, "people", seed))))
@@ -63,10 +62,11 @@ def propagation(
             known = np.isfinite(said).all(axis=1)
             if not known.any():
                 continue
-            three = smooth_votes(one.votes[known]), said[known], one.students(annotator, n).probs[:, known]
+            students = one.students(annotator, results.study.sizes_of(one.name)[-1])
+            three = smooth_votes(one.votes[known]), said[known], students.probs[:, known]
             parts, brier = decompose_by_text(*three), decompose_brier_by_text(*three)
             interval = _cross_share(parts, rng)
-            verdict = tally.judge(one.name, annotator, interval, results.study.seeds)
+            verdict = tally.judge(one.name, annotator, interval, students.seeds)
             closer = paired_difference(parts["total"], parts["approximation"], rng=rng)
             means = {term: float(parts[term].mean()) for term in _TERMS}
             brier_means = {term: float(brier[term].mean()) for term in _TERMS}

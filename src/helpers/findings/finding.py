@@ -8,7 +8,7 @@ from helpers.findings.claims import VERDICTS, Claim, claims
 from helpers.findings.results import Results
 from helpers.measures.intervals import Interval
 
-VERDICT_COLUMNS = ["finding", "corpus", "annotator", "effect", "low", "high", "verdict", "n_runs"]
+VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low", "high", "verdict", "n_runs"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,12 @@ class Finding:
         What a reader sees: rounded, with human column names; accuracies in percent, their differences in
         points.
     verdicts
-        One row a corpus and annotator: finding, corpus, annotator, effect, low, high (the 95 % interval;
-        nan where there is none), verdict, n_runs (trainings that the effect rests on). Effects are in the
-        units of the measure: accuracies 0 to 1.
+        One row a corpus and annotator: finding, corpus, annotator, variant (empty), effect, low, high (the
+        95 % interval; nan where there is none), verdict, n_runs (trainings that the effect rests on). Effects
+        are in the units of the measure: accuracies 0 to 1.
+    variants
+        The same for what the finding judges beside its claim, by the same rule, such as other filters: the
+        column variant names it. They are not counted in the summary.
     summary
         What came out, in plain words.
     provenance
@@ -40,6 +43,7 @@ class Finding:
     verdicts: pd.DataFrame
     summary: str
     provenance: dict[str, str] = field(default_factory=dict)
+    variants: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=VERDICT_COLUMNS))
 
     @property
     def claim(self) -> Claim:
@@ -56,21 +60,23 @@ class Tally:
         self.frame: list[dict] = []
         self.table: list[dict] = []
         self.verdicts: list[dict] = []
+        self.variants: list[dict] = []
 
-    def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int) -> str:
-        """Add one verdict, and return it."""
+    def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int, *, variant: str = "") -> str:
+        """Add one verdict on the claim, or on a variant of it, and return it."""
         verdict = self.claim.verdict(interval)
-        row = (self.claim.name, corpus, annotator, interval.effect, interval.low, interval.high, verdict, n_runs)
-        self.verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+        effect = (interval.effect, interval.low, interval.high)
+        row = (self.claim.name, corpus, annotator, variant, *effect, verdict, n_runs)
+        (self.variants if variant else self.verdicts).append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
         return verdict
 
     def finish(self, remark: str = "") -> Finding:
         """Close the finding; `remark` ends its summary, and is all of it where nothing could be judged."""
-        verdicts = pd.DataFrame(self.verdicts, columns=VERDICT_COLUMNS)
+        verdicts, variants = (pd.DataFrame(rows, columns=VERDICT_COLUMNS) for rows in (self.verdicts, self.variants))
         frame, table = pd.DataFrame(self.frame), pd.DataFrame(self.table)
         said = [summarise(self.claim, verdicts)] if len(verdicts) else []
         summary = " ".join([*said, *([remark] if remark else [])])
-        return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance)
+        return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance, variants)
 
 
 def counted(verdicts: pd.DataFrame) -> str:

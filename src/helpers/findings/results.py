@@ -3,8 +3,9 @@
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from helpers.errors import UserError
 from helpers.labels import LabelSource, Targets
 from helpers.ledger import Ledger, Record
 from helpers.measures.accuracy import predictions
-from helpers.studies import Run, Study
+from helpers.studies import Cell, Run, Study
 
 GOLD = LabelSource("gold")
 
@@ -53,6 +54,21 @@ class Students:
         """Mean over seeds and texts, 0 to 1."""
         return float(self.correct.mean())
 
+    @property
+    def seeds(self) -> int:
+        """How many there are."""
+        return len(self.probs)
+
+    def first(self, seeds: int) -> "Students":
+        """Those of the first `seeds` seeds, or all where there are fewer."""
+        return replace(self, probs=self.probs[:seeds])
+
+
+def paired(*cells: Students) -> tuple[Students, ...]:
+    """The students of the seeds that all `cells` have: comparisons are between equal seeds."""
+    seeds = min(cell.seeds for cell in cells)
+    return tuple(cell.first(seeds) for cell in cells)
+
 
 @dataclass(frozen=True)
 class CorpusResults:
@@ -63,12 +79,12 @@ class CorpusResults:
     annotator_probs
         Annotator -> renormalised probabilities of every row, float (rows, classes); nan where it failed.
     cells
-        (label source, number of texts) -> students.
+        Cell of the grid -> students.
     """
 
     corpus: Corpus
     annotator_probs: dict[str, np.ndarray]
-    cells: dict[tuple[LabelSource, int], Students]
+    cells: dict[Cell, Students]
 
     @property
     def name(self) -> str:
@@ -90,9 +106,9 @@ class CorpusResults:
         """Votes of people on the test texts, int (texts, classes), or None where only gold is known."""
         return None if self.corpus.votes is None else self.corpus.votes[self.corpus.test]
 
-    def students(self, annotator: str | None, n: int) -> Students:
-        """Students of `n` labels of an annotator, or of gold (None)."""
-        return self.cells[GOLD if annotator is None else LabelSource("annotator", (annotator,)), n]
+    def students(self, annotator: str | None, n: int, drawn: int = 0) -> Students:
+        """Students of `n` labels of an annotator, or of gold (None); `drawn` numbers a subset that was drawn anew."""
+        return self.cells[Cell(GOLD if annotator is None else LabelSource("annotator", (annotator,)), n, drawn)]
 
     def annotated(self, annotator: str) -> tuple[np.ndarray, np.ndarray]:
         """What the annotator itself says of the test texts.
@@ -188,9 +204,9 @@ def load(
     ledger = Ledger() if ledger is None else ledger
     corpora = pick(corpus, study.corpus_names, "corpus", study.name)
     chosen = pick(annotators, study.annotator_names, "annotator", study.name)
-    # A vote needs runs of its own kind, whoever is looked at; the runs of the others are not asked for.
+    # Labels of several annotators together are shown whoever is looked at; runs of the others alone are not asked for.
     runs = {
-        name: [r for r in study.runs(name) if r.source.method == "vote" or {*r.source.annotators} <= {*chosen}]
+        name: [r for r in study.runs(name) if len(r.source.annotators) > 1 or {*r.source.annotators} <= {*chosen}]
         for name in corpora
     }
     _complete(study, [run for found in runs.values() for run in found], ledger)
@@ -198,7 +214,7 @@ def load(
     tables = {name: study.annotations(found[0].corpus) for name, found in runs.items()}
     return Results(
         study,
-        {name: _arrange(study, runs[name], records[name], tables[name]) for name in corpora},
+        {name: _arrange(runs[name], records[name], tables[name]) for name in corpora},
         chosen,
         _provenance(study, chosen, runs, tables, [record for found in records.values() for record in found]),
     )
@@ -215,16 +231,16 @@ def _complete(study: Study, runs: list[Run], ledger: Ledger) -> None:
         )
 
 
-def _arrange(study: Study, runs: list[Run], records: list[Record], tables: dict[str, Annotations]) -> CorpusResults:
+def _arrange(runs: list[Run], records: list[Record], tables: dict[str, Annotations]) -> CorpusResults:
     corpus = runs[0].corpus
     gold = corpus.gold[corpus.test]
     cells = {}
-    # `Study.runs` keeps the seeds of a cell together.
-    for start in range(0, len(runs), study.seeds):
-        run = runs[start]
-        probs = np.stack([record.probs for record in records[start : start + study.seeds]]).astype(float)
+    # `Study.runs` keeps the seeds of a cell together, in their order.
+    for cell, pairs in groupby(zip(runs, records, strict=True), key=lambda pair: pair[0].cell):
+        found = list(pairs)
+        probs = np.stack([record.probs for _, record in found]).astype(float)
         # Two bytes a number: rows miss a sum of 1 by up to a thousandth.
-        cells[run.source, run.n] = Students(probs / probs.sum(axis=2, keepdims=True), run.made, gold)
+        cells[cell] = Students(probs / probs.sum(axis=2, keepdims=True), found[0][0].made, gold)
     return CorpusResults(corpus, {name: table.probs for name, table in tables.items()}, cells)
 
 
