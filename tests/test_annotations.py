@@ -24,6 +24,7 @@ class WordList:
 
     name = "words"
     room = 40
+    at_once = 0
 
     def use(self, prompt):
         self.labels = prompt.labels
@@ -103,6 +104,24 @@ def test_a_row_that_fails_says_why_and_spares_the_others(tmp_path):
     assert np.isnan(read.probs[failed]).all()
     rest = [i for i in range(20) if i not in failed]
     assert np.array_equal(read.logp[rest], np.array([WordList().score_one(texts[i]) for i in rest], np.float32))
+
+
+def test_larger_batches_give_the_same_table(tmp_path):
+    """As on a graphics card: a row that fails still spares the others, and rows keep their places."""
+    texts = [text for text, _ in sentences(600)]
+    texts[3:8] = ["an illegible plot", "the infinite plot", "", "x " * 41, "x " * 42]
+    corpus = make_corpus(texts)
+    larger = WordList()
+    larger.at_once = 3000
+    plain, joined = annotate(corpus, WordList(), tmp_path / "plain"), annotate(corpus, larger, tmp_path / "joined")
+    assert uncompressed(joined) == uncompressed(plain)
+    (part, *_) = annotations._plan(larger.lengths(texts))
+    batches = [[texts[i] for i in batch] for batch in part]
+    lengths = [int(larger.lengths(batch)[0]) for batch in batches]
+    batch, *others = annotations._joined(annotations.Part(part, batches, lengths), larger)
+    assert [length for _, length in batch] == [0]  # alone: it has a reason of its own
+    assert len(others) < len(batches) - 1
+    assert all(batch[-1][1] * sum(len(texts) for texts, _ in batch) <= 3000 for batch in others)
 
 
 def test_a_batch_in_which_every_text_fails(tmp_path):

@@ -54,8 +54,12 @@ class Annotator(Protocol):
     def room(self) -> int:
         """Longest text, in the same unit, that can be annotated."""
 
+    @property
+    def at_once(self) -> int:
+        """Sum of the lengths that `score` is best given; 0 for as planned: few, and all of one length."""
+
     def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Log-probability of every label, float array (texts, labels), for texts of one length."""
+        """Log-probability of every label, float array (texts, labels), for texts of like lengths."""
 
     def provenance(self) -> dict:
         """What another person needs to get the same numbers: model hash, settings, versions."""
@@ -280,12 +284,29 @@ def score(annotator: Annotator, part: Part, n_labels: int, tick: Callable[[int],
     logp = np.full((sum(map(len, part.texts)), n_labels), np.nan)
     failures: list[str | None] = [None] * len(logp)
     start = 0
-    for texts, length in zip(part.texts, part.lengths, strict=True):
+    for batch in _joined(part, annotator):
+        texts = [text for texts, _ in batch for text in texts]
         rows = slice(start, start + len(texts))
-        logp[rows], failures[rows] = _score(annotator, texts, length)
+        # Lengths ascend, and those that cannot be annotated are in batches of their own.
+        logp[rows], failures[rows] = _score(annotator, texts, batch[-1][1])
         start += len(texts)
-        tick(length * len(texts))
+        tick(sum(length * len(texts) for texts, length in batch))
     return logp, failures
+
+
+def _joined(part: Part, annotator: Annotator) -> Iterator[list[tuple[list[str], int]]]:
+    """Neighbouring batches of a part with their lengths, together as large as the annotator takes at once.
+
+    The plan of the parts, and so what an interrupted table has, does not depend on it.
+    """
+    batch: list[tuple[list[str], int]] = []
+    for texts, length in zip(part.texts, part.lengths, strict=True):
+        padded = length * (len(texts) + sum(len(others) for others, _ in batch))
+        if batch and (padded > annotator.at_once or not batch[-1][1] or length > annotator.room):
+            yield batch
+            batch = []
+        batch.append((texts, length))
+    yield batch
 
 
 def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:
