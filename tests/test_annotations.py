@@ -193,6 +193,70 @@ def test_lookup_refuses_other_texts_and_wordings(ledger):
             annotations.lookup(corpus, "words", other)
 
 
+# Tables that hold some rows only.
+
+
+def test_a_table_of_some_rows_says_which_and_is_refused_where_others_are_needed(ledger):
+    corpus = make_corpus([text for text, _ in sentences(30)])
+    prompt = prompts.render(corpus)
+    asked = corpus.subset(10)
+    file = annotations.annotate(corpus, WordList(), prompt, folder=ledger, rows=asked)
+    assert pq.read_table(file)["id"].to_pylist() == corpus.rows["id"].iloc[np.sort(asked)].tolist()
+    found = annotations.lookup(corpus, "words", prompt, rows=corpus.subset(7))
+    assert found.provenance["rows"]["count"] == 10
+    assert np.array_equal(np.flatnonzero(found.held), np.sort(asked))
+    expected = np.array([WordList().score_one(text) for text in corpus.rows["text"].iloc[asked]], np.float32)
+    assert np.array_equal(found.logp[asked], expected)
+    assert np.isnan(found.logp[corpus.test]).all()
+    with pytest.raises(UserError, match=r"holds 10 of the 30 rows of small, and lacks 2 of those that are needed"):
+        annotations.lookup(corpus, "words", prompt, rows=corpus.subset(12))
+    with pytest.raises(UserError, match="lacks 20 of those"):
+        annotations.lookup(corpus, "words", prompt)
+
+
+def test_rows_that_fail_in_a_table_of_some_rows(tmp_path):
+    texts = [text for text, _ in sentences(20)]
+    texts[5] = ""
+    corpus, prompt = make_corpus(texts), prompts.render(make_corpus(texts))
+    file = annotations.annotate(corpus, WordList(), prompt, folder=tmp_path, rows=np.array([7, 5, 2]))
+    assert annotations.read(file, corpus, prompt, rows=np.array([2, 5])).failures == {5: "the text is empty"}
+
+
+def test_all_rows_named_one_by_one_are_the_whole_table(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    whole = annotate(corpus, WordList(), tmp_path / "a")
+    named = annotations.annotate(
+        corpus, WordList(), prompts.render(corpus), folder=tmp_path / "b", rows=np.arange(20)[::-1]
+    )
+    assert uncompressed(whole) == uncompressed(named)
+
+
+def test_scores_that_are_there_already_make_a_table(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    prompt = prompts.render(corpus)
+    logp = np.log([[0.25, 0.75], [0.5, 0.5], [np.nan, np.nan]])
+    rows = np.array([9, 4, 11])
+    file = annotations.write(corpus, "words", prompt, logp, folder=tmp_path, rows=rows, provenance={"by": "hand"})
+    found = annotations.read(file, corpus, prompt, rows=rows)
+    assert found.probs[rows[:2]] == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    assert list(found.failures) == [11]
+    assert found.provenance["by"] == "hand"
+
+
+# Wordings.
+
+
+def test_labels_are_put_in_either_order():
+    corpus = replace(make_corpus([text for text, _ in sentences(10)]), labels=("{labels}", "so {reversed}", "c"))
+    assert "is {labels}, so {reversed} or c." in prompts.render(corpus).instruction
+    assert "is c, so {reversed} or {labels}." in prompts.render(corpus, "reversed").instruction
+    for task, wordings in prompts.wordings().items():
+        assert list(wordings) == ["prompt1", "prompt2", "prompt3", "reversed"]
+        first, last = (prompts.render(corpus, name, task=task).instruction for name in ("prompt1", "reversed"))
+        assert sorted(first.split()) != sorted(last.split())  # the comma moves
+        assert sorted(first) == sorted(last)
+
+
 @pytest.mark.parametrize("label", ["id", "row", "failure"])
 def test_labels_that_are_names_of_columns(tmp_path, label):
     corpus = replace(make_corpus([text for text, _ in sentences(20)]), labels=("success", label))

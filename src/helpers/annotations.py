@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
@@ -31,10 +32,14 @@ from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
+#: How the names of wordings end whose tables no annotator wrote, but a classifier of its labels: `helpers.crossfit`.
+CROSSFIT = "-crossfit"
+
 _META = b"label-risk"
 #: Columns beside those of the labels, in the finished table or in a part.
 _COLUMNS = {"id", "row", "failure"}
 _TEXTS_PER_PART = 256
+_NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
 _TOKENS_PER_BATCH = 2048
 
@@ -67,21 +72,24 @@ class Annotator(Protocol):
 
 @dataclass(frozen=True)
 class Annotations:
-    """Label log-probabilities of one annotator for every row of a corpus, in the corpus's order.
+    """Label log-probabilities of one annotator for the rows of a corpus, in the corpus's order.
 
     Attributes
     ----------
     logp
-        float64 (rows, labels), natural logarithms, not renormalised; nan where the annotator failed.
+        float64 (rows, labels), natural logarithms, not renormalised; nan where the annotator failed or was not asked.
     failures
         Row position -> reason, for the rows that have no log-probabilities.
     provenance
         Annotator, prompt, hashes, versions and date, as they were when the table was written.
+    held
+        Whether the annotator was asked, bool (rows,); None where it was asked about all.
     """
 
     logp: np.ndarray
     failures: dict[int, str]
     provenance: dict
+    held: np.ndarray | None = None
 
     @cached_property
     def missing(self) -> np.ndarray:
@@ -125,22 +133,35 @@ Scored = tuple[np.ndarray, list[str | None]]
 Spread = Callable[[Sequence[Part]], Iterator[tuple[int, Scored]]]
 
 
-def lookup(corpus: Corpus, annotator: str, prompt: Prompt) -> Annotations:
+def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray | None = None) -> Annotations:
     """Find the finished table of `annotator` for `corpus`, in the repository or in the user's ledger.
+
+    Parameters
+    ----------
+    rows
+        Positions of the rows that are needed; all of them by default.
 
     Raises
     ------
     UserError
-        If there is none, or it was made from other texts or another wording.
+        If there is none, it was made from other texts or another wording, or it lacks rows that are needed.
     """
-    for folder in (places.ROOT / "annotations", places.ledger() / "annotations"):
-        file = path(folder, corpus.name, annotator, prompt.name)
-        if file.is_file():
-            return read(file, corpus, prompt)
-    raise UserError(
-        f"no annotations of {corpus.name} by {annotator} with {prompt.name}: make them with "
-        f"`label-risk annotate STUDY --corpus {corpus.name} --annotator {annotator}`"
-    )
+    found = [
+        file
+        for folder in (places.ROOT / "annotations", places.ledger() / "annotations")
+        if (file := path(folder, corpus.name, annotator, prompt.name)).is_file()
+    ]
+    if not found:
+        raise UserError(
+            f"no annotations of {corpus.name} by {annotator} with {prompt.name}: make them with "
+            f"`label-risk annotate STUDY --corpus {corpus.name} --annotator {annotator}`"
+        )
+    # The user's own may hold rows that the repository's does not: it comes last, and its complaint is the one to read.
+    for file in found[:-1]:
+        table = read(file, corpus, prompt, rows=np.empty(0, int))
+        if not _lacking(table, len(corpus.rows), rows):
+            return table
+    return read(found[-1], corpus, prompt, rows=rows)
 
 
 def path(folder: Path, corpus: str, annotator: str, prompt: str) -> Path:
@@ -148,8 +169,8 @@ def path(folder: Path, corpus: str, annotator: str, prompt: str) -> Path:
     return folder / corpus / f"{annotator}.{prompt}.parquet"
 
 
-def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
-    """Read a finished table and check that it belongs to these texts and this wording."""
+def read(file: Path, corpus: Corpus, prompt: Prompt, *, rows: np.ndarray | None = None) -> Annotations:
+    """Read a finished table and check that it belongs to these texts and this wording, and holds `rows` (all)."""
     table = pq.read_table(file)
     provenance = json.loads(table.schema.metadata[_META])
     for what, found, expected in [
@@ -163,7 +184,25 @@ def read(file: Path, corpus: Corpus, prompt: Prompt) -> Annotations:
             )
     logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
     reasons = table["failure"].to_pylist()
-    return Annotations(logp, {i: reason for i, reason in enumerate(reasons) if reason}, provenance)
+    if "rows" not in provenance:
+        return Annotations(logp, {i: reason for i, reason in enumerate(reasons) if reason}, provenance)
+    at = pd.Index(corpus.rows["id"]).get_indexer(pd.Index(table["id"].to_pylist()))
+    everywhere, held = np.full((len(corpus.rows), len(corpus.labels)), np.nan), np.zeros(len(corpus.rows), bool)
+    everywhere[at], held[at] = logp, True
+    found = Annotations(everywhere, {int(i): why for i, why in zip(at, reasons, strict=True) if why}, provenance, held)
+    if lacking := _lacking(found, len(held), rows):
+        raise UserError(
+            f"{places.shown(file)} holds {len(at)} of the {len(held)} rows of {corpus.name}, and lacks {lacking} of "
+            "those that are needed: remove it and annotate again"
+        )
+    return found
+
+
+def _lacking(table: Annotations, n_rows: int, rows: np.ndarray | None) -> int:
+    """How many of the rows that are needed (all, if None) the annotator was not asked about."""
+    if table.held is None:
+        return 0
+    return int((~table.held[np.arange(n_rows) if rows is None else rows]).sum())
 
 
 def annotate(
@@ -172,9 +211,10 @@ def annotate(
     prompt: Prompt,
     *,
     folder: Path,
+    rows: np.ndarray | None = None,
     spread: Spread | None = None,
 ) -> Path:
-    """Annotate every row of `corpus` and write the finished table; go on where an earlier call stopped.
+    """Annotate rows of `corpus` and write the finished table; go on where an earlier call stopped.
 
     Parameters
     ----------
@@ -182,6 +222,9 @@ def annotate(
         With `spread`, `use`, `lengths` and `provenance` of it are enough.
     folder
         The table goes to `<folder>/<corpus>/<annotator>.<prompt>.parquet`.
+    rows
+        Positions of the rows to annotate; all of them by default. The table then says in its provenance that it is
+        not whole.
     spread
         Who has the parts scored; by default that is done here, one after the other.
 
@@ -195,22 +238,11 @@ def annotate(
     UserError
         If another process is annotating the same table, or a label has the name of another column of it.
     """
-    if taken := _COLUMNS & set(prompt.labels):
-        raise UserError(
-            f"{corpus.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
-            "name; give it another with `labels`"
-        )
+    _check_labels(corpus, prompt)
     target = path(folder, corpus.name, annotator.name, prompt.name)
     annotator.use(prompt)
-    provenance = annotator.provenance() | {
-        "annotator": annotator.name,
-        "corpus": corpus.name,
-        "corpus_hash": corpus.fingerprint,
-        "prompt": prompt.name,
-        "prompt_hash": prompt.fingerprint,
-        "instruction": prompt.instruction,
-        "labels": list(prompt.labels),
-    }
+    rows = None if rows is None or len(rows) == len(corpus.rows) else np.unique(rows)
+    provenance = annotator.provenance() | _provenance(corpus, annotator.name, prompt, rows)
     identity = hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest()
     parts = target.with_name(f".{target.stem}-{identity[:12]}")
     parts.mkdir(parents=True, exist_ok=True)
@@ -220,10 +252,55 @@ def annotate(
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
     with lock:
-        _write_parts(corpus, annotator, parts, spread)
+        _write_parts(corpus, annotator, parts, np.arange(len(corpus.rows)) if rows is None else rows, spread)
         _finish(corpus, prompt, parts, target, provenance)
     shutil.rmtree(parts)
     return target
+
+
+def write(
+    corpus: Corpus, name: str, prompt: Prompt, logp: np.ndarray, *, folder: Path, rows: np.ndarray, provenance: dict
+) -> Path:
+    """Write a table whose log-probabilities are there already, float (rows, labels) in the order of `rows`, or nan.
+
+    `provenance` says how they were made; what it is about is added. See `annotate` for the other parameters.
+    """
+    _check_labels(corpus, prompt)
+    target = path(folder, corpus.name, name, prompt.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    order = np.argsort(rows)
+    columns = {"id": pa.array(corpus.rows["id"].iloc[rows[order]])}
+    columns |= {label: pa.array(logp[order, k], pa.float32()) for k, label in enumerate(corpus.labels)}
+    failed = np.isnan(logp[order]).any(axis=1)
+    columns["failure"] = pa.array([_NO_SCORE if fails else None for fails in failed], pa.string())
+    partial = None if len(rows) == len(corpus.rows) else rows[order]
+    _stamp(pa.table(columns), target, provenance | _provenance(corpus, name, prompt, partial))
+    return target
+
+
+def _check_labels(corpus: Corpus, prompt: Prompt) -> None:
+    if taken := _COLUMNS & set(prompt.labels):
+        raise UserError(
+            f"{corpus.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
+            "name; give it another with `labels`"
+        )
+
+
+def _provenance(corpus: Corpus, annotator: str, prompt: Prompt, rows: np.ndarray | None) -> dict:
+    """What a table is about; `rows` (sorted) where it is not all."""
+    about = {
+        "annotator": annotator,
+        "corpus": corpus.name,
+        "corpus_hash": corpus.fingerprint,
+        "prompt": prompt.name,
+        "prompt_hash": prompt.fingerprint,
+        "instruction": prompt.instruction,
+        "labels": list(prompt.labels),
+    }
+    if rows is not None:
+        digest = hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
+        about["rows"] = {"count": len(rows), "hash": digest}
+    return about
 
 
 def _plan(lengths: np.ndarray) -> list[list[np.ndarray]]:
@@ -243,16 +320,18 @@ def _write_parts(
     corpus: Corpus,
     annotator: Annotator,
     folder: Path,
+    rows: np.ndarray,
     spread: Spread | None,
 ) -> None:
-    texts = corpus.rows["text"].tolist()
+    texts = corpus.rows["text"].iloc[rows].tolist()
     lengths = annotator.lengths(texts)
     missing = {}
-    for number, rows in enumerate(_plan(lengths)):
+    for number, plan in enumerate(_plan(lengths)):
         file = folder / f"part-{number:05}.parquet"
         if not file.exists():
-            batches = [[texts[i] for i in batch] for batch in rows]
-            missing[file] = Part(rows, batches, [int(lengths[batch[0]]) for batch in rows])
+            batches = [[texts[i] for i in batch] for batch in plan]
+            where = [rows[batch] for batch in plan]
+            missing[file] = Part(where, batches, [int(lengths[batch[0]]) for batch in plan])
     files, parts = list(missing), list(missing.values())
     done = int(lengths.sum()) - sum(part.size for part in parts)
     # Time goes with tokens, not with texts: the time left is right although short texts come first.
@@ -325,16 +404,19 @@ def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndar
         wide = max(scores.shape[1] for scores, _ in alone)
         return np.concatenate([np.resize(scores, (1, wide)) for scores, _ in alone]), [f[0] for _, f in alone]
     finite = np.isfinite(logp).all(axis=1)
-    return np.where(finite[:, None], logp, np.nan), [
-        None if ok else "the model gave a score that is not a number" for ok in finite
-    ]
+    return np.where(finite[:, None], logp, np.nan), [None if ok else _NO_SCORE for ok in finite]
 
 
 def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenance: dict) -> None:
     """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
     table = pa.concat_tables([pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))])
-    table = table.sort_by("row").drop_columns("row")
-    table = table.add_column(0, "id", pa.array(corpus.rows["id"]))
+    table = table.sort_by("row")
+    ids = pa.array(corpus.rows["id"].iloc[table["row"].to_numpy()])
+    _stamp(table.drop_columns("row").add_column(0, "id", ids), target, provenance)
+
+
+def _stamp(table: pa.Table, target: Path, provenance: dict) -> None:
+    """Put a finished table in its place, with where it came from."""
     provenance = provenance | {"date": datetime.now(UTC).date().isoformat()}
     _write(table.replace_schema_metadata({_META: json.dumps(provenance, sort_keys=True)}), target)
 

@@ -1,6 +1,7 @@
 """Prompts: how a task is put to an annotator. The wordings are data, in `prompts.yml`."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ class Prompt:
     Attributes
     ----------
     name
-        `prompt1`, `prompt2`, …: the name in `prompts.yml`.
+        `prompt1`, `prompt2`, …, `reversed`: the name in `prompts.yml`.
     instruction
         What stands in the user's turn before the text.
     labels
@@ -57,8 +58,12 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
         raise UserError(f"no task is called {task!r}: the known ones are {', '.join(wordings())}")
     if name not in wordings()[task]:
         raise UserError(f"task {task!r} has no wording {name!r}: it has {', '.join(wordings()[task])}")
-    *most, last = corpus.labels
-    in_words = f"{', '.join(most)} or {last}"
-    # str.replace and not str.format: a label may hold braces.
-    instruction = wordings()[task][name].replace("{about}", corpus.about).replace("{labels}", in_words)
+    words = {"about": corpus.about, "labels": _in_words(corpus.labels), "reversed": _in_words(corpus.labels[::-1])}
+    # Not str.format, and all at once: a label may hold braces.
+    instruction = re.sub(r"\{(about|labels|reversed)\}", lambda hole: words[hole[1]], wordings()[task][name])
     return Prompt(name, instruction, corpus.labels)
+
+
+def _in_words(labels: tuple[str, ...]) -> str:
+    *most, last = labels
+    return f"{', '.join(most)} or {last}"
