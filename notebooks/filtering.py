@@ -65,8 +65,8 @@ charts.table(finding)
 # %% [markdown]
 # ## What to try next
 #
-# Set `fraction` to another share of the study. A filter by agreement of several annotators is one function in
-# `src/helpers/labels.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb).
+# Set `fraction` to another share of the study. A filter of your own is one function in
+# `src/helpers/labels/filters.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

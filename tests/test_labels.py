@@ -60,6 +60,162 @@ def test_vote_breaks_ties_by_mean_probability(pool):
     assert classes(made) == [0, 1, 0]
 
 
+# --- more filters
+
+# Six texts of three classes; the last one failed. Most probable: 0 0 0 0 1 2.
+SIX = np.array(
+    [
+        [0.80, 0.10, 0.10],
+        [0.60, 0.40, 0.00],
+        [0.50, 0.25, 0.25],
+        [0.90, 0.10, 0.00],
+        [0.30, 0.40, 0.30],
+        [0.20, 0.20, 0.60],
+        [np.nan, np.nan, np.nan],
+    ]
+)
+
+
+def six(*tables, gold=(0, 1, 0, 0, 1, 1, 2)):
+    """A pool of the rows 10 to 16, with the tables `a`, `a@p2`, `a@p3`, …"""
+    names = ["a", *(f"a@p{i + 2}" for i in range(len(tables)))]
+    whole = [np.concatenate([np.full((10, 3), np.nan), table]) for table in (SIX, *tables)]
+    with np.errstate(divide="ignore"):
+        found = {name: Annotations(np.log(probs), {}, {}) for name, probs in zip(names, whole, strict=True)}
+    return Pool(np.arange(10, 17), np.array(gold), found, 3)
+
+
+def kept(method, pool, keep):
+    return (labels.make(LabelSource(method, tuple(pool.annotations), keep), pool).rows - 10).tolist()
+
+
+def test_margin_and_entropy_may_differ():
+    # Two classes are left of text 1, three of text 2: the second is less sure, but further ahead.
+    assert kept("entropy", six(), 4 / 7) == [0, 1, 3, 5]
+    assert kept("margin", six(), 4 / 7) == [0, 2, 3, 5]
+    assert kept("margin", six(), 1) == [0, 1, 2, 3, 4, 5]
+
+
+def test_entropy_within_classes_keeps_each_class():
+    # Half of each class: of class 0 that is the texts 3 and 0; of the other two, with one text each, the first.
+    assert kept("class_entropy", six(), 3 / 7) == [0, 3, 4]
+    assert kept("class_entropy", six(), 4 / 7) == [0, 3, 4, 5]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.25, 0.5, 0.9]))
+def test_entropy_within_classes_keeps_the_balance(seed, keep):
+    rng = np.random.default_rng(seed)
+    probs = rng.dirichlet([1, 0.5, 0.2], 200)
+    pool = Pool(np.arange(200), np.zeros(200, int), {"a": Annotations(np.log(probs), {}, {})}, 3)
+    made = labels.make(LabelSource("class_entropy", ("a",), keep), pool)
+    assert len(made.rows) == round(keep * 200)
+    before = np.bincount(probs.argmax(1), minlength=3)
+    assert (np.abs(made.targets.sum(0) - keep * before) <= 1).all()
+
+
+def test_the_oracle_keeps_right_labels_first_and_then_the_pools_order():
+    assert kept("oracle", six(), 2 / 7) == [0, 2]
+    assert kept("oracle", six(), 4 / 7) == [0, 2, 3, 4]
+    assert kept("oracle", six(), 5 / 7) == [0, 1, 2, 3, 4]  # the first of the wrong ones
+    assert kept("oracle", six(), 1) == [0, 1, 2, 3, 4, 5]  # never a failure
+
+
+def test_prompts_that_agree_confirm_a_label():
+    second, third = SIX.copy(), SIX.copy()
+    second[[0, 1]] = third[0] = [0.1, 0.8, 0.1]
+    third[2] = np.nan
+    pool = six(second, third)
+    # Confirmed twice: 3, 4 and 5. Once: 1, and 2, whose third wording failed; 1 has .6 + .1 + .6 and 2 has .5 + .5.
+    assert kept("prompt_agreement", pool, 3 / 7) == [3, 4, 5]
+    assert kept("prompt_agreement", pool, 4 / 7) == [1, 3, 4, 5]
+    assert kept("prompt_agreement", pool, 5 / 7) == [1, 2, 3, 4, 5]
+    made = labels.make(LabelSource("prompt_agreement", tuple(pool.annotations), 1), pool)
+    assert classes(made) == SIX[:6].argmax(1).tolist()  # the labels are the first table's
+
+
+def test_confident_learning_drops_what_an_unseeing_classifier_finds_wrong():
+    judge = np.full((7, 3), 1 / 3)
+    judge[[0, 2, 3]] = [0.9, 0.05, 0.05]
+    judge[1] = [0.1, 0.8, 0.1]  # says class 1, the annotator said 0
+    # Of its class, text 5 is the only one, and as likely as texts of that class are.
+    judge[5] = [0.45, 0.1, 0.45]
+    assert kept("confident", six(judge), 5 / 7) == [0, 2, 3, 4, 5]
+    judge[0] = np.nan
+    assert 0 not in kept("confident", six(judge), 1)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 1))
+def test_filters_keep_the_share_and_never_change_a_label(seed, keep):
+    rng = np.random.default_rng(seed)
+    tables = {name: rng.dirichlet(np.ones(3), 40) for name in ("a", "a@p2")}
+    tables["a"][rng.random(40) < 0.1] = np.nan
+    found = {name: Annotations(np.log(probs), {}, {}) for name, probs in tables.items()}
+    pool = Pool(np.arange(40), rng.integers(0, 3, 40), found, 3)
+    said = np.nan_to_num(tables["a"]).argmax(1)
+    known = int(np.isfinite(tables["a"]).all(1).sum())
+    for method in ("entropy", "class_entropy", "margin", "prompt_agreement", "oracle", "confident"):
+        made = labels.make(LabelSource(method, tuple(tables), keep), pool)
+        assert len(made.rows) == min(known, round(keep * 40))
+        assert (np.diff(made.rows) > 0).all()
+        assert classes(made) == said[made.rows].tolist()
+
+
+# --- combinations
+
+
+def test_mean_and_vote_may_differ():
+    a, b, c = ([0.45, 0.55], [0.45, 0.55], [0.99, 0.01])
+    tables = {n: Annotations(np.log([probs]), {}, {}) for n, probs in [("a", a), ("b", b), ("c", c)]}
+    pool = Pool(np.array([0]), np.array([0]), tables, 2)
+    assert classes(labels.make(LabelSource("vote", ("a", "b", "c")), pool)) == [1]
+    assert classes(labels.make(LabelSource("mean", ("a", "b", "c")), pool)) == [0]
+
+
+def test_agreement_keeps_what_all_say(pool):
+    made = labels.make(LabelSource("agreement", ("a", "b")), pool)
+    assert made.rows.tolist() == [1, 3]  # they differ on the first text, and b failed on the third
+    assert classes(made) == [1, 0]
+
+
+def test_dawid_skene_learns_whom_to_trust():
+    """One annotator is right on 95 % of the texts, three guess: their majority is worse than the one."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 4000)
+    said = np.stack([np.where(rng.random(4000) < share, truth, 1 - truth) for share in (0.95, 0.6, 0.6, 0.6)])
+    found = labels.combinations.estimate_truth(said, 2)
+    assert np.allclose(found.sum(1), 1)
+    vote = (said.sum(0) + 0.5 * said[0] > 2.25).astype(int)
+    assert (found.argmax(1) == truth).mean() > 0.94 > (vote == truth).mean()
+
+
+def test_dawid_skene_undoes_an_annotator_that_mixes_classes_up():
+    """Two are right, the third says the next class: it is understood, and outvotes nobody."""
+    truth = np.arange(60) % 3
+    said = np.stack([truth, np.where(np.arange(60) % 10, truth, (truth + 1) % 3), (truth + 1) % 3])
+    assert (labels.combinations.estimate_truth(said, 3).argmax(1) == truth).all()
+
+
+def test_dawid_skene_by_hand():
+    """One step from the votes, then the fixed point: annotators that always agree leave no doubt."""
+    found = labels.combinations.estimate_truth(np.array([[0, 0, 1, 1], [0, 0, 1, 1]]), 2)
+    assert found == pytest.approx(np.array([[1, 0], [1, 0], [0, 1], [0, 1]]), abs=1e-3)
+    # Two that differ on every text, and are otherwise alike: nothing tells them apart.
+    assert labels.combinations.estimate_truth(np.array([[0, 1], [1, 0]]), 2) == pytest.approx(0.5)
+
+
+def test_dawid_skene_as_a_source(pool):
+    made = labels.make(LabelSource("dawid_skene", ("a", "b")), pool)
+    assert made.rows.tolist() == [0, 1, 3]
+
+
+def test_a_table_belongs_to_an_annotator_and_calls_are_counted():
+    assert labels.annotator_of("a@p2") == labels.annotator_of("a") == "a"
+    assert labels.llm_calls(LabelSource("gold"), 100) == 0
+    assert labels.llm_calls(LabelSource("prompt_agreement", ("a", "a@p2", "a@p3"), 0.5), 100) == 300
+    # The classifier of confident learning is no LLM.
+    assert labels.llm_calls(LabelSource("confident", ("a", "a@prompt1-crossfit"), 0.5), 100) == 100
+
+
 # --- controls
 
 
@@ -137,7 +293,7 @@ def test_missing_mass_and_renormalisation(pool):
 
 
 def test_unknown_method_lists_the_known(pool):
-    with pytest.raises(UserError, match="gold, annotator, entropy, vote"):
+    with pytest.raises(UserError, match=r"the known ones are gold, annotator, .*dawid_skene, .*entropy"):
         labels.make(LabelSource("magic"), pool)
 
 

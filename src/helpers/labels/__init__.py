@@ -1,0 +1,29 @@
+"""Label sources: pure functions from gold and annotations to training targets.
+
+A source says whose labels a student gets and which texts it sees. A new mitigation is one function decorated with
+`method`: it takes a `Pool` and returns the rows it keeps, with a target distribution for each.
+
+- `source`        what a source is; `gold` and one `annotator`
+- `controls`      gold with random errors at an annotator's rate
+- `filters`       a share of one annotator's labels
+- `combinations`  one label a text from several annotators or wordings
+- `tables`        which file holds a table that a source names
+"""
+
+from helpers.labels import combinations, controls, filters
+from helpers.labels.source import METHODS, LabelSource, Method, Pool, Targets, annotator_of, llm_calls, make, method
+
+__all__ = [
+    "METHODS",
+    "LabelSource",
+    "Method",
+    "Pool",
+    "Targets",
+    "annotator_of",
+    "combinations",
+    "controls",
+    "filters",
+    "llm_calls",
+    "make",
+    "method",
+]

@@ -1,0 +1,57 @@
+"""Controls: gold with errors at an annotator's rate, of which only the place is random."""
+
+import zlib
+
+import numpy as np
+
+from helpers.labels.source import LabelSource, Pool, Targets, method, one_hot, said_by
+
+#: Seeds the errors of the controls. A constant of the design: another seed is another control.
+_NOISE_SEED = 2504
+
+
+@method
+def uniform(pool: Pool, source: LabelSource) -> Targets:
+    """A control: gold, with as many labels flipped as the annotator got wrong, whichever texts and classes."""
+    known, said = said_by(pool, source.annotators[0])
+    gold = pool.gold[known]
+    which, where_to = _draw(pool, source)[:, known]
+    flipped = np.argsort(which, kind="stable")[: int((said != gold).sum())]
+    labels = gold.copy()
+    # One of the other classes, each with the same chance.
+    steps = 1 + np.floor(where_to[flipped] * (pool.n_labels - 1)).astype(int)
+    labels[flipped] = (gold[flipped] + steps) % pool.n_labels
+    return Targets(pool.rows[known], one_hot(labels, pool.n_labels))
+
+
+@method
+def class_conditional(pool: Pool, source: LabelSource) -> Targets:
+    """A control: every label drawn at random from what the annotator says of texts of that gold class."""
+    known, said = said_by(pool, source.annotators[0])
+    gold = pool.gold[known]
+    confusion = np.zeros((pool.n_labels, pool.n_labels))
+    np.add.at(confusion, (gold, said), 1)
+    upto = np.cumsum(confusion, axis=1)[gold]
+    drawn, _ = _draw(pool, source)[:, known]
+    labels = (drawn[:, None] * upto[:, -1:] >= upto).sum(axis=1)
+    return Targets(pool.rows[known], one_hot(labels, pool.n_labels))
+
+
+@method
+def shuffled(pool: Pool, source: LabelSource) -> Targets:
+    """A control: the annotator's labels permuted among the texts of each gold class; its confusions stay, exactly."""
+    known, said = said_by(pool, source.annotators[0])
+    gold = pool.gold[known]
+    drawn, _ = _draw(pool, source)[:, known]
+    labels = said.copy()
+    for k in range(pool.n_labels):
+        of_class = np.flatnonzero(gold == k)
+        labels[of_class] = said[of_class[np.argsort(drawn[of_class], kind="stable")]]
+    return Targets(pool.rows[known], one_hot(labels, pool.n_labels))
+
+
+def _draw(pool: Pool, source: LabelSource) -> np.ndarray:
+    """Two numbers in [0, 1) for each text, (2, n): the same for a text in every subset, so that subsets stay nested."""
+    name = zlib.crc32(f"{source.method} {' '.join(source.annotators)}".encode())
+    numbers = np.random.default_rng([_NOISE_SEED, name]).random((int(pool.rows.max()) + 1, 2))
+    return numbers[pool.rows].T

@@ -1,0 +1,134 @@
+"""What a label source is: whose labels a student gets, and which texts it sees."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.annotations import CROSSFIT, Annotations
+from helpers.errors import UserError
+
+
+@dataclass(frozen=True, order=True)
+class LabelSource:
+    """Where a student's labels come from.
+
+    Attributes
+    ----------
+    method
+        A name in `METHODS`: `gold`, `annotator`, a control, a filter or a combination.
+    annotators
+        Names of the tables involved; none for gold. The table of an annotator with the study's wording has the
+        annotator's name, that with another wording is `NAME@WORDING`.
+    keep
+        Share of the texts that a filter keeps, in (0, 1].
+    """
+
+    method: str
+    annotators: tuple[str, ...] = ()
+    keep: float = 1.0
+
+    def __str__(self) -> str:
+        who = "+".join(self.annotators) or "people"
+        share = "" if self.keep == 1 else f" {self.keep:g}"
+        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}")
+
+
+def annotator_of(table: str) -> str:
+    """Name of the annotator whose labels a table holds: `NAME` of `NAME` or `NAME@WORDING`."""
+    return table.partition("@")[0]
+
+
+def llm_calls(source: LabelSource, n: int) -> int:
+    """How many texts are put to an LLM for `n` texts of the pool, wordings counted one by one."""
+    return n * sum(not table.endswith(CROSSFIT) for table in source.annotators)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a label source may look at: the training subset and nothing else.
+
+    Attributes
+    ----------
+    rows
+        Positions in the corpus of the training texts, int array (n,).
+    gold
+        Their gold classes, int array (n,).
+    annotations
+        Table's name -> table, in the order of the source's annotators.
+    n_labels
+        Number of classes K.
+    """
+
+    rows: np.ndarray
+    gold: np.ndarray
+    annotations: dict[str, Annotations]
+    n_labels: int
+
+    def probs(self, annotator: str) -> np.ndarray:
+        """Renormalised label probabilities of the training texts, (n, K); nan where the annotator failed."""
+        return self.annotations[annotator].probs[self.rows]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a student is trained on: row positions (m,) and a target distribution for each, float32 (m, K)."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+
+
+Method = Callable[[Pool, LabelSource], Targets]
+METHODS: dict[str, Method] = {}
+
+
+def method(function: Method) -> Method:
+    """Register a label source under its function's name."""
+    METHODS[function.__name__] = function
+    return function
+
+
+def make(source: LabelSource, pool: Pool) -> Targets:
+    """Training targets of `source` on the texts of `pool`. Texts that an annotator failed on are left out.
+
+    Raises
+    ------
+    UserError
+        If the method is unknown, or it leaves no text to train on.
+    """
+    if source.method not in METHODS:
+        raise UserError(f"no label source is called {source.method!r}: the known ones are {', '.join(METHODS)}")
+    made = METHODS[source.method](pool, source)
+    if not len(made.rows):
+        raise UserError(f"{source} leaves no text to train on: its annotators failed on all {len(pool.rows)}")
+    return made
+
+
+@method
+def gold(pool: Pool, source: LabelSource) -> Targets:
+    """The gold labels."""
+    return Targets(pool.rows, one_hot(pool.gold, pool.n_labels))
+
+
+@method
+def annotator(pool: Pool, source: LabelSource) -> Targets:
+    """The most probable label of one annotator."""
+    return hard(pool, pool.probs(source.annotators[0]))
+
+
+def said_by(pool: Pool, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the annotator labelled each text, bool (n,), and its most probable class for those it did, int."""
+    probs = pool.probs(annotator)
+    known = np.isfinite(probs).all(axis=1)
+    return known, probs[known].argmax(axis=1)
+
+
+def one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
+    """All of the probability on the label, int (m,) -> float32 (m, K)."""
+    return np.eye(n_labels, dtype=np.float32)[labels]
+
+
+def hard(pool: Pool, scores: np.ndarray) -> Targets:
+    """The class of highest score for every text that has scores."""
+    known = np.isfinite(scores).all(axis=1)
+    return Targets(pool.rows[known], one_hot(scores[known].argmax(axis=1), pool.n_labels))

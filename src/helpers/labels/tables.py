@@ -1,0 +1,20 @@
+"""Which file holds the table that a label source names, and which rows of it a study needs."""
+
+import numpy as np
+
+from helpers import annotations, prompts
+from helpers.annotations import CROSSFIT, Annotations
+from helpers.corpora import Corpus
+from helpers.prompts import Prompt
+
+
+def wording(corpus: Corpus, table: str, default: str) -> Prompt:
+    """The wording of `NAME` (the default one), `NAME@WORDING`, or of the second opinion `NAME@WORDING-crossfit`."""
+    name = table.partition("@")[2] or default
+    prompt = prompts.render(corpus, name.removesuffix(CROSSFIT))
+    return Prompt(name, prompt.instruction, prompt.labels)
+
+
+def find(corpus: Corpus, table: str, default: str, *, rows: np.ndarray | None = None) -> Annotations:
+    """Look the table up; see `helpers.annotations.lookup`."""
+    return annotations.lookup(corpus, table.partition("@")[0], wording(corpus, table, default), rows=rows)
