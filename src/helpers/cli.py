@@ -105,17 +105,21 @@ def annotate(
 
             torch.set_num_threads(threads)
         folder = out or places.ledger() / "annotations"
-        for spec in annotator or plan.annotators:
+        known = plan.annotator_specs
+        for spec in annotators.specs.choose(known, annotator) if annotator else known:
             loaded = spread = None
             for name in corpus or plan.corpus_names:
                 texts = plan.corpus(name)
                 wording = prompts.render(texts, prompt or plan.prompt)
-                file = annotations.path(folder, name, annotators.name_of(spec), wording.name)
+                file = annotations.path(folder, name, spec.name, wording.name)
                 if file.is_file():
                     annotations.read(file, texts, wording)  # says so if it was made from other texts
                     typer.echo(f"{places.shown(file)}: there already")
                     continue
-                if loaded is None and pool is None:
+                if isinstance(spec, annotators.specs.Replay):
+                    loaded = annotators.load(spec, corpus=texts)
+                    spread = loaded.spread
+                elif loaded is None and pool is None:
                     loaded = annotators.load(spec)
                 elif loaded is None:
                     loaded = shards.RemoteAnnotator(spec, pool)

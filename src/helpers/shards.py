@@ -11,6 +11,7 @@ import numpy as np
 
 from helpers import annotations, annotators, pools
 from helpers.annotations import Annotator, Part, Scored
+from helpers.annotators.specs import Spec
 from helpers.errors import UserError
 from helpers.pools import Pool
 from helpers.prompts import Prompt
@@ -27,7 +28,7 @@ class RemoteAnnotator:
         What `annotators.load` understands, where the workers are.
     """
 
-    def __init__(self, spec: str, pool: Pool):
+    def __init__(self, spec: str | Spec, pool: Pool):
         self.spec, self.name, self._pool = spec, annotators.name_of(spec), pool
 
     def use(self, prompt: Prompt) -> None:
@@ -59,15 +60,15 @@ class RemoteAnnotator:
 # --- what workers do
 
 
-def _provenance(spec: str, prompt: Prompt) -> dict:
+def _provenance(spec: str | Spec, prompt: Prompt) -> dict:
     return _ready(spec, prompt).provenance()
 
 
-def _lengths(spec: str, prompt: Prompt, texts: list[str]) -> np.ndarray:
+def _lengths(spec: str | Spec, prompt: Prompt, texts: list[str]) -> np.ndarray:
     return _ready(spec, prompt).lengths(texts)
 
 
-def _score(spec: str, prompt: Prompt, expected: dict, part: Part) -> Scored:
+def _score(spec: str | Spec, prompt: Prompt, expected: dict, part: Part) -> Scored:
     annotator = _ready(spec, prompt)
     here = _flat(annotator.provenance())
     other = [f"{what} {here[what]} and not {value}" for what, value in _flat(expected).items() if here[what] != value]
@@ -84,7 +85,7 @@ def _flat(provenance: dict) -> dict:
 
 
 @lru_cache(maxsize=1)
-def _ready(spec: str, prompt: Prompt) -> Annotator:
+def _ready(spec: str | Spec, prompt: Prompt) -> Annotator:
     """The annotator, prepared for one prompt: the cache has one entry, so it holds the prompt that was used last."""
     annotator = _loaded(spec)
     annotator.use(prompt)
@@ -92,5 +93,5 @@ def _ready(spec: str, prompt: Prompt) -> Annotator:
 
 
 @lru_cache(maxsize=1)
-def _loaded(spec: str) -> Annotator:
+def _loaded(spec: str | Spec) -> Annotator:
     return annotators.load(spec)

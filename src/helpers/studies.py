@@ -14,9 +14,19 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from helpers import annotations, annotators, corpora, labels, places, prompts, students
+from helpers import annotations, corpora, labels, places, prompts, students
+from helpers.annotators import specs
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.labels import LabelSource, Pool, Targets
@@ -148,7 +158,7 @@ class Study(BaseModel):
     corpora
         Built-in names, or mappings that describe a table (`helpers.corpora.tables.load`).
     annotators
-        What `helpers.annotators.load` understands, weakest first.
+        What `helpers.annotators.specs` understands, weakest first.
     sizes
         Numbers of training texts, ascending, for all corpora or for each by name; subsets are nested.
     seeds
@@ -159,7 +169,7 @@ class Study(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     corpora: list[str | dict[str, Any]] = Field(min_length=1)
-    annotators: list[str] = []
+    annotators: list[str | dict[str, Any]] = []
     prompt: str = "prompt1"
     sizes: Annotated[list[int] | dict[str, list[int]], BeforeValidator(_sizes)]
     seeds: int = Field(3, ge=1)
@@ -169,11 +179,19 @@ class Study(BaseModel):
     controls: Controls | None = None
     stability: Stability | None = None
 
+    @field_validator("annotators")
+    @classmethod
+    def _annotators_can_be_read(cls, given: list[str | dict[str, Any]]) -> list[str | dict[str, Any]]:
+        try:
+            specs.check_unique(specs.parse(said) for said in given)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return given
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Study":
-        for what, names in [("corpora", self.corpus_names), ("annotators", self.annotator_names)]:
-            if len(set(names)) < len(names):
-                raise ValueError(f"two of the {what} have the same name: {', '.join(names)}")
+        if len(set(self.corpus_names)) < len(self.corpus_names):
+            raise ValueError(f"two of the corpora have the same name: {', '.join(self.corpus_names)}")
         if isinstance(self.sizes, dict) and {*self.sizes} != {*self.corpus_names}:
             raise ValueError(
                 f"`sizes` names the corpora {', '.join(self.sizes)}, and the study has {', '.join(self.corpus_names)}: "
@@ -187,9 +205,14 @@ class Study(BaseModel):
         return [spec if isinstance(spec, str) else str(spec.get("name")) for spec in self.corpora]
 
     @property
+    def annotator_specs(self) -> list[specs.Spec]:
+        """What the study says of each annotator, in the order of the file."""
+        return [specs.parse(spec) for spec in self.annotators]
+
+    @property
     def annotator_names(self) -> list[str]:
         """Names of the annotators, in the order of the file."""
-        return [annotators.name_of(spec) for spec in self.annotators]
+        return [spec.name for spec in self.annotator_specs]
 
     def corpus(self, name: str) -> Corpus:
         """Load one of the study's corpora.

@@ -1,53 +1,57 @@
 """Annotators: from texts to label log-probabilities.
 
-`load` turns what a study says of an annotator into an object with the methods of `helpers.annotations.Annotator`:
-
-=======================  ==================================================================
-`smollm2-135m`, …        one of the shipped models, by its name in `artifacts.yml`
-`hf:FOLDER-OR-HUB-ID`    a causal language model in transformers' format
-`gguf:FILE`              a GGUF file
-=======================  ==================================================================
+`load` turns what a study says of an annotator (see `helpers.annotators.specs`) into an object with the methods of
+`helpers.annotations.Annotator`.
 """
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from helpers import artifacts
+from helpers.annotators import specs
+from helpers.annotators.specs import SHIPPED, name_of
+from helpers.corpora import Corpus
 from helpers.errors import UserError
 
-#: The annotators of the default study, weakest first.
-SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+__all__ = ["SHIPPED", "load", "name_of", "specs"]
 
 
-def name_of(spec: str) -> str:
-    """What files and charts call the annotator `spec`: safe as a file name, the same for the same `spec`."""
-    kind, colon, rest = spec.partition(":")
-    rest = rest if colon else spec
-    stem = Path(rest).stem if kind == "gguf" else rest.rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
-
-
-def load(spec: str, *, compute: str | None = None):
+def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = None, corpus: Corpus | None = None):
     """Load the annotator that `spec` names; the models of `SHIPPED` are fetched first if need be.
+
+    Parameters
+    ----------
+    compute
+        Number type of a model that computes here; by default what the processor does fastest.
+    corpus
+        What is to be annotated. Only a replay needs it.
 
     Raises
     ------
     UserError
         If `spec` names no known model, or the model cannot be loaded.
     """
+    spec = specs.parse(spec)
+    if isinstance(spec, specs.Replay):
+        if corpus is None:
+            raise UserError(f"annotator {spec.name}: a replay goes by the row ids of a corpus, and none was named")
+        from helpers.annotators.replay import ReplayAnnotator
+
+        return ReplayAnnotator(spec, corpus)
+    if isinstance(spec, specs.Server):
+        raise UserError(f"annotator {spec.name}: servers cannot be asked yet")
+
     from helpers.annotators import gguf
     from helpers.annotators.local import LocalAnnotator
 
-    kind, _, rest = spec.partition(":")
-    if spec in SHIPPED:
-        file = artifacts.fetch(spec) / "model.gguf"
-        return LocalAnnotator(spec, gguf.as_folder(file), model_hash=artifacts.fingerprint(spec), compute=compute)
-    if kind == "gguf" and Path(rest).is_file():
-        folder = gguf.as_folder(Path(rest))
-        return LocalAnnotator(name_of(spec), folder, model_hash=folder.name, compute=compute)
-    if kind == "hf":
-        return LocalAnnotator(name_of(spec), rest, compute=compute)
-    raise UserError(
-        f"no annotator {spec!r}: name a shipped one ({', '.join(SHIPPED)}), hf:FOLDER-OR-HUB-ID, or gguf:FILE of a "
-        "file that exists"
-    )
+    if isinstance(spec, specs.Shipped) and spec.name in SHIPPED:
+        file = artifacts.fetch(spec.name) / "model.gguf"
+        model_hash = artifacts.fingerprint(spec.name)
+        return LocalAnnotator(spec.name, gguf.as_folder(file), model_hash=model_hash, compute=compute)
+    if isinstance(spec, specs.Gguf) and Path(spec.gguf).expanduser().is_file():
+        folder = gguf.as_folder(Path(spec.gguf).expanduser())
+        return LocalAnnotator(spec.name, folder, model_hash=folder.name, compute=compute)
+    if isinstance(spec, specs.HuggingFace):
+        return LocalAnnotator(spec.name, spec.hf, compute=compute)
+    raise UserError(specs.unknown(f"gguf:{spec.gguf}" if isinstance(spec, specs.Gguf) else spec.name))

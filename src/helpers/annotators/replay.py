@@ -1,0 +1,245 @@
+"""What somebody else's annotator said, from a file: labels, probabilities or log-probabilities by row id.
+
+The file is data: nothing in it is evaluated, and a cell that cannot be meant ends in one message that names it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from helpers import places
+from helpers.annotators.specs import Replay
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.prompts import Prompt
+
+if TYPE_CHECKING:
+    from helpers.annotations import Part, Scored
+
+_FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+#: How far probabilities may add up beyond 1: they may have been written with three digits.
+_ROUNDING = 1e-2
+
+
+class ReplayAnnotator:
+    """An annotator that reads its answers from a file.
+
+    Give `annotations.annotate` this one, and its method `spread`: what is looked up is the row and not the text.
+
+    Parameters
+    ----------
+    spec
+        The file, and which of its columns hold what.
+    corpus
+        The corpus whose row ids the file has.
+    """
+
+    def __init__(self, spec: Replay, corpus: Corpus):
+        self.name, self._spec, self._corpus = spec.name, spec, corpus
+        self._file = Path(spec.replay).expanduser()
+        self.room = 1
+
+    def use(self, prompt: Prompt) -> None:
+        """Read the file; only the labels of the prompt matter.
+
+        Raises
+        ------
+        UserError
+            If the file cannot be read, or does not hold what it was said to hold.
+        """
+        labels = prompt.labels
+        table = _read(self._file)
+        try:
+            table = self._by_id(table)
+            if self._has_numbers(table, labels):
+                self._kind, self._logp = self._numbers(table, labels)
+            else:
+                self._kind, self._logp = "labels", self._labels(table, labels)
+        except _FileError as error:
+            raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {error}") from None
+        self._listed = self._corpus.rows["id"].isin(table.index).to_numpy()
+
+    def provenance(self) -> dict:
+        """Name and hash of the file, and whether it held labels, probabilities or log-probabilities."""
+        with self._file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"model_hash": digest, "replay": self._file.name, "answers": self._kind}
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """One for each text: a text is not looked at."""
+        return np.ones(len(texts), dtype=int)
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Not possible: see `spread`."""
+        raise NotImplementedError("a replay goes by the rows of a corpus: use `spread`")
+
+    def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+        """Position and scores of each part."""
+        for number, part in enumerate(parts):
+            rows = np.concatenate(part.rows)
+            known = np.isfinite(self._logp[rows].max(axis=1))
+            reasons = [
+                None if ok else "the file has no answer in this row" if listed else "the file has no row of this id"
+                for ok, listed in zip(known, self._listed[rows], strict=True)
+            ]
+            yield number, (np.where(known[:, None], self._logp[rows], np.nan), reasons)
+
+    def _by_id(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows under their ids."""
+        _need(table, [self._spec.id])
+        table.index = pd.Index([_text(value) for value in table[self._spec.id]])
+        if (twice := table.index.duplicated()).any():
+            raise _FileError(f"the id {_shown(table.index[twice][0])} is there more than once")
+        found = table.index.isin(self._corpus.rows["id"]).sum()
+        if not found:
+            raise _FileError(
+                f"none of its {len(table)} ids in column {self._spec.id!r} is an id of {self._corpus.name} (which "
+                f"has {', '.join(map(_shown, self._corpus.rows['id'].head(3)))}, …); name the right column with `id`"
+            )
+        return table
+
+    def _has_numbers(self, table: pd.DataFrame, labels: tuple[str, ...]) -> bool:
+        """Whether there is a column a label; otherwise there is one column with the label of each row."""
+        if self._spec.columns is not None or self._spec.label is not None:
+            return self._spec.label is None
+        if all(label in table for label in labels):
+            return True
+        if "label" not in table:
+            raise _FileError(
+                f"it has neither a column for each label ({', '.join(labels)}) nor one called 'label'; name them with "
+                f"`columns` or `label`. Its columns are {', '.join(_shown(c) for c in table.columns)}"
+            )
+        return False
+
+    def _numbers(self, table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[str, np.ndarray]:
+        names = self._spec.columns or {label: label for label in labels}
+        if set(names) != set(labels):
+            raise _FileError(f"`columns` must name one for each label: {', '.join(labels)}")
+        columns = [names[label] for label in labels]
+        _need(table, columns)
+        values = np.stack([_numeric(table, column) for column in columns], axis=1)
+        if np.isnan(values).all():
+            raise _FileError(f"its columns {', '.join(map(repr, columns))} are empty")
+        kind = self._spec.values
+        if kind == "auto":
+            kind = "probabilities" if np.nanmax(values) > 0 else "logprobs"
+        with np.errstate(over="ignore"):
+            probs = np.exp(values) if kind == "logprobs" else values
+        total = probs.sum(axis=1)
+        bad = (values > 0).any(axis=1) if kind == "logprobs" else (values < 0).any(axis=1)
+        bad |= total > 1 + _ROUNDING
+        if bad.any():
+            first = np.flatnonzero(bad)[0]
+            raise _FileError(
+                f"row of id {_shown(table.index[first])}: {', '.join(f'{v:g}' for v in values[first])} are no "
+                f"{kind}: {'none may be above 0' if kind == 'logprobs' else 'none may be below 0'}, and together "
+                "they are at most 1"
+            )
+        with np.errstate(divide="ignore"):
+            logp = values if kind == "logprobs" else np.log(values)
+        return kind, self._in_order(table, np.where(total[:, None] > 0, logp, np.nan))
+
+    def _labels(self, table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
+        column = self._spec.label or "label"
+        _need(table, [column])
+        said = [_text(value) for value in table[column]]
+        exact = {label: k for k, label in enumerate(labels)}
+        folded = {label.casefold(): k for k, label in enumerate(labels)}
+        if len(folded) < len(labels):
+            folded = {}  # labels that differ by case only
+        found = [exact.get(value, folded.get(value.casefold())) for value in said]
+        unknown = [(i, value) for i, value in enumerate(said) if value and found[i] is None]
+        if unknown:
+            row, value = unknown[0]
+            raise _FileError(
+                f"{len(unknown)} rows have a label that {self._corpus.name} does not have, the first {_shown(value)} "
+                f"at id {_shown(table.index[row])}; the labels are {', '.join(labels)}"
+            )
+        logp = np.full((len(said), len(labels)), np.nan)
+        for i, k in enumerate(found):
+            if k is not None:
+                logp[i] = -np.inf
+                logp[i, k] = 0
+        return self._in_order(table, logp)
+
+    def _in_order(self, table: pd.DataFrame, logp: np.ndarray) -> np.ndarray:
+        """Log-probabilities of the corpus's rows; nan where the file has none."""
+        at = pd.Series(np.arange(len(table)), index=table.index).reindex(self._corpus.rows["id"]).to_numpy()
+        known = np.isfinite(at)
+        out = np.full((len(at), logp.shape[1]), np.nan)
+        out[known] = logp[at[known].astype(int)]
+        return out
+
+
+class _FileError(Exception):
+    """What is wrong with the file; `use` adds which."""
+
+
+def _read(file: Path) -> pd.DataFrame:
+    shown = places.shown(file)
+    if not file.is_file():
+        raise UserError(f"there is no file {shown} to replay: give its path as seen from the working folder")
+    suffix = file.suffix.lower()
+    if suffix not in _FORMATS:
+        raise UserError(f"{shown} cannot be replayed: the name must end in {', '.join(_FORMATS)}")
+    try:
+        if suffix == ".parquet":
+            return pq.ParquetFile(file).read().to_pandas()
+        if suffix in (".csv", ".tsv"):
+            separator = "," if suffix == ".csv" else "\t"
+            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            lines = [json.loads(line) for line in stream if line.strip()]
+        if not all(isinstance(line, dict) for line in lines):
+            raise ValueError("a line is not an object with fields")
+        return pd.DataFrame(lines, dtype=object)
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{shown} cannot be read as {suffix[1:]}: {_clean(said)[:200]}") from None
+
+
+def _need(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in table:
+            raise _FileError(f"there is no column {column!r}; it has {', '.join(_shown(c) for c in table.columns)}")
+
+
+def _numeric(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column as numbers, nan where a cell is empty."""
+    cells = [_text(value) for value in table[column]]
+    out = np.full(len(cells), np.nan)
+    for i, cell in enumerate(cells):
+        if cell and cell.lower() not in ("nan", "none", "null"):
+            try:
+                out[i] = float(cell)
+            except ValueError:
+                raise _FileError(
+                    f"column {column!r}, id {_shown(table.index[i])}: {_shown(cell)} is no number"
+                ) from None
+    return out
+
+
+def _text(value: object) -> str:
+    """A cell as text; empty where it holds nothing. Numbers that were read as 3.0 because others are missing are 3."""
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value).strip()
+
+
+def _clean(said: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said)
+
+
+def _shown(value: object) -> str:
+    """Something from a file as it can be printed."""
+    return repr(_clean(str(value))[:40])

@@ -1,0 +1,363 @@
+"""What a study says of an annotator, read in one place.
+
+Each kind is written as `KIND:VALUE`, or as a mapping that begins with the same word and has room for more:
+
+=========================  =========================================================================
+`smollm2-135m`, …          one of the shipped models, by its name in `artifacts.yml`
+`hf:FOLDER-OR-HUB-ID`      a causal language model in transformers' format
+`gguf:FILE`                a GGUF file
+`openai:MODEL@BASE_URL`    a server that speaks OpenAI's protocol; without `@BASE_URL` that of the
+                           variable OPENAI_BASE_URL, or OpenAI's own
+`replay:FILE`              a table with labels, probabilities or log-probabilities by row id
+=========================  =========================================================================
+
+An annotator's name is part of the names of files, so it is made of a few harmless characters, and no two annotators of
+a study may share one. Nothing here opens a file, loads a model or asks a server.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from helpers.errors import UserError
+
+#: The annotators of the default study, weakest first.
+SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+#: The kinds that a specification may begin with.
+KINDS = ("hf", "gguf", "openai", "replay")
+#: Where OpenAI's own models are asked.
+OPENAI = "https://api.openai.com/v1"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_SERVER = re.compile(r"(?P<model>.+?)@(?P<base_url>https?://.*)", re.DOTALL)
+#: Fields of a request that are this program's own: with others in their place an answer would mean something else.
+_OWN_FIELDS = {"model", "messages", "stream", "n", "logprobs", "top_logprobs", "seed"}
+
+
+class Prices(BaseModel):
+    """What a server charges, for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    currency: str = Field("USD", pattern=r"^[A-Za-z]{1,8}$")
+
+    def of(self, tokens_in: float, tokens_out: float) -> float:
+        """Price of so many tokens, in `currency`."""
+        return (tokens_in * self.input + tokens_out * self.output) / 1e6
+
+
+class Budget(BaseModel):
+    """What an annotator may cost in all, over all corpora and sittings; None is no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calls: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1)
+    money: float | None = Field(None, gt=0)
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    name: str = ""
+
+    def _stem(self) -> str:
+        """What the name is made from where none is given."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _has_a_name(self):
+        name = self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", self._stem()).lstrip("._-")
+        if not _NAME.fullmatch(name):
+            raise ValueError("it needs a `name` of at most 80 letters, digits, `.`, `_` and `-`, the first no sign")
+        if name in SHIPPED and not isinstance(self, Shipped):
+            raise ValueError(f"{name} is a shipped model: give this one another `name`")
+        object.__setattr__(self, "name", name)  # the model is frozen for everybody else
+        return self
+
+
+class Shipped(_Spec):
+    """A shipped model, or the name of a table that is there already."""
+
+    def _stem(self) -> str:
+        return self.name
+
+
+class HuggingFace(_Spec):
+    """A model in transformers' format: a folder, or an id of the hub."""
+
+    hf: str = Field(min_length=1)
+
+    def _stem(self) -> str:
+        return _last(self.hf)
+
+
+class Gguf(_Spec):
+    """A GGUF file."""
+
+    gguf: str = Field(min_length=1)
+
+    def _stem(self) -> str:
+        return Path(self.gguf).stem
+
+
+def _harmless_url(url: str) -> str:
+    """An address that can be shown: without a user, a password or anything after the path."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("it is no address") from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\x00-\x20\x7f]", url):
+        raise ValueError("write it as http://HOST:PORT/v1 or https://HOST/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        # Neither part is repeated here: it may be a key.
+        raise ValueError("it has a user, a password or a query: leave it out; a key belongs in the environment")
+    if url.rstrip("/").endswith("/chat/completions"):
+        raise ValueError("leave out /chat/completions at its end")
+    return url.rstrip("/")
+
+
+class Server(_Spec):
+    """A model behind an OpenAI-compatible server.
+
+    Attributes
+    ----------
+    openai
+        The name by which the server knows the model.
+    base_url
+        Address of the interface, mostly ending in `/v1`.
+    key
+        Name of the environment variable that holds the key. By default OPENAI_API_KEY, but only for OpenAI's own
+        server and that of OPENAI_BASE_URL: a key is sent to nobody whom it was not meant for.
+    answers
+        `logprobs`: the log-probabilities of the first token; `samples`: the shares of labels among sampled answers;
+        `auto`: the first if the server gives them, else the second.
+    samples
+        Number of sampled answers for a text.
+    top
+        Number of likeliest tokens asked for.
+    answer_with
+        What the model is to answer: the labels, or one character for each (`codes`); `auto`: codes where labels may
+        begin with the same token.
+    max_tokens
+        Longest sampled answer; by default what the longest label needs.
+    concurrency
+        Calls at once.
+    timeout
+        Seconds to wait for an answer.
+    attempts
+        Times that a call is tried before it counts as failed.
+    extra
+        Fields to add to every request, or, with null, to leave out of it.
+    prices, budget
+        What a million tokens cost, and the most that may be spent.
+    """
+
+    openai: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")
+    base_url: Annotated[str, AfterValidator(_harmless_url)] = Field(
+        default_factory=lambda: os.environ.get("OPENAI_BASE_URL") or OPENAI, validate_default=True
+    )
+    key: str | None = None
+    answers: Literal["auto", "logprobs", "samples"] = "auto"
+    samples: int = Field(10, ge=1, le=1000)
+    top: int = Field(20, ge=1, le=1000)
+    answer_with: Literal["auto", "labels", "codes"] = "auto"
+    max_tokens: int | None = Field(None, ge=1)
+    concurrency: int = Field(4, ge=1, le=256)
+    timeout: float = Field(60, gt=0)
+    attempts: int = Field(6, ge=1, le=20)
+    extra: dict[str, Any] = {}
+    prices: Prices | None = None
+    budget: Budget = Budget()
+
+    def _stem(self) -> str:
+        return _last(self.openai)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_key_in_the_file(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and {"api_key", "token", "password"} & set(given):
+            raise ValueError(
+                "a key does not belong in a study file: `key` names the environment variable that holds it"
+            )
+        return given
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_a_name(cls, key: str | None) -> str | None:
+        if key is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", key):
+            raise ValueError("name the environment variable that holds the key; the key itself does not belong here")
+        return key
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_leaves_the_question_alone(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if taken := _OWN_FIELDS & set(extra):
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set: the meaning of the answers depends on it")
+        return extra
+
+    @model_validator(mode="after")
+    def _money_needs_prices(self):
+        if self.budget.money is not None and self.prices is None:
+            raise ValueError("a budget in money needs `prices`")
+        return self
+
+    @property
+    def host(self) -> str:
+        """Name or number of the server's machine."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def local(self) -> bool:
+        """Whether the server runs on this machine."""
+        return self.host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", self.host))
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable whose value is sent as the key, or None if no key is sent."""
+        if self.key:
+            return self.key
+        known = {OPENAI, (os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")}
+        return "OPENAI_API_KEY" if self.base_url in known else None
+
+    @property
+    def costs(self) -> bool:
+        """Whether a call may cost money: there is a price, or a key is sent to another machine."""
+        if self.prices is not None:
+            return self.prices.input > 0 or self.prices.output > 0
+        return self.key_variable is not None and not self.local
+
+
+class Replay(_Spec):
+    """What somebody else's annotator said, from a file.
+
+    Attributes
+    ----------
+    replay
+        A CSV, TSV, JSON Lines or Parquet file with a row a text.
+    id
+        The column with the corpus's row ids.
+    label
+        The column with the label, where each text has just one.
+    columns
+        Label -> column with its probability; by default the column of that name.
+    values
+        What the columns hold: `probabilities`, `logprobs`, or `auto`: log-probabilities if no number is above zero.
+    """
+
+    replay: str = Field(min_length=1)
+    id: str = "id"
+    label: str | None = None
+    columns: dict[str, str] | None = None
+    values: Literal["auto", "probabilities", "logprobs"] = "auto"
+
+    def _stem(self) -> str:
+        return Path(self.replay).stem
+
+
+#: Annotators that compute on this machine, or on the workers of a cluster; the others only ask or read.
+COMPUTING = (Shipped, HuggingFace, Gguf)
+
+Spec = Shipped | HuggingFace | Gguf | Server | Replay
+_CLASSES: dict[str, type[_Spec]] = {"hf": HuggingFace, "gguf": Gguf, "openai": Server, "replay": Replay}
+
+
+def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:
+    """Read one specification, as the command line or a study file has it.
+
+    A word without a colon is the name of a shipped model or of a table that is there; whether it is, is not checked.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read; the message names the annotator and the field, and never repeats a value that may be a
+        key.
+    """
+    if isinstance(said, _Spec):
+        return said
+    if isinstance(said, Mapping):
+        kinds = [kind for kind in KINDS if kind in said]
+        if len(kinds) != 1:
+            raise UserError(
+                f"an annotator that is a mapping has one of {', '.join(f'`{kind}`' for kind in KINDS)}, "
+                f"and this one has {' and '.join(kinds) or 'none'} (its fields: {', '.join(map(str, said))})"
+            )
+        who = said.get("name") or f"{kinds[0]}:{_harmless(said[kinds[0]])}"
+        return _build(_CLASSES[kinds[0]], dict(said), _harmless(who))
+    if not isinstance(said, str):
+        raise UserError(f"an annotator is a text or a mapping, and not {said!r}")
+    kind, colon, value = said.partition(":")
+    if not colon or kind not in KINDS:
+        if not _NAME.fullmatch(said):
+            raise UserError(unknown(said))
+        return Shipped(name=said)
+    if kind == "openai" and "@" in value:
+        found = _SERVER.fullmatch(value)
+        if not found:
+            raise UserError("an annotator openai:MODEL@BASE_URL needs an address that begins with http:// or https://")
+        return _build(Server, {"openai": found["model"], "base_url": found["base_url"]}, f"openai:{found['model']}")
+    return _build(_CLASSES[kind], {kind: value}, _harmless(said))
+
+
+def unknown(said: str) -> str:
+    """What to tell the user of a specification that names no annotator."""
+    return (
+        f"no annotator {_harmless(said)!r}: name a shipped one ({', '.join(SHIPPED)}), hf:FOLDER-OR-HUB-ID, "
+        "openai:MODEL@BASE_URL, replay:FILE of a file that exists, or gguf:FILE of a file that exists"
+    )
+
+
+def name_of(said: "str | Mapping[str, Any] | Spec") -> str:
+    """What files and charts call the annotator: safe as a file name, the same for the same specification."""
+    return parse(said).name
+
+
+def check_unique(specs: Iterable[Spec]) -> None:
+    """Refuse two annotators of one name; also of names that differ by case, which some disks do not tell apart.
+
+    Raises
+    ------
+    UserError
+        If there are two.
+    """
+    seen: dict[str, str] = {}
+    for spec in specs:
+        if (folded := spec.name.casefold()) in seen:
+            raise UserError(
+                f"two of the annotators have the same name: {seen[folded]}, {spec.name}; give one of them another, as "
+                "in `{hf: FOLDER, name: MINE}`"
+            )
+        seen[folded] = spec.name
+
+
+def choose(specs: Sequence[Spec], wanted: Iterable[str]) -> list[Spec]:
+    """The annotators that the user asks for, by their names in the study, or by specifications of their own."""
+    by_name = {spec.name: spec for spec in specs}
+    return [by_name[said] if said in by_name else parse(said) for said in wanted]
+
+
+def _build(kind: type[_Spec], fields: dict[str, Any], who: str) -> Spec:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise UserError(f"annotator {who}: {where}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _last(path: str) -> str:
+    """The last part of a path or of an id like `owner/model`."""
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _harmless(said: object) -> str:
+    """A specification as it can be shown: on one line, and without the user and password of an address."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", re.sub(r"//[^/\s]*@", "//…@", str(said)))[:200]

@@ -1,0 +1,153 @@
+"""Answers from a file."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import make_corpus, sentences
+
+from helpers import annotations, annotators, prompts
+from helpers.annotators import specs
+from helpers.errors import UserError
+
+
+@pytest.fixture
+def corpus():
+    return make_corpus([text for text, _ in sentences(20)])
+
+
+def write(file, table: pd.DataFrame):
+    if file.suffix == ".parquet":
+        table.to_parquet(file)
+    elif file.suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in table.to_dict("records")), encoding="utf-8")
+    else:
+        table.to_csv(file, index=False, sep="\t" if file.suffix == ".tsv" else ",")
+    return file
+
+
+def replay(file, corpus, folder, **fields):
+    loaded = annotators.load({"replay": str(file)} | fields, corpus=corpus)
+    prompt = prompts.render(corpus)
+    written = annotations.annotate(corpus, loaded, prompt, folder=folder, spread=loaded.spread)
+    return annotations.read(written, corpus, prompt)
+
+
+def probabilities(corpus, seed=3):
+    p = np.random.default_rng(seed).dirichlet([1, 1, 0.3], len(corpus.rows))[:, :2]
+    return pd.DataFrame({"id": corpus.rows["id"], "negative": p[:, 0], "positive": p[:, 1]}), p
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_probabilities_by_id_in_any_order(corpus, tmp_path, suffix):
+    table, p = probabilities(corpus)
+    shuffled = table.sample(frac=1, random_state=1)
+    read = replay(write(tmp_path / f"others{suffix}", shuffled), corpus, tmp_path / "out")
+    assert np.exp(read.logp) == pytest.approx(p, rel=1e-5)
+    assert read.missing == pytest.approx(1 - p.sum(axis=1), abs=1e-5)
+    assert read.failures == {}
+    assert read.provenance["answers"] == "probabilities"
+    assert read.provenance["annotator"] == "others"
+    assert len(read.provenance["model_hash"]) == 64
+    assert str(tmp_path) not in json.dumps(read.provenance)
+
+
+def test_log_probabilities_and_columns_of_other_names(corpus, tmp_path):
+    table, p = probabilities(corpus)
+    table = pd.DataFrame({"ref": table["id"], "p(-)": np.log(p[:, 0]), "p(+)": np.log(p[:, 1])})
+    columns = {"negative": "p(-)", "positive": "p(+)"}
+    read = replay(write(tmp_path / "a.csv", table), corpus, tmp_path, id="ref", columns=columns)
+    assert read.provenance["answers"] == "logprobs"
+    assert np.exp(read.logp) == pytest.approx(p, rel=1e-5)
+
+
+def test_labels(corpus, tmp_path):
+    said = ["Positive", "negative "] * 10
+    said[4] = ""
+    table = pd.DataFrame({"id": corpus.rows["id"], "label": said})
+    read = replay(write(tmp_path / "a.csv", table), corpus, tmp_path)
+    assert read.provenance["answers"] == "labels"
+    assert read.failures == {4: "the file has no answer in this row"}
+    known = [i for i in range(20) if i != 4]
+    assert read.probs[known].tolist() == [[float(i % 2), float(i % 2 == 0)] for i in known]
+    assert (read.missing[known] == 0).all()
+
+
+def test_rows_that_the_file_lacks_fail_and_rows_of_others_are_left_alone(corpus, tmp_path):
+    table, p = probabilities(corpus)
+    other = pd.DataFrame({"id": ["zz"], "negative": [1.0], "positive": [0.0]})
+    table = pd.concat([table.iloc[5:], other])
+    table.loc[7, "negative"] = np.nan
+    read = replay(write(tmp_path / "a.jsonl", table), corpus, tmp_path)
+    assert read.failures == dict.fromkeys(range(5), "the file has no row of this id") | {
+        7: "the file has no answer in this row"
+    }
+    assert np.exp(read.logp[8:]) == pytest.approx(p[8:], rel=1e-5)
+
+
+def test_a_finished_table_is_a_file_to_replay(corpus, tmp_path):
+    table, p = probabilities(corpus)
+    replay(write(tmp_path / "a.csv", table), corpus, tmp_path / "one")
+    (file,) = (tmp_path / "one").rglob("*.parquet")
+    assert "failure" in pq.read_table(file).column_names
+    read = replay(file, corpus, tmp_path / "two", name="again")
+    assert np.exp(read.logp) == pytest.approx(p, rel=1e-5)
+
+
+def test_ids_that_are_numbers(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    corpus.rows["id"] = [str(i) for i in range(1, 21)]
+    table = pd.DataFrame({"id": range(1, 21), "label": ["negative"] * 20})
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        assert replay(write(tmp_path / f"a{suffix}", table), corpus, tmp_path / suffix).failures == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", None, "there is no file .*a.csv to replay"),
+        ("a.xls", "", "the name must end in .csv"),
+        ("a.csv", "", "cannot be read as csv: No columns"),
+        ("a.csv", "id,label\nr0,\xff\n".encode("latin-1"), "cannot be read as csv"),
+        ("a.csv", 'id,label\nr0,"x\n', "cannot be read as csv"),
+        ("a.csv", "ref,label\nr0,negative\n", "there is no column 'id'; it has 'ref', 'label'"),
+        ("a.csv", "id,label\nq0,negative\n", "none of its 1 ids in column 'id' is an id of small"),
+        ("a.csv", "id,label\nr0,negative\nr0,positive\n", "the id 'r0' is there more than once"),
+        ("a.csv", "id,label\nr0,\x1b[31mgood\n", "1 rows have a label that small does not have, the first ' .31mgood'"),
+        ("a.csv", "id,negative\nr0,0.5\n", "neither a column for each label"),
+        ("a.csv", "id,negative,positive\nr0,0.5,high\n", "column 'positive', id 'r0': 'high' is no number"),
+        ("a.csv", "id,negative,positive\nr0,0.5,0.9\n", "row of id 'r0': 0.5, 0.9 are no probabilities"),
+        ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "none may be below 0"),
+        ("a.csv", "id,negative,positive\nr0,inf,0\n", "are no probabilities"),
+        ("a.csv", "id,negative,positive\nr0,,\n", "are empty"),
+        ("a.csv", "id,negative,positive\nr0,-0.1,-0.1\n", "are no logprobs"),
+        ("a.jsonl", "{}\n[1]\n", "a line is not an object"),
+        ("a.jsonl", "{'id': __import__('os')}\n", "cannot be read as jsonl"),
+        ("a.jsonl", "[" * 100_000, "cannot be read as jsonl"),
+        ("a.parquet", b"PAR1 but not really PAR1", "cannot be read as parquet"),
+    ],
+)
+def test_files_that_cannot_be_replayed(corpus, tmp_path, name, content, message):
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=message) as caught:
+        replay(file, corpus, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    assert not list((tmp_path / "out").rglob("*"))
+
+
+def test_columns_have_to_name_every_label(corpus, tmp_path):
+    file = write(tmp_path / "a.csv", probabilities(corpus)[0])
+    with pytest.raises(UserError, match="`columns` must name one for each label: negative, positive"):
+        replay(file, corpus, tmp_path, columns={"negative": "negative"})
+    with pytest.raises(UserError, match="there is no column 'none'"):
+        replay(file, corpus, tmp_path, columns={"negative": "negative", "positive": "none"})
+
+
+def test_a_replay_needs_a_corpus():
+    with pytest.raises(UserError, match="goes by the row ids of a corpus"):
+        annotators.load(specs.parse("replay:a.csv"))

@@ -1,0 +1,162 @@
+"""What a study says of its annotators."""
+
+import contextlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.annotators import specs
+from helpers.errors import UserError
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "name"),
+    [
+        ("smollm2-135m", specs.Shipped, "smollm2-135m"),
+        ("hf:Qwen/Qwen2.5-3B-Instruct", specs.HuggingFace, "Qwen2.5-3B-Instruct"),
+        ("gguf:~/my models/a b.Q4_K_M.gguf", specs.Gguf, "a-b.Q4_K_M"),
+        ("openai:llama3.2:3b@http://localhost:11434/v1", specs.Server, "llama3.2-3b"),
+        ("openai:Qwen/Qwen2.5-7B-Instruct@http://[::1]:8000/v1/", specs.Server, "Qwen2.5-7B-Instruct"),
+        ("openai:gpt-4.1-mini", specs.Server, "gpt-4.1-mini"),
+        ("replay:said/by others.csv", specs.Replay, "by-others"),
+        ({"hf": "a/x", "name": "mine"}, specs.HuggingFace, "mine"),
+        ({"openai": "gpt-4.1-mini", "name": "mini"}, specs.Server, "mini"),
+    ],
+)
+def test_every_kind_and_its_name(said, kind, name):
+    spec = specs.parse(said)
+    assert type(spec) is kind
+    assert spec.name == specs.name_of(said) == name
+    assert specs.parse(spec) is spec
+
+
+def test_a_server_from_a_mapping_and_from_a_text_are_the_same():
+    said = specs.parse("openai:m@https://host/v1/")
+    assert said == specs.parse({"openai": "m", "base_url": "https://host/v1"})
+    assert (said.openai, said.base_url, said.host) == ("m", "https://host/v1", "host")
+
+
+def test_without_an_address_it_is_openais_or_that_of_the_environment(monkeypatch):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert specs.parse("openai:m").base_url == "https://api.openai.com/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1/")
+    assert specs.parse("openai:m").base_url == "http://127.0.0.1:8000/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://me:{SECRET}@127.0.0.1/v1")
+    with pytest.raises(UserError, match="a key belongs in the environment") as caught:
+        specs.parse("openai:m")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_goes_only_to_whom_it_was_meant_for(monkeypatch):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert specs.parse("openai:m").key_variable == "OPENAI_API_KEY"
+    assert specs.parse("openai:m@https://elsewhere.example/v1").key_variable is None
+    assert specs.parse("openai:m@http://localhost:8000/v1").key_variable is None
+    mine = {"openai": "m", "base_url": "https://elsewhere.example/v1", "key": "ELSEWHERE_KEY"}
+    assert specs.parse(mine).key_variable == "ELSEWHERE_KEY"
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://elsewhere.example/v1/")
+    assert specs.parse("openai:m@https://elsewhere.example/v1").key_variable == "OPENAI_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("fields", "costs"),
+    [
+        ({"base_url": "http://127.0.0.1:8000/v1"}, False),
+        ({"base_url": "http://127.0.0.1:8000/v1", "key": "LOCAL_KEY"}, False),
+        ({"base_url": "https://host/v1"}, False),
+        ({"base_url": "https://host/v1", "key": "HOST_KEY"}, True),
+        ({"base_url": "https://host/v1", "key": "HOST_KEY", "prices": {"input": 0, "output": 0}}, False),
+        ({"base_url": "http://127.0.0.1:8000/v1", "prices": {"input": 1, "output": 2}}, True),
+        ({"base_url": "https://api.openai.com/v1"}, True),
+    ],
+)
+def test_what_may_cost_money(fields, costs):
+    assert specs.parse({"openai": "m"} | fields).costs is costs
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("", "no annotator ''"),
+        ("../x", r"no annotator '\.\./x': name a shipped one"),
+        ("a:b", "no annotator 'a:b'"),
+        ("hf:", "annotator hf:: hf: String should have at least 1 character"),
+        ("hf:...", "it needs a `name` of at most 80"),
+        ("hf:someone/smollm2-135m", "smollm2-135m is a shipped model: give this one another `name`"),
+        ({"hf": "x", "name": "../evil"}, "it needs a `name`"),
+        ({"hf": "x", "name": "a\nb"}, "it needs a `name`"),
+        ({"hf": "x", "name": "x" * 81}, "it needs a `name`"),
+        ({"hf": "x", "name": 3}, "name: Input should be a valid string"),
+        ({"hf": "x", "gguf": "y"}, "has one of .* and this one has hf and gguf"),
+        ({"model": "x"}, r"this one has none \(its fields: model\)"),
+        (3, "is a text or a mapping, and not 3"),
+        (None, "is a text or a mapping"),
+        ("openai:", "openai: String should have at least 1 character"),
+        ("openai:m@localhost:8000/v1", "an address that begins with http:// or https://"),
+        ("openai:m@http://", "base_url: write it as http://HOST:PORT/v1"),
+        ("openai:m@http://[::1/v1", "base_url: it is no address"),
+        ("openai:m@http://host:port/v1", "base_url: it is no address"),
+        ("openai:m@http://host/v1/chat/completions", "leave out /chat/completions"),
+        ({"openai": "m", "base_url": "file:///etc/passwd"}, "write it as http://HOST"),
+        ({"openai": "m", "base_url": "http://host/v1\r\nX: y"}, "write it as http://HOST"),
+        ({"openai": "m", "colour": "red"}, "colour: Extra inputs"),
+        ({"openai": "m", "answers": "guess"}, "answers: Input should be 'auto', 'logprobs' or 'samples'"),
+        ({"openai": "m", "concurrency": 0}, "concurrency: Input should be greater"),
+        ({"openai": "m", "budget": {"money": 3}}, "a budget in money needs `prices`"),
+        ({"openai": "m", "budget": {"calls": 0}}, "budget: calls: "),
+        ({"openai": "m", "prices": {"input": -1, "output": 1}}, "prices: input: "),
+        ({"openai": "m", "prices": {"input": 1, "output": 1, "currency": "\x1b[31m"}}, "prices: currency: "),
+        ({"openai": "m", "extra": {"n": 3, "logprobs": False}}, "extra: logprobs, n cannot be set"),
+        ({"replay": "x.csv", "values": "odds"}, "values: Input should be"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(said, message):
+    with pytest.raises(UserError, match=message) as caught:
+        specs.parse(said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"openai:m@http://me:{SECRET}@host/v1",
+        {"openai": "m", "base_url": f"https://{SECRET}@host/v1"},
+        {"openai": "m", "base_url": f"https://host/v1?key={SECRET}"},
+        {"openai": "m", "base_url": f"https://host/v1#{SECRET}"},
+        {"openai": "m", "base_url": f"https://host:{SECRET}/v1"},
+        {"openai": "m", "key": f"sk-{SECRET}"},
+        {"openai": "m", "api_key": SECRET},
+        {"openai": "m", "token": SECRET},
+        {"openai": "m", "password": SECRET},
+    ],
+)
+def test_what_may_be_a_key_is_never_repeated(said):
+    with pytest.raises(UserError) as caught:
+        specs.parse(said)
+    shown = [str(caught.value), repr(caught.value), *(str(arg) for arg in caught.value.args)]
+    assert not any(SECRET in one for one in shown)
+    assert caught.value.__suppress_context__  # a traceback shows no more than the message
+
+
+@given(st.sampled_from(specs.KINDS), st.text(max_size=120))
+def test_any_text_gives_a_harmless_name_or_one_message(kind, value):
+    with contextlib.suppress(UserError):
+        name = specs.parse(f"{kind}:{value}").name
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name)
+
+
+def test_names_are_unique_whatever_the_disk_thinks_of_case():
+    specs.check_unique([specs.parse("hf:a/x"), specs.parse({"hf": "b/x", "name": "x2"})])
+    with pytest.raises(UserError, match="two of the annotators have the same name: Model, model"):
+        specs.check_unique([specs.parse("hf:a/Model"), specs.parse("openai:model@http://localhost/v1")])
+
+
+def test_annotators_are_chosen_by_name_or_by_a_specification():
+    known = [specs.parse("hf:a/x"), specs.parse({"openai": "m", "base_url": "http://localhost/v1", "samples": 3})]
+    chosen = specs.choose(known, ["m", "gguf:y.gguf"])
+    assert chosen[0] is known[1]
+    assert chosen[1] == specs.parse("gguf:y.gguf")
