@@ -23,6 +23,15 @@ CONTENDERS = {
     "full prompts, one label at a time": ("label_by_label", 48),
     "llama.cpp's server, log-probabilities": ("llama_server", 96),
 }
+#: What each step gained with the smaller model: all of them but one.
+WITHOUT = {
+    "shared instruction": "its keys and values are computed for every text",
+    "equal lengths": "texts in the order of the corpus, padded to the longest of their batch",
+    "asked positions only": "the output head makes the logits of every token",
+    "bfloat16": "as float32",
+    "kept memory": "freed memory goes back to the system",
+}
+_TEXTS_WITHOUT = 512
 
 
 def measure() -> dict:
@@ -36,7 +45,20 @@ def measure() -> dict:
                 theirs = row.pop("labels")
                 row["agreement"] = round(float(np.mean([a == b for a, b in zip(theirs, labels)])), 3)  # noqa: B905
         found[model] = rows
-    return {"corpus": CORPUS, "models": found}
+    whole, *parts = (
+        contender.run(
+            "annotators",
+            "ours",
+            environment={"LABEL_RISK_COMPUTE": "float32"} if what == "bfloat16" else None,
+            model=MODELS[0],
+            texts=_TEXTS_WITHOUT,
+            without=what,
+        )
+        for what in (None, *WITHOUT)
+    )
+    speeds = [one["texts_per_second"] for one in parts]
+    without = {"whole": whole["texts_per_second"]} | dict(zip(WITHOUT, speeds, strict=True))
+    return {"corpus": CORPUS, "models": found, "without": without}
 
 
 def _task(texts: int) -> tuple[list[str], object, tuple[str, ...]]:
@@ -54,17 +76,21 @@ def _timed(seconds: list[float], texts: int, labels: list[str | None]) -> dict:
     return {"texts": texts, "texts_per_second": round(per_part / statistics.median(seconds), 2), "labels": labels}
 
 
-def ours(*, model: str, texts: int) -> dict:
-    """Label log-probabilities as `label-risk annotate` computes them."""
+def ours(*, model: str, texts: int, without: str | None = None) -> dict:
+    """Label log-probabilities as `label-risk annotate` computes them; `without` is a key of `WITHOUT`."""
     from helpers import annotations, annotators, device
 
-    device.keep_memory()
+    if without != "kept memory":
+        device.keep_memory()
     bodies, prompt, labels = _task(texts)
     annotator = annotators.load(model)
     annotator.use(prompt)
     lengths = annotator.lengths(bodies)
+    _leave_out(without, annotator)
     said: list[str | None] = [None] * texts
     plan = [batch for part in annotations._plan(lengths) for batch in part]
+    if without == "equal lengths":
+        plan = np.array_split(np.arange(texts), len(plan))
     annotator.score([bodies[i] for i in plan[0]])
     start = time.perf_counter()
     for batch in plan:
@@ -73,10 +99,27 @@ def ours(*, model: str, texts: int) -> dict:
             said[i] = labels[k]
     seconds = time.perf_counter() - start
     weights = sum(p.numel() for p in annotator.model.parameters() if p.ndim == 2)
-    tables = {id(m): m for m in (annotator.model.get_input_embeddings(),)}.values()
-    weights -= sum(m.weight.numel() for m in tables)
+    weights -= annotator.model.get_input_embeddings().weight.numel()
     tokens = int(lengths.sum() + len(annotator._suffix) * texts)
     return _timed([seconds], texts, said) | {"flops": 2 * weights * tokens, "tokens": tokens}
+
+
+def _leave_out(what: str | None, annotator) -> None:
+    from torch import nn
+    from transformers import DynamicCache
+
+    if what == "shared instruction":
+        encode = annotator._encode_texts
+        annotator._encode_texts = lambda texts: [annotator._prefix + ids for ids in encode(texts)]
+        annotator._cache = DynamicCache()
+    elif what == "asked positions only":
+        head = annotator._head
+
+        def forward(states):
+            logits = nn.functional.linear(states.float(), head.weight, head.bias)
+            return logits.take_along_dim(head.positions[:, :, None], dim=1)
+
+        head.forward = forward
 
 
 def _chat_model(model: str):

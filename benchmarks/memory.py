@@ -16,8 +16,11 @@ WORDS = 12
 
 
 def measure() -> dict:
-    """Peak megabytes of a process that does the work on so many rows; the first size is what a process takes anyway."""
-    found = {}
+    """Peak megabytes of a process that does the work on so many rows; the first size is what a process takes anyway.
+
+    Beside them the bytes a row that the work cannot do without: its text and what is made of it.
+    """
+    found, least = {}, {}
     for what in ("annotate", "embed", "train"):
         found[what] = {}
         for rows in ROWS:
@@ -25,7 +28,8 @@ def measure() -> dict:
                 environment = {"XDG_CACHE_HOME": folder, "OMP_NUM_THREADS": "1"}
                 one = contender.run("memory", what, environment=environment, rows=rows, folder=folder)
                 found[what][str(rows)] = one["peak_mb"]
-    return {"peak_mb": found, "rows": list(ROWS), "words": WORDS}
+                least[what] = one["bytes_a_row"]
+    return {"peak_mb": found, "bytes_a_row": least, "rows": list(ROWS), "words": WORDS}
 
 
 def _corpus(rows: int):
@@ -42,6 +46,11 @@ def _corpus(rows: int):
         {"id": np.arange(rows).astype(str), "text": texts, "gold": np.arange(rows) % 2, "rank": np.maximum(rank, -1)}
     )
     return Corpus("rows", ("negative", "positive"), frame)
+
+
+def _text_bytes(corpus) -> int:
+    """Mean bytes of a text in UTF-8."""
+    return round(corpus.rows["text"].str.encode("utf-8").str.len().mean())
 
 
 def _tokenizer(folder: Path) -> None:
@@ -76,7 +85,7 @@ def annotate(*, rows: int, folder: str) -> dict:
     corpus = _corpus(rows)
     annotator = LocalAnnotator("tiny", model, compute="float32")
     file = annotations.annotate(corpus, annotator, prompts.render(corpus), folder=Path(folder) / "tables")
-    return {"bytes": file.stat().st_size}
+    return {"bytes_a_row": _text_bytes(corpus) + 4 * len(corpus.labels), "bytes": file.stat().st_size}
 
 
 def _encoder(folder: str) -> str:
@@ -93,8 +102,9 @@ def embed(*, rows: int, folder: str) -> dict:
     """Embed `rows` texts with an encoder of two narrow layers."""
     from helpers.students import probe
 
-    vectors = probe.embeddings(_encoder(folder), _corpus(rows), 256)
-    return {"rows": len(vectors)}
+    corpus = _corpus(rows)
+    vectors = probe.embeddings(_encoder(folder), corpus, 256)
+    return {"bytes_a_row": _text_bytes(corpus) + vectors[0].nbytes, "rows": len(vectors)}
 
 
 def train(*, rows: int, folder: str) -> dict:
@@ -107,4 +117,5 @@ def train(*, rows: int, folder: str) -> dict:
     student = Student(encoder=_encoder(folder), epochs=1, min_steps=1, batch_size=-(-len(corpus.pool) // 200))
     targets = np.eye(2, dtype=np.float32)[corpus.gold[corpus.pool]]
     students.train(student, corpus, corpus.pool, targets, seed=0)
-    return {"rows": len(corpus.pool)}
+    token_ids = 4 * (WORDS + 2)
+    return {"bytes_a_row": _text_bytes(corpus) + token_ids + targets[0].nbytes, "rows": len(corpus.pool)}
