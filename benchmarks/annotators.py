@@ -18,7 +18,7 @@ CORPUS = "movie"
 _AT_ONCE = 4
 MODELS = ("smollm2-135m", "qwen2.5-coder-0.5b")
 CONTENDERS = {
-    "this project": ("ours", 2048),
+    "this project": ("ours", 1024),
     "pipeline that generates, 16 at once": ("generating_pipeline", 48),
     "full prompts, one label at a time": ("label_by_label", 48),
     "llama.cpp's server, log-probabilities": ("llama_server", 96),
@@ -31,7 +31,7 @@ WITHOUT = {
     "bfloat16": "as float32",
     "kept memory": "freed memory goes back to the system",
 }
-_TEXTS_WITHOUT = 512
+_TEXTS_WITHOUT = 256
 
 
 def measure() -> dict:

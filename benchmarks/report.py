@@ -242,7 +242,7 @@ def _book(found: dict) -> list[str]:
         if what in found["bytes_read"]:
             megabytes = found["bytes_read"][what] / 1e6, found["bytes_written"][what] / 1e6
             floor = megabytes[0] / rates["read and hashed"] + megabytes[1] / rates["written"]
-        rows.append([what, seconds, f"{floor:.2f}" if floor else "", f"{seconds / floor:,.0f}" if floor else ""])
+        rows.append([what, seconds, *([f"{1000 * floor:.1f}", f"{seconds / floor:,.0f}"] if floor else ["", ""])])
     return [
         "## The book",
         "",
@@ -250,7 +250,7 @@ def _book(found: dict) -> list[str]:
         "its pages depend on, and to write the pages that change, without waiting for the disk. What it does besides",
         "is to start Python, a kernel for each notebook, and Sphinx.",
         "",
-        *_table(["", "seconds", "floor, s", "times the floor"], rows),
+        *_table(["", "seconds", "floor, ms", "times the floor"], rows),
     ]
 
 

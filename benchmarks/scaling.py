@@ -25,7 +25,7 @@ from benchmarks import contender
 WORKERS = (1, 2, 3, 4)
 #: All runs of a study have this many texts, so they take the same time.
 TEXTS = 250
-RUNS = 12
+RUNS = 8
 STEPS = 30
 #: Runs that are next to nothing: what remains is what the cluster takes.
 EMPTY_RUNS = 200
