@@ -29,6 +29,7 @@ from tqdm.auto import tqdm
 
 from helpers import places
 from helpers.corpora import Corpus
+from helpers.corpora.classes import RESERVED
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
@@ -36,8 +37,6 @@ from helpers.prompts import Prompt
 CROSSFIT = "-crossfit"
 
 _META = b"label-risk"
-#: Columns beside those of the labels, in the finished table or in a part.
-_COLUMNS = {"id", "row", "failure"}
 _TEXTS_PER_PART = 256
 _NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
@@ -146,6 +145,8 @@ def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray |
     UserError
         If there is none, it was made from other texts or another wording, or it lacks rows that are needed.
     """
+    if annotator in corpus.ready and not prompt.name.endswith(CROSSFIT):
+        return ready(corpus, annotator)
     found = [
         file
         for folder in (places.ROOT / "annotations", places.ledger() / "annotations")
@@ -162,6 +163,33 @@ def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray |
         if not _lacking(table, len(corpus.rows), rows):
             return table
     return read(found[-1], corpus, prompt, rows=rows)
+
+
+def ready(corpus: Corpus, annotator: str) -> Annotations:
+    """What the corpus's own table says for `annotator`; see `ready_made` of `helpers.corpora.tables.load`.
+
+    Raises
+    ------
+    UserError
+        If the table brings no labels of that name.
+    """
+    if annotator not in corpus.ready:
+        known = ", ".join(corpus.ready) or "none"
+        raise UserError(
+            f"{corpus.name}: there are no ready-made labels of {annotator!r}, only {known}: name their column under "
+            "`ready_made` of the corpus"
+        )
+    found = corpus.ready[annotator]
+    provenance = {
+        "annotator": annotator,
+        "corpus": corpus.name,
+        "corpus_hash": corpus.fingerprint,
+        "labels": list(corpus.labels),
+        "ready_made": ", ".join(found.columns),
+        "hard": found.hard,
+        "model_hash": hashlib.sha256(np.ascontiguousarray(found.logp, dtype="<f8").tobytes()).hexdigest(),
+    }
+    return Annotations(found.logp, found.failures, provenance)
 
 
 def path(folder: Path, corpus: str, annotator: str, prompt: str) -> Path:
@@ -279,7 +307,7 @@ def write(
 
 
 def _check_labels(corpus: Corpus, prompt: Prompt) -> None:
-    if taken := _COLUMNS & set(prompt.labels):
+    if taken := RESERVED & set(prompt.labels):
         raise UserError(
             f"{corpus.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
             "name; give it another with `labels`"
@@ -294,7 +322,7 @@ def _provenance(corpus: Corpus, annotator: str, prompt: Prompt, rows: np.ndarray
         "corpus_hash": corpus.fingerprint,
         "prompt": prompt.name,
         "prompt_hash": prompt.fingerprint,
-        "instruction": prompt.instruction,
+        "instruction": prompt.shown,
         "labels": list(prompt.labels),
     }
     if rows is not None:

@@ -110,6 +110,10 @@ def annotate(
             loaded = spread = None
             for name in corpus or plan.corpus_names:
                 texts = plan.corpus(name)
+                if isinstance(spec, annotators.specs.Ready):
+                    annotations.ready(texts, spec.name)
+                    typer.echo(f"{spec.name}: its labels of {name} come with the table")
+                    continue
                 wording = prompts.render(texts, prompt or plan.prompt)
                 file = annotations.path(folder, name, spec.name, wording.name)
                 if file.is_file():

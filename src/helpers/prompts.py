@@ -24,11 +24,18 @@ class Prompt:
         What stands in the user's turn before the text.
     labels
         The answers to be scored, in the order of the class indices.
+    shown
+        The instruction as records keep it: without the texts of its examples.
     """
 
     name: str
     instruction: str
     labels: tuple[str, ...]
+    shown: str = ""
+
+    def __post_init__(self):
+        if not self.shown:
+            object.__setattr__(self, "shown", self.instruction)
 
     @property
     def fingerprint(self) -> str:
@@ -44,6 +51,9 @@ def wordings() -> dict[str, dict[str, str]]:
 
 def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) -> Prompt:
     """The wording `name` with the corpus's labels filled in.
+
+    A corpus's own question takes the place of the first paragraph of the wording; what its classes mean, and its
+    examples, stand before the last, which leads to the text.
 
     `task` is a key of `prompts.yml`; by default `sentiment` where the labels are its words, else `classify`.
 
@@ -61,9 +71,23 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
     words = {"about": corpus.about, "labels": _in_words(corpus.labels), "reversed": _in_words(corpus.labels[::-1])}
     # Not str.format, and all at once: a label may hold braces.
     instruction = re.sub(r"\{(about|labels|reversed)\}", lambda hole: words[hole[1]], wordings()[task][name])
-    return Prompt(name, instruction, corpus.labels)
+    listed = words["reversed" if "{reversed}" in wordings()[task][name] else "labels"]
+    ids, texts = (corpus.rows[column].iloc[corpus.spent].tolist() for column in ("id", "text"))
+    shown = _with_codebook(corpus, instruction, listed, [f"[text {id_}]" for id_ in ids])
+    return Prompt(name, _with_codebook(corpus, instruction, listed, texts), corpus.labels, shown)
 
 
 def _in_words(labels: tuple[str, ...]) -> str:
     *most, last = labels
     return f"{', '.join(most)} or {last}"
+
+
+def _with_codebook(corpus: Corpus, instruction: str, listed: str, examples: list[str]) -> str:
+    """The instruction with the corpus's question, the meaning of its classes, and `examples` for its spent texts."""
+    task, _, lead = instruction.rpartition("\n\n")
+    if corpus.question:
+        task = f"{corpus.question} Answer with one of these labels and nothing else: {listed}."
+    meanings = "\n".join(f"{label}: {meaning}" for label, meaning in corpus.descriptions.items())
+    answers = (corpus.labels[k] for k in corpus.gold[corpus.spent])
+    solved = [f"{lead}\n{text}\nAnswer: {answer}" for text, answer in zip(examples, answers, strict=True)]
+    return "\n\n".join(part for part in (task, meanings, *solved, lead) if part)

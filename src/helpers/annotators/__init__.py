@@ -39,6 +39,8 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
         from helpers.annotators.replay import ReplayAnnotator
 
         return ReplayAnnotator(spec, corpus)
+    if isinstance(spec, specs.Ready):
+        raise UserError(f"annotator {spec.name}: its labels come with a table, as `ready_made` of the corpus")
     if isinstance(spec, specs.Server):
         raise UserError(f"annotator {spec.name}: servers cannot be asked yet")
 

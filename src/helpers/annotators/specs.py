@@ -9,6 +9,7 @@ Each kind is written as `KIND:VALUE`, or as a mapping that begins with the same 
 `openai:MODEL@BASE_URL`    a server that speaks OpenAI's protocol; without `@BASE_URL` that of the
                            variable OPENAI_BASE_URL, or OpenAI's own
 `replay:FILE`              a table with labels, probabilities or log-probabilities by row id
+`ready:NAME`               labels that the corpus's own table has: `ready_made` of the corpus
 =========================  =========================================================================
 
 An annotator's name is part of the names of files, so it is made of a few harmless characters, and no two annotators of
@@ -29,7 +30,7 @@ from helpers.errors import UserError
 #: The annotators of the default study, weakest first.
 SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 #: The kinds that a specification may begin with.
-KINDS = ("hf", "gguf", "openai", "replay")
+KINDS = ("hf", "gguf", "openai", "replay", "ready")
 #: Where OpenAI's own models are asked.
 OPENAI = "https://api.openai.com/v1"
 
@@ -263,11 +264,26 @@ class Replay(_Spec):
         return Path(self.replay).stem
 
 
+class Ready(_Spec):
+    """Labels that stand in the corpus's own table, where `ready_made` gives them this name."""
+
+    ready: str = Field(min_length=1)
+
+    def _stem(self) -> str:
+        return self.ready
+
+    @model_validator(mode="after")
+    def _is_called_as_there(self):
+        if self.name != self.ready:
+            raise ValueError("its name is the one under `ready_made` of the corpus: leave `name` out")
+        return self
+
+
 #: Annotators that compute on this machine, or on the workers of a cluster; the others only ask or read.
 COMPUTING = (Shipped, HuggingFace, Gguf)
 
-Spec = Shipped | HuggingFace | Gguf | Server | Replay
-_CLASSES: dict[str, type[_Spec]] = {"hf": HuggingFace, "gguf": Gguf, "openai": Server, "replay": Replay}
+Spec = Shipped | HuggingFace | Gguf | Server | Replay | Ready
+_CLASSES: dict[str, type[_Spec]] = {"hf": HuggingFace, "gguf": Gguf, "openai": Server, "replay": Replay, "ready": Ready}
 
 
 def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:

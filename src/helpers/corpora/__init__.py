@@ -14,11 +14,11 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
+from helpers.corpora.ready import Ready
+from helpers.corpora.splits import SPENT, SPLIT_SEED, TEST, ranks
 from helpers.errors import UserError
 
-#: Seeds the split and the order of the training pool. A constant of the design, not a parameter: another split
-#: is another corpus.
-SPLIT_SEED = 2504
+__all__ = ["BUILT_IN", "SPLIT_SEED", "Corpus", "load", "ranks"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Corpus:
         Names of the K classes, in the order of the class indices.
     rows
         One row a text, in file order: `id` (str, unique), `text` (str), `gold` (int, 0..K-1) and `rank` (int):
-        the position in the training pool, or -1 for a text of the test split. The training subset of size n is the
-        texts with rank 0..n-1, so subsets are nested.
+        the position in the training pool, -1 for a text of the test split, or -2 for a text that is spent: an
+        example in the prompt, neither trained on nor tested on. The training subset of size n is the texts with rank
+        0..n-1, so subsets are nested.
     votes
         Human votes, int array (rows, K), or None where only gold labels are known.
     about
@@ -43,6 +44,12 @@ class Corpus:
         What was left out of the source, reason -> number of rows.
     notes
         How gold was made, for the reader.
+    ready
+        Labels of LLMs that the table brings along, annotator -> what it says of every row.
+    question
+        What an annotator is asked, where it is not a built-in wording.
+    descriptions
+        What classes mean, class -> text, for the prompt.
     """
 
     name: str
@@ -52,6 +59,9 @@ class Corpus:
     about: str = "text"
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ready: dict[str, Ready] = field(default_factory=dict)
+    question: str = ""
+    descriptions: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def pool(self) -> np.ndarray:
@@ -63,7 +73,13 @@ class Corpus:
     @cached_property
     def test(self) -> np.ndarray:
         """Row positions of the test split in file order, int array (test size,)."""
-        return np.flatnonzero(self.rows["rank"].to_numpy() < 0)
+        return np.flatnonzero(self.rows["rank"].to_numpy() == TEST)
+
+    @cached_property
+    def spent(self) -> np.ndarray:
+        """Row positions of the examples in the prompt, by class and file order, int array (examples,)."""
+        rows = np.flatnonzero(self.rows["rank"].to_numpy() == SPENT)
+        return rows[np.argsort(self.gold[rows], kind="stable")]
 
     @cached_property
     def gold(self) -> np.ndarray:
@@ -101,37 +117,6 @@ class Corpus:
             )
         pool = np.random.default_rng([SPLIT_SEED, draw]).permutation(self.pool) if draw else self.pool
         return pool[:n]
-
-
-def ranks(texts: pd.Series, test_size: int) -> np.ndarray:
-    """Split texts into a test set and a ranked training pool.
-
-    Texts that are equal but for case and white space never straddle the two: they are drawn as one group.
-
-    Parameters
-    ----------
-    texts
-        The texts, (rows,).
-    test_size
-        Number of texts in the test split; exceeded by less than one group of duplicates.
-
-    Returns
-    -------
-    np.ndarray
-        int array (rows,): -1 for test texts, else the rank in the training pool.
-    """
-    groups = pd.factorize(texts.str.casefold().str.split().str.join(" "))[0]
-    rng = np.random.default_rng(SPLIT_SEED)
-    order = rng.permutation(groups.max() + 1)
-    # Rows in the order in which their groups were drawn; within a group in file order.
-    drawn = np.argsort(np.argsort(order)[groups], kind="stable")
-    cut = int(np.searchsorted(np.cumsum(np.bincount(groups)[order]), test_size)) + 1
-    in_test = np.isin(groups, order[:cut])
-    rank = np.full(len(texts), -1)
-    pool = drawn[~in_test[drawn]]
-    # Shuffled again, so that duplicates are not neighbours in the pool.
-    rank[rng.permutation(pool)] = np.arange(len(pool))
-    return rank
 
 
 def load(spec: str | dict) -> Corpus:

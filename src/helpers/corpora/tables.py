@@ -4,53 +4,55 @@ What people keep in tables varies, so the rule here is: leave texts as they are,
 refuse what could be meant in two ways, with the rows and columns in the message. No code of a data set is run.
 """
 
-import glob
 import re
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import datasets
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
 from helpers import places
-from helpers.corpora import BUILT_IN, Corpus, ranks
+from helpers.corpora import BUILT_IN, Corpus, classes, people, reading, ready, splits
+from helpers.corpora.classes import Labels
+from helpers.corpora.reading import Table, TableError
 from helpers.errors import UserError
 
-_FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".parquet": "parquet",
-}
 _FEWEST_ROWS = 20
-_MOST_CLASSES = 50
 _MOST_TEST_ROWS = 1500
 _ROWS_SHOWN = 5
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
-
-Labels = Sequence[str] | Mapping[Hashable, str]
+_MOST_CHARACTERS_SHOWN = 600
+_NO_TEXT, _NO_LABEL = "the text is missing or blank", "the label is missing"
 
 
 def load(
     *,
     name: str,
     text: str,
-    label: str,
+    label: str | None = None,
     path: str | Path | None = None,
     hub: str | None = None,
     config: str | None = None,
     split: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
     labels: Labels | None = None,
     id: str | None = None,
-    about: str = "text",
-    test_size: int | None = None,
     votes: Sequence[str] | None = None,
+    raters: Sequence[str] | None = None,
+    ready_made: Mapping[str, ready.Columns] | None = None,
+    groups: str | Sequence[str] | None = None,
+    near_duplicates: float | None = None,
+    split_by: str | None = None,
+    parts: Mapping[str, object] | None = None,
+    test_size: int | None = None,
+    split_seed: int = splits.SPLIT_SEED,
+    about: str = "text",
+    question: str | None = None,
+    descriptions: Mapping[str, str] | None = None,
+    examples: int = 0,
 ) -> Corpus:
     """Load a table as a corpus. A study file gives these options as a mapping.
 
@@ -59,14 +61,17 @@ def load(
     name
         What files and charts call the corpus: letters, digits, `.`, `_`, `-`.
     text, label
-        The columns with the texts and with the gold classes: class names or integers.
+        The columns with the texts and with the gold classes: class names or integers. Without `label`, gold is what
+        most of the votes say.
     path
-        A CSV, TSV, JSON Lines, JSON or Parquet file, or a folder written by `datasets`' `save_to_disk`, relative
-        to the working folder. Text files are UTF-8.
+        A CSV, TSV, JSON Lines, JSON, Parquet or Excel file, or a folder written by `datasets`' `save_to_disk`,
+        relative to the working folder.
     hub
         Instead of `path`, the id of a data set on the hub, with its `config` if it has several.
     split
         The split to read, of a data set that has several; on the hub also `train+test` or `train[:5000]`.
+    encoding, delimiter, sheet
+        How to read the file, where what is found out is wrong: see `helpers.corpora.reading.read`.
     labels
         The names of the classes in the order of the class indices: a list, or a mapping from values of the column
         to names (several values may share one). Where the column holds integers, a list of names stands for 0, 1,
@@ -74,24 +79,51 @@ def load(
         the alphabet.
     id
         The column with row ids; by default rows are numbered from 1.
-    about
-        What prompts call a text.
-    test_size
-        Number of texts in the test split; by default 20 % of the rows, at most 1500.
     votes
         Columns with the number of human votes for each class, in the order of the classes.
+    raters
+        Instead of `votes`, a column for each rater, with the class that the rater gave or nothing.
+    ready_made
+        Labels of LLMs that are in the table: name of the annotator -> the column of its labels, or a mapping from
+        classes to columns of probabilities (or of natural log-probabilities). A study names them `ready:NAME`.
+    groups
+        A column, or some, whose rows of one value must not straddle training pool and test split, like authors.
+        Rows without a value are alone.
+    near_duplicates
+        Texts that are alike to this degree do not straddle either, 0 to 1: see `splits.near_duplicates`. Texts that
+        are equal but for case and spaces never do.
+    split_by
+        The column with the split of each row, which is used as it is. Rows of the training pool that share a group with
+        a test row are left out.
+    parts
+        What the values of `split_by` mean: `{train: …, test: …}`, each a value or a list of them. By default `train` or
+        `training`, and `test`. Other rows are left out.
+    test_size
+        Number of texts in the test split; by default 20 % of the rows, at most 1500. The classes have the shares of
+        the whole.
+    split_seed
+        Another one is another split.
+    about
+        What prompts call a text.
+    question
+        What an annotator is asked, instead of the built-in wording's first paragraph.
+    descriptions
+        What each class means, class -> text, for the prompt. It may be long: a codebook.
+    examples
+        Examples of each class in the prompt. They come from the training pool, leave it, and count as gold that is
+        spent.
 
     Returns
     -------
     Corpus
-        Texts are stripped and rid of control characters other than newline and tab. Rows without a text or a
-        label are left out and counted in `dropped`.
+        Texts are stripped and rid of control characters other than newline and tab, and of terminal escapes. Rows
+        without a text or a label are left out and counted in `dropped`.
 
     Raises
     ------
     UserError
-        If the table cannot be read or used; the message names columns and rows. Rows of a CSV or TSV are counted
-        as spreadsheets do, with the header as row 1; those of other formats from 1.
+        If the table cannot be read or used; the message names columns and rows. Rows of a CSV, TSV or Excel file are
+        counted as spreadsheets do, with the header as row 1; those of other formats from 1.
     """
     _check_name(name)
     if (path is None) == (hub is None):
@@ -101,22 +133,72 @@ def load(
     file = None if path is None else Path(path).expanduser()
     where = hub if file is None else places.shown(file)
     with _naming(where):
-        with _reading():
-            data = _from_hub(hub, config, split) if file is None else _from_path(file, split)
-        first_row = 2 if file is not None and _FORMATS.get(file.suffix.lower()) == "csv" else 1
-        table, order = _select(data, text=text, label=label, id=id, votes=votes, labels=labels)
-        table.index += first_row
-        table, dropped = _drop_missing(table)
-        names = _name_classes(table["label"].unique().tolist(), labels, order)
-        _validate(table, names, {"text": text, "label": label, "id": id}, votes or (), first_row)
-        classes = list(dict.fromkeys(names.values()))
-        gold = table["label"].map(names).map(classes.index).to_numpy(dtype=int)
-        _check_size(gold, classes, dropped)
-        counts = _counts(table, votes, classes)
-        rows = table[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=gold)
-        rows["rank"] = _ranks(rows["text"], test_size)
-    notes = (f"gold is the column {label!r} of {where}",)
-    return Corpus(name, tuple(classes), rows, counts, about, dropped, notes)
+        options = _Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by)
+        table = reading.read(
+            options.wanted(),
+            path=file,
+            hub=hub,
+            config=config,
+            split=split,
+            encoding=encoding,
+            delimiter=delimiter,
+            sheet=sheet,
+        )
+        frame, names = _frame(table, options, labels)
+        dropped: dict[str, int] = {}
+        frame = _drop(frame, dropped, {_NO_TEXT: frame["text"].map(classes.is_missing)})
+        frame = _drop(frame, dropped, {_NO_LABEL: frame["label"].isna()}) if label is not None else frame
+        _check_rows(len(frame), dropped)
+        _validate(frame, names, options, table.first_row)
+        known = list(dict.fromkeys(names.values()))
+        if len(known) == 1:
+            raise TableError(f"every row has the same class, {known[0]!r}")
+        frame, counts, gold = _gold(frame, options, names, known, dropped)
+        if split_by is not None:
+            frame, counts, gold, in_test = _own_split(frame, counts, gold, split_by, parts, dropped)
+        elif parts is not None:
+            raise TableError("`parts` says what the values of `split_by` mean: give that too")
+        _check_size(gold, known, dropped)
+        made = {who: ready.make(frame, columns, names, known, annotator=who) for who, columns in options.ready.items()}
+        grouping = _grouping(frame, groups, near_duplicates)
+        if split_by is not None:
+            if test_size is not None:
+                raise TableError("`test_size` and `split_by` contradict each other: leave one out")
+            rank, straddle = splits.given(in_test, grouping, seed=split_seed)
+            if straddle.any():
+                dropped["a training text that shares a group with a test text"] = int(straddle.sum())
+                keep = np.flatnonzero(~straddle)
+                frame, gold, grouping = frame.iloc[keep], gold[keep], grouping[keep]
+                counts = None if counts is None else counts[keep]
+                made = {who: labels_.take(keep) for who, labels_ in made.items()}
+                rank, _ = splits.given(in_test[keep], grouping, seed=split_seed)
+                _check_size(gold, known, dropped)
+        else:
+            rank = splits.stratified(gold, grouping, _test_size(test_size, len(gold)), seed=split_seed)
+        if rank.max() < 0:
+            raise TableError(
+                f"a test split of {int((rank < 0).sum())} texts, duplicates and groups kept together, leaves none to "
+                "train on"
+            )
+        rows = frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=gold, rank=rank)
+        if examples:
+            _spend(rows, examples, known)
+        described = _described(descriptions, known)
+    notes = [f"gold is the column {label!r} of {where}" if label else f"gold is what most votes of {where} say"]
+    notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
+    notes += _remarks(rows, known)
+    return Corpus(
+        name,
+        tuple(known),
+        rows,
+        counts,
+        about,
+        dropped,
+        tuple(notes),
+        ready=made,
+        question=question or "",
+        descriptions=described,
+    )
 
 
 def _check_name(name: str) -> None:
@@ -126,271 +208,119 @@ def _check_name(name: str) -> None:
         raise UserError(f"a corpus of your own cannot be called {name!r}: that is a built-in one")
 
 
-class _TableError(Exception):
-    """What is wrong with a table; `_naming` adds with which."""
-
-
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
     try:
         yield
-    except _TableError as error:
+    except TableError as error:
         raise UserError(f"{where}: {error}") from error.__cause__
-
-
-# Reading
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Turn whatever a reader raises into one message.
-
-    The readers of the formats and the client of the hub raise dozens of types, and here each means the same: this
-    is not the table it was said to be. The original stays attached as the cause.
-    """
-    verbosity = datasets.logging.get_verbosity()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it logs as an error it also raises
-    try:
-        yield
-    except _TableError:
-        raise
-    except Exception as error:
-        root: BaseException = error
-        while root.__cause__ is not None:
-            root = root.__cause__
-        said = (str(root).strip().splitlines() or ["no reason given"])[0][:300]
-        raise _TableError(f"cannot be read: {said} ({type(root).__name__})") from error
-    finally:
-        datasets.logging.set_verbosity(verbosity)
-
-
-def _from_hub(hub: str, config: str | None, split: str | None) -> datasets.Dataset:
-    data = datasets.load_dataset(hub, config, split=split, cache_dir=_cache_dir())
-    return data if split is not None else _one_split(data, None)
-
-
-def _from_path(path: Path, split: str | None) -> datasets.Dataset:
-    if not path.exists():
-        raise _TableError(f"there is no such file (the working folder is {Path.cwd()})")
-    if path.is_dir():
-        return _one_split(datasets.load_from_disk(str(path)), split)
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise _TableError(f"the format is not known; the name of a file must end in {', '.join(_FORMATS)}")
-    if split is not None:
-        raise _TableError("a file has no splits; leave `split` out")
-    options = {}
-    if _FORMATS[suffix] != "parquet":
-        _check_utf8(path)
-    if _FORMATS[suffix] == "csv":
-        options = _csv_options(path, "\t" if suffix == ".tsv" else ",")
-    # Escaped, because `datasets` takes a file name for a pattern.
-    files = glob.escape(str(path.resolve()))
-    data = datasets.load_dataset(_FORMATS[suffix], data_files=files, split="train", cache_dir=_cache_dir(), **options)
-    if suffix == ".tsv":
-        _check_quotes(data)
-    return data
-
-
-def _cache_dir() -> str:
-    return str(places.cache() / "datasets")
-
-
-def _one_split(data: datasets.Dataset | datasets.DatasetDict, split: str | None) -> datasets.Dataset:
-    if isinstance(data, datasets.Dataset):
-        if split is not None:
-            raise _TableError("this data set has no splits; leave `split` out")
-        return data
-    if split is None and len(data) == 1:
-        return next(iter(data.values()))
-    if split not in data:
-        asked = "name one with `split`" if split is None else f"{split!r} is none of them"
-        raise _TableError(f"the splits are {', '.join(data)}: {asked}")
-    return data[split]
-
-
-def _check_utf8(path: Path) -> None:
-    advice = "save it as UTF-8 (spreadsheets call it “CSV UTF-8”)"
-    number = 0
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                raise _TableError(f"not UTF-8: line {number} has the byte 0x{byte:02x}; {advice}") from None
-            if number == 1 and b"\0" in line:
-                raise _TableError(f"not UTF-8: line 1 has NUL bytes, as UTF-16 has; {advice}")
-    if not number:
-        raise _TableError("the file is empty")
-
-
-def _csv_options(path: Path, separator: str) -> dict[str, Any]:
-    """Options with which the CSV reader keeps what the file says.
-
-    Left alone, it guesses types, and takes words such as *None* and *NA* for missing, which may well be classes.
-    """
-    plain = {"sep": separator, "encoding": "utf-8-sig", "keep_default_na": False, "na_values": [""]}
-    head = pd.read_csv(path, nrows=1, dtype=str, **plain)
-    if head.empty:
-        raise _TableError("there is a header and nothing below it")
-    if not isinstance(head.index, pd.RangeIndex):
-        raise _TableError(f"row 2 has more fields than the header; put texts with a {separator!r} in quotes")
-    features = datasets.Features({column: datasets.Value("string") for column in head.columns})
-    return plain | {"features": features, "skip_blank_lines": False}
-
-
-def _check_quotes(data: datasets.Dataset) -> None:
-    """Refuse cells into which a text that opens with a quote has drawn the rows after it."""
-    for column in data.column_names:
-        for row, cell in enumerate(data[column], 2):
-            if cell is not None and "\t" in cell and "\n" in cell:
-                raise _TableError(
-                    f"row {row} runs on over the next: its column {column!r} opens with a quote, so it lasts until "
-                    "another quote; double the quotes inside and put the whole in quotes, or save the table as Parquet"
-                )
 
 
 # From columns to texts, classes and votes
 
 
-def _select(
-    data: datasets.Dataset,
-    *,
-    text: str,
-    label: str,
-    id: str | None,
-    votes: Sequence[str] | None,
-    labels: Labels | None,
-) -> tuple[pd.DataFrame, list[str] | None]:
-    """Take the columns that are needed as `text`, `label`, `id` and ("votes", column).
+class _Columns:
+    """Which column is what."""
 
-    The second value is the order of the classes, if a `ClassLabel` feature gives one.
-    """
-    if isinstance(votes, str):
-        raise _TableError("`votes` must be a list of columns, one a class")
-    needed = dict.fromkeys([text, label, *([id] if id is not None else []), *(votes or [])])
-    for column in needed:
-        if column not in data.column_names:
-            raise _TableError(f"there is no column {column!r}, only {', '.join(map(repr, data.column_names))}")
-    columns = data.select_columns(list(needed)).with_format(None).to_dict()
-    classes, order = columns[label], None
-    if isinstance(data.features[label], datasets.ClassLabel):
-        classes, order = _class_names(classes, data.features[label].names, labels)
-    keys = [None if _is_missing(value) else _key(value, label) for value in classes]
-    ids = range(1, len(data) + 1) if id is None else columns[id]
-    series = {
-        "text": [_clean(value) for value in columns[text]],
-        "label": keys,
-        "id": [None if _is_missing(value) else str(value) for value in ids],
-    }
-    table = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
-    for column in votes or ():
-        counts = pd.Series(columns[column], dtype=object)
-        table["votes", column] = pd.to_numeric(counts, errors="coerce").astype(float)
-    return table, order
+    def __init__(self, text, label, id, votes, raters, ready_made, groups, split_by):
+        for option, value in (("votes", votes), ("raters", raters)):
+            if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
+                what = "one a class" if option == "votes" else "one a rater"
+                raise TableError(f"`{option}` must be a list of columns, {what}")
+        if votes and raters:
+            raise TableError("give `votes` (columns of counts) or `raters` (a column for each), not both")
+        if label is None and not votes and not raters:
+            raise TableError("there must be a `label` column, or votes to make gold of")
+        self.text, self.label, self.id = text, label, id
+        self.votes, self.raters = list(votes or ()), list(raters or ())
+        self.ready: dict[str, ready.Columns] = ready_made
+        self.groups = [groups] if isinstance(groups, str) else list(groups or ())
+        self.split_by = split_by
+        for column in self.wanted():
+            if not isinstance(column, str):
+                raise TableError(f"a column cannot be called {column!r}: put its name in quotes")
+
+    def wanted(self) -> list[str]:
+        """All columns, each once."""
+        single = [column for column in (self.text, self.label, self.id, self.split_by) if column is not None]
+        ready_made = [column for columns in self.ready.values() for column in ready.columns_of(columns)]
+        return list(dict.fromkeys([*single, *self.votes, *self.raters, *ready_made, *self.groups]))
 
 
-def _class_names(
-    values: list[int | None], names: list[str], labels: Labels | None
-) -> tuple[list[int | str | None], list[str] | None]:
-    """Turn the indices of a `ClassLabel` into names, unless `labels` maps the indices themselves."""
-    known = [None if value is None or value < 0 else value for value in values]  # -1 means: not labelled
-    if isinstance(labels, Mapping) and all(_is_integer(str(key)) for key in labels):
-        return known, None
-    return [None if value is None else names[value] for value in known], names
+def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The cells that are needed, under names of their own and indexed by row number; and value -> class name."""
+    order = None
+
+    def keys(column: str) -> list[str | None]:
+        nonlocal order
+        values = table.columns[column]
+        if column in table.classes:
+            values, order = classes.of_feature(values, table.classes[column], labels)
+        return [classes.key(value, column) for value in values]
+
+    series: dict = {"text": [reading.clean(value) for value in table.columns[options.text]]}
+    series["label"] = keys(options.label) if options.label is not None else [None] * len(table)
+    ids = range(1, len(table) + 1) if options.id is None else table.columns[options.id]
+    series["id"] = [None if classes.is_missing(value) else str(reading.clean(value)) for value in ids]
+    series |= {("rater", column): keys(column) for column in options.raters}
+    for columns in options.ready.values():
+        if isinstance(columns, str):
+            series["ready", columns] = keys(columns)
+        else:
+            series |= {("ready", column): table.columns[column] for column in columns.values()}
+    for column in options.groups:
+        series["group", column] = [None if classes.is_missing(v) else str(v) for v in table.columns[column]]
+    if options.split_by is not None:
+        series["part"] = [None if classes.is_missing(v) else str(v).strip() for v in _decoded(table, options.split_by)]
+    frame = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
+    for column in options.votes:
+        counts = pd.Series(table.columns[column], dtype=object)
+        frame["votes", column] = pd.to_numeric(counts, errors="coerce").astype(float)
+    frame.index += table.first_row
+    usable = ~frame["text"].map(classes.is_missing).astype(bool)
+    naming = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
+    found = list(dict.fromkeys(value for column in naming for value in frame[column][usable] if value is not None))
+    if not naming:  # columns of counts alone: the classes are called as the columns are
+        found = options.votes
+        order = options.votes
+    return frame, classes.name(found, labels, order)
 
 
-def _clean(value: Any) -> Any:
-    return _CONTROL.sub("", value).strip() if isinstance(value, str) else value
+def _decoded(table: Table, column: str) -> list:
+    names = table.classes.get(column)
+    return table.columns[column] if names is None else [names[index] for index in table.columns[column]]
 
 
-def _is_missing(value: Any) -> bool:
-    blank = isinstance(value, str) and not value.strip()
-    return blank or value is None or (isinstance(value, float) and np.isnan(value))
+def _drop(frame: pd.DataFrame, dropped: dict[str, int], reasons: Mapping[str, object]) -> pd.DataFrame:
+    """Leave rows out, and count them under the first reason that holds."""
+    for reason, which in reasons.items():
+        gone = np.asarray(which, dtype=bool)
+        if gone.any():
+            dropped[reason] = int(gone.sum())
+            frame = frame[~gone]
+    return frame
 
 
-def _key(value: Any, column: str) -> str:
-    """Write a value of the label column as text, the same for 1, 1.0 and "1"."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, str | int | float):
-        raise _TableError(f"column {column!r} holds {str(value)[:60]}: a class must be a name or an integer")
-    return str(value)
+def _gold(
+    frame: pd.DataFrame, options: _Columns, names: dict[str, str], known: list[str], dropped: dict[str, int]
+) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray]:
+    """Rows that have a gold class, their votes if there are any, and the class."""
+    counts = None
+    if options.votes:
+        counts = people.from_counts(frame, options.votes, known)
+    elif options.raters:
+        counts = people.from_raters(frame, options.raters, names, known)
+    if counts is not None:
+        voted = counts.sum(axis=1) > 0
+        frame, counts = _drop(frame, dropped, {"nobody voted": ~voted}), counts[voted]
+    if options.label is not None:
+        return frame, counts, frame["label"].map(names).map(known.index).to_numpy(dtype=int)
+    gold = people.plurality(counts)
+    clear = gold >= 0
+    return _drop(frame, dropped, {people.TIED: ~clear}), counts[clear], gold[clear]
 
 
-def _is_integer(value: str) -> bool:
-    return re.fullmatch(r"-?[0-9]+", value) is not None
-
-
-def _drop_missing(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    no_text = table["text"].map(_is_missing).astype(bool)
-    no_label = table["label"].isna() & ~no_text
-    reasons = {"the text is missing or blank": no_text, "the label is missing": no_label}
-    dropped = {reason: int(which.sum()) for reason, which in reasons.items() if which.any()}
-    return table[~(no_text | no_label)], dropped
-
-
-def _name_classes(found: list[str], labels: Labels | None, order: list[str] | None) -> dict[str, str]:
-    """Map values of the label column to class names, in the order of the class indices."""
-    if labels is not None:
-        accepted = _accepted(found, labels)
-        _check_spellings(found, accepted)
-        return accepted
-    _check_spellings(found, ())
-    if len(found) > _MOST_CLASSES:
-        some = ", ".join(repr(value[:40]) for value in found[:5])
-        raise _TableError(
-            f"the label column has {len(found)} distinct values ({some}, …), and {_MOST_CLASSES} classes are the most: "
-            "is it the right column?"
-        )
-    if order is None:
-        order = sorted(found, key=int if all(map(_is_integer, found)) else str)
-    return {value: value.strip() for value in order if value in found}
-
-
-def _accepted(found: list[str], labels: Labels) -> dict[str, str]:
-    """Read `labels` as a mapping from values of the column to class names."""
-    mapped = isinstance(labels, Mapping)
-    if isinstance(labels, str) or not (mapped or isinstance(labels, Sequence)):
-        raise _TableError("`labels` must be a list of class names, or a mapping from values to names")
-    names = list(labels.values() if mapped else labels)
-    if any(isinstance(name, bool) for name in names):
-        raise _TableError(f"`labels` has {names}: YAML takes yes, no, on and off for booleans; put them in quotes")
-    names = [str(name).strip() for name in names]
-    distinct = set(names) if mapped else names
-    if "" in distinct or len({_folded(name) for name in distinct}) < len(distinct):
-        raise _TableError(f"`labels` has {names}: class names must differ, and not only by case")
-    if len(distinct) > _MOST_CLASSES:
-        raise _TableError(f"`labels` has {len(distinct)} classes; {_MOST_CLASSES} are the most")
-    by_index = not mapped and all(map(_is_integer, found)) and not all(map(_is_integer, names))
-    values = range(len(names)) if by_index else labels
-    return dict(zip(map(str, values), names, strict=True))
-
-
-def _check_spellings(found: list[str], accepted: Collection[str]) -> None:
-    """Refuse two spellings of one label, unless `labels` says of each what it means."""
-    known = {_folded(value): value for value in accepted}
-    for value in found:
-        other = known.setdefault(_folded(value), value)
-        if other != value and value not in accepted:
-            raise _TableError(
-                f"the labels {other!r} and {value!r} differ only by case or surrounding spaces; make them one in the "
-                "file, or let `labels` map both to one name"
-            )
-
-
-def _folded(value: str) -> str:
-    return value.strip().casefold()
-
-
-def _validate(
-    table: pd.DataFrame,
-    labels: Collection[str],
-    columns: dict[str, str | None],
-    votes: Collection[str],
-    first_row: int,
-) -> None:
+def _validate(frame: pd.DataFrame, labels: Collection[str], options: _Columns, first_row: int) -> None:
     """Check every cell, and say which rows of which columns are wrong."""
 
     def are_strings(cells: pd.Series) -> pd.Series:
@@ -402,16 +332,22 @@ def _validate(
     def are_counts(cells: pd.Series) -> pd.Series:
         return (cells >= 0) & (cells % 1 == 0)
 
-    listed = ", ".join(map(repr, labels))
+    one_of = pa.Check.isin(list(labels), error=f"must be one of {', '.join(map(repr, labels))}")
+    columns = {"text": options.text, "id": options.id}
     rules = {
-        "text": pa.Check(are_strings, error="must be text"),
-        "label": pa.Check.isin(list(labels), error=f"must be one of {listed}"),
-        "id": pa.Check(are_unique, error="must be unique"),
+        "text": pa.Column(checks=pa.Check(are_strings, error="must be text")),
+        "id": pa.Column(checks=pa.Check(are_unique, error="must be unique")),
     }
-    rules |= {("votes", column): pa.Check(are_counts, error="must be a number of votes") for column in votes}
-    columns = columns | {("votes", column): column for column in votes}
+    if options.label is not None:
+        columns["label"], rules["label"] = options.label, pa.Column(checks=one_of)
+    for column in options.votes:
+        columns["votes", column] = column
+        rules["votes", column] = pa.Column(checks=pa.Check(are_counts, error="must be a number of votes"))
+    for column in options.raters:
+        columns["rater", column] = column
+        rules["rater", column] = pa.Column(checks=one_of, nullable=True)
     try:
-        pa.DataFrameSchema({key: pa.Column(checks=rule) for key, rule in rules.items()}).validate(table, lazy=True)
+        pa.DataFrameSchema(rules).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         said = []
         for (key, rule), cases in errors.failure_cases.groupby(["column", "check"], sort=False):
@@ -419,7 +355,7 @@ def _validate(
             values = ", ".join(dict.fromkeys(repr(value)[:60] for value in cases["failure_case"][:_ROWS_SHOWN]))
             said.append(f"column {columns[key]!r}, {_rows(cases['index'])}: {rule}, but is {values}")
         counted = "; the header is row 1" if first_row == 2 else ""
-        raise _TableError("; ".join(said) + counted) from None
+        raise TableError("; ".join(said) + counted) from None
 
 
 def _rows(numbers: Sequence[int]) -> str:
@@ -428,35 +364,118 @@ def _rows(numbers: Sequence[int]) -> str:
     return f"{'row' if len(numbers) == 1 else 'rows'} {shown}{more}"
 
 
-def _check_size(gold: np.ndarray, classes: list[str], dropped: dict[str, int]) -> None:
-    if len(gold) < _FEWEST_ROWS:
-        without = f" with a text and a label ({sum(dropped.values())} without)" if dropped else ""
-        raise _TableError(f"there are {len(gold)} rows{without}, and {_FEWEST_ROWS} are the fewest")
+def _check_rows(rows: int, dropped: dict[str, int]) -> None:
+    if rows < _FEWEST_ROWS:
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
+        without = f" (left out: {reasons})" if dropped else ""
+        raise TableError(f"there are {rows} rows with a text and a label{without}, and {_FEWEST_ROWS} are the fewest")
+
+
+def _check_size(gold: np.ndarray, known: list[str], dropped: dict[str, int]) -> None:
+    _check_rows(len(gold), dropped)
     if (gold == gold[0]).all():
-        raise _TableError(f"every row has the same class, {classes[gold[0]]!r}")
+        raise TableError(f"every row has the same class, {known[gold[0]]!r}")
 
 
-def _counts(table: pd.DataFrame, votes: Sequence[str] | None, classes: list[str]) -> np.ndarray | None:
-    if votes is None:
-        return None
-    if len(votes) != len(classes):
-        raise _TableError(
-            f"`votes` names {len(votes)} columns for {len(classes)} classes: name one for each of "
-            f"{', '.join(map(repr, classes))}, in this order"
+# Splits and examples
+
+
+def _own_split(
+    frame: pd.DataFrame,
+    counts: np.ndarray | None,
+    gold: np.ndarray,
+    column: str,
+    parts: Mapping[str, object] | None,
+    dropped: dict[str, int],
+) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray, np.ndarray]:
+    """Rows of the training pool and of the test split; the last value says which are the latter, bool (rows,)."""
+    meant = {"train": ["train", "training"], "test": ["test"]}
+    if parts is not None:
+        if not isinstance(parts, Mapping) or set(parts) != {"train", "test"}:
+            raise TableError("`parts` must be a mapping with `train` and `test`, each a value of the column or a list")
+        meant = {part: [values] if not isinstance(values, list) else values for part, values in parts.items()}
+    meant = {part: {str(value).casefold() for value in values} for part, values in meant.items()}
+    value = frame["part"].map(lambda cell: "" if cell is None else cell.casefold())
+    in_train, in_test = (value.isin(meant[part]).to_numpy() for part in ("train", "test"))
+    if not in_train.any() or not in_test.any():
+        some = ", ".join(map(repr, sorted(set(frame["part"].dropna()))[:_ROWS_SHOWN]))
+        lacking = "test" if in_train.any() else "training"
+        raise TableError(
+            f"column {column!r} gives no {lacking} rows; it holds {some or 'nothing'}: say which is which, "
+            "`parts: {train: …, test: …}`"
         )
-    counts = np.stack([table["votes", column] for column in votes], axis=1).astype(int)
-    without = table.index[counts.sum(axis=1) == 0]
-    if len(without):
-        raise _TableError(f"there is no vote in {_rows(without)}; leave such rows out of the table")
-    return counts
+    keep = in_train | in_test
+    kept = _drop(frame, dropped, {f"{column!r} is neither training nor test": ~keep})
+    return kept, None if counts is None else counts[keep], gold[keep], in_test[keep]
 
 
-def _ranks(texts: pd.Series, test_size: int | None) -> np.ndarray:
+def _grouping(frame: pd.DataFrame, groups: str | Sequence[str] | None, near: float | None) -> np.ndarray:
+    """Group of each row, int (rows,)."""
+    texts = frame["text"].reset_index(drop=True)
+    found = [splits.same(texts)]
+    for column in [groups] if isinstance(groups, str) else groups or ():
+        codes, values = pd.factorize(frame["group", column])
+        alone = codes < 0
+        codes[alone] = len(values) + np.arange(alone.sum())
+        found.append(codes)
+    if near is not None:
+        if isinstance(near, bool) or not isinstance(near, int | float) or not 0.3 <= near <= 1:
+            raise TableError(f"`near_duplicates` is {near!r}, but must be a similarity from 0.3 to 1")
+        found.append(splits.near_duplicates(texts.tolist(), float(near)))
+    return splits.joined(*found) if len(found) > 1 else found[0]
+
+
+def _test_size(test_size: int | None, rows: int) -> int:
     if test_size is None:
-        test_size = min(_MOST_TEST_ROWS, len(texts) // 5)
-    if isinstance(test_size, bool) or not isinstance(test_size, int) or not 0 < test_size < len(texts):
-        raise _TableError(f"`test_size` is {test_size!r}, but must be an integer from 1 to {len(texts) - 1}")
-    rank = ranks(texts, test_size)
-    if rank.max() < 0:
-        raise _TableError(f"a test split of {test_size} texts, duplicates kept together, leaves none to train on")
-    return rank
+        return min(_MOST_TEST_ROWS, rows // 5)
+    if isinstance(test_size, bool) or not isinstance(test_size, int) or not 0 < test_size < rows:
+        raise TableError(f"`test_size` is {test_size!r}, but must be an integer from 1 to {rows - 1}")
+    return test_size
+
+
+def _spend(rows: pd.DataFrame, examples: int, known: list[str]) -> None:
+    """Take examples for the prompt out of the training pool: the last of each class, for the sake of the subsets."""
+    if isinstance(examples, bool) or not isinstance(examples, int) or not 0 < examples <= 10:
+        raise TableError(f"`examples` is {examples!r}, but must be a number of examples a class, 0 to 10")
+    pool = rows[rows["rank"] >= 0].sort_values("rank", ascending=False)
+    short = pool[pool["text"].str.len() <= _MOST_CHARACTERS_SHOWN]
+    chosen = []
+    for k, name in enumerate(known):
+        of_class = short[short["gold"] == k].index[:examples].tolist()
+        if len(of_class) < examples:
+            raise TableError(
+                f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r} with at most "
+                f"{_MOST_CHARACTERS_SHOWN} characters"
+            )
+        chosen += of_class
+    rows.loc[chosen, "rank"] = splits.SPENT
+    left = rows.index[rows["rank"] >= 0]
+    rows.loc[left, "rank"] = rows.loc[left, "rank"].rank().astype(int) - 1
+
+
+def _described(descriptions: Mapping[str, str] | None, known: list[str]) -> dict[str, str]:
+    if descriptions is None:
+        return {}
+    if not isinstance(descriptions, Mapping):
+        raise TableError("`descriptions` must be a mapping from classes to what they mean")
+    given = {str(name).strip(): " ".join(str(text or "").split()) for name, text in descriptions.items()}
+    for name in given:
+        if name not in known:
+            raise TableError(f"`descriptions` has {name!r}, but the classes are {', '.join(map(repr, known))}")
+    return {name: given[name] for name in known if given.get(name)}
+
+
+def _remarks(rows: pd.DataFrame, known: list[str]) -> list[str]:
+    """What a reader should know of the rows."""
+    said = []
+    group = splits.same(rows["text"])
+    contested = pd.Series(rows["gold"].to_numpy()).groupby(group).nunique() > 1
+    if contested.any():
+        said.append(f"{int(contested.sum())} texts occur more than once with different labels")
+    spent = int((rows["rank"] == splits.SPENT).sum())
+    if spent:
+        said.append(f"{spent} gold labels are spent on examples in the prompt")
+    rare = [name for k, name in enumerate(known) if (rows["gold"] == k).sum() < 10]
+    if rare:
+        said.append(f"fewer than ten texts are {', '.join(map(repr, rare))}: of those, nothing can be said")
+    return said

@@ -1,5 +1,7 @@
 """Which file holds the table that a label source names, and which rows of it a study needs."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from helpers import annotations, prompts
@@ -12,7 +14,7 @@ def wording(corpus: Corpus, table: str, default: str) -> Prompt:
     """The wording of `NAME` (the default one), `NAME@WORDING`, or of the second opinion `NAME@WORDING-crossfit`."""
     name = table.partition("@")[2] or default
     prompt = prompts.render(corpus, name.removesuffix(CROSSFIT))
-    return Prompt(name, prompt.instruction, prompt.labels)
+    return replace(prompt, name=name)
 
 
 def find(corpus: Corpus, table: str, default: str, *, rows: np.ndarray | None = None) -> Annotations:

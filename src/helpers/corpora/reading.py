@@ -1,0 +1,573 @@
+"""From a file, a folder or the hub to columns of cells: formats, encodings and delimiters.
+
+Cells come as they are written: no word is taken for a missing value and no text for a number. What the reader had to
+find out by itself, such as an encoding, is in `Table.detected`; whoever knows better says so.
+"""
+
+import codecs
+import csv
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from helpers import places
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+}
+_DELIMITERS = (",", ";", "\t", "|")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins like that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: What people's spreadsheets and older tools write, most common first. Others can be named.
+_ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
+    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
+)
+_BINARY = {
+    b"PK\x03\x04": "a ZIP archive, as Excel writes",
+    b"\xd0\xcf\x11\xe0": "an old Excel file; save it as .xlsx",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"SQLite format": "a database",
+    b"\x89PNG": "a picture",
+}
+_SAMPLE_BYTES = 64_000
+_COLUMNS_SHOWN = 12
+
+
+class TableError(Exception):
+    """What is wrong with a table; `helpers.corpora.tables` adds with which."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one length.
+
+    Attributes
+    ----------
+    columns
+        Name -> cells, None where there is none.
+    names
+        All columns of the source, also those that were not asked for.
+    classes
+        Column -> names of its classes, where the source says that it holds indices of such (`ClassLabel`).
+    first_row
+        What a person would call the first row: 2 where the header is row 1, else 1.
+    detected
+        What was found out and could have been said: `encoding`, `delimiter`, `sheet`.
+    """
+
+    columns: dict[str, list]
+    names: list[str]
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    first_row: int = 1
+    detected: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def read(
+    columns: Sequence[str] | None,
+    *,
+    path: Path | None = None,
+    hub: str | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+) -> Table:
+    """Read columns of a file, of a folder that `datasets` saved, or of a data set on the hub.
+
+    Parameters
+    ----------
+    columns
+        The columns to keep, or None for all. Only texts that are asked for take memory.
+    encoding, delimiter
+        Of a CSV, TSV or JSON file; found out by default. Without a byte order mark, what is valid UTF-8 is UTF-8, and
+        anything else is guessed by charset-normalizer among encodings in use. The delimiter is the first of comma,
+        semicolon, tab and bar that makes the columns that are asked for.
+    sheet
+        Of an Excel file; by default the first.
+
+    Raises
+    ------
+    TableError
+        If this is not the table that it was said to be; the message names the line or the row.
+    """
+    wanted = None if columns is None else list(dict.fromkeys(columns))
+    with _reading():
+        if hub is not None:
+            return _take(wanted, *_from_hub(hub, config, split))
+        return _from_path(path, wanted, split, {"encoding": encoding, "delimiter": delimiter, "sheet": sheet})
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn whatever a reader raises into one message.
+
+    The readers of the formats and the client of the hub raise dozens of types, and here each means the same. The
+    original stays attached as the cause.
+    """
+    try:
+        yield
+    except TableError:
+        raise
+    except MemoryError:
+        raise TableError("does not fit into memory; take fewer rows or columns") from None
+    except Exception as error:
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        said = (str(root).strip().splitlines() or ["no reason given"])[0][:300]
+        raise TableError(f"cannot be read: {said} ({type(root).__name__})") from error
+
+
+def _from_path(path: Path, wanted: list[str] | None, split: str | None, options: dict[str, str | None]) -> Table:
+    if not path.exists():
+        raise TableError(f"there is no such file (the working folder is {Path.cwd()})")
+    if path.is_dir():
+        _refuse(options, (), "a folder")
+        return _take(wanted, *_saved(path, split))
+    suffix = path.suffix.lower()
+    if suffix == ".xls":
+        raise TableError("this is the old format of Excel; save it as .xlsx or as CSV")
+    if suffix not in FORMATS:
+        raise TableError(f"the format is not known; the name of a file must end in {', '.join(FORMATS)}")
+    if split is not None:
+        raise TableError("a file has no splits; leave `split` out (a column that says it is `split_by`)")
+    if not path.stat().st_size:
+        raise TableError("the file is empty")
+    kind = FORMATS[suffix]
+    if kind == "csv":
+        _refuse(options, ("encoding", "delimiter"), "a text file")
+        return _csv(path, wanted, options["encoding"], options["delimiter"])
+    if kind == "json":
+        _refuse(options, ("encoding",), "a JSON file")
+        return _json(path, wanted, options["encoding"])
+    if kind == "excel":
+        _refuse(options, ("sheet",), "an Excel file")
+        return _excel(path, wanted, options["sheet"])
+    _refuse(options, (), "a Parquet file")
+    return _parquet(path, wanted)
+
+
+def _refuse(options: Mapping[str, str | None], known: Iterable[str], what: str) -> None:
+    for name, value in options.items():
+        if value is not None and name not in known:
+            raise TableError(f"`{name}` means nothing for {what}; leave it out")
+
+
+def _check(names: Sequence[str], wanted: Iterable[str]) -> None:
+    """Refuse a table that lacks a column, or has it twice."""
+    for column in wanted:
+        if column not in names:
+            more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
+            shown = ", ".join(repr(str(name)[:60]) for name in names[:_COLUMNS_SHOWN])
+            raise TableError(f"there is no column {column!r}, only {shown}{more}")
+        if list(names).count(column) > 1:
+            raise TableError(f"there are two columns {column!r}; rename one")
+
+
+# Text: which encoding
+
+
+def detect_encoding(path: Path) -> str:
+    """Name of the encoding of a text file.
+
+    Raises
+    ------
+    TableError
+        If the bytes are no text.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_SAMPLE_BYTES)
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    for start, what in _BINARY.items():
+        if head.startswith(start):
+            raise TableError(f"this is no text file: by its first bytes it is {what}")
+    if head.count(0) > len(head) / 5:  # every other byte of Latin letters in UTF-16; a stray NUL is none of it
+        return "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
+    odd = _not_utf8(path)
+    if not odd:
+        return "utf-8"
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(odd, cp_isolation=list(_ENCODINGS), enable_fallback=False).best()
+    if guess is None:
+        raise TableError(
+            "neither UTF-8 nor any encoding that was tried makes sense of it: name its `encoding`, or save the "
+            "table as UTF-8 (spreadsheets call it “CSV UTF-8”); or it is no text file"
+        )
+    # Several may read the same letters, as those of German: then the most common one it is.
+    read = _decoded(odd, guess.encoding)
+    return next((name for name in _ENCODINGS if _decoded(odd, name) == read), guess.encoding)
+
+
+def _decoded(content: bytes, encoding: str) -> str | None:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _not_utf8(path: Path) -> bytes:
+    """Lines with letters beyond ASCII, up to a sample's size; nothing if the whole file is UTF-8."""
+    odd, size, valid = [], 0, True
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.isascii():
+                continue
+            if valid:
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    valid = False
+            if size < _SAMPLE_BYTES:
+                odd.append(line[:_SAMPLE_BYTES])
+                size += len(line)
+            elif not valid:
+                break
+    return b"" if valid else b"".join(odd)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """The lines of a text file with their ends; says which line cannot be decoded."""
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise TableError(f"there is no encoding {encoding!r}: utf-8, cp1252, shift_jis, gb18030 are some") from None
+    number = 0
+    with path.open(encoding=encoding, newline="") as lines:
+        try:
+            for line in lines:
+                number += 1
+                yield line
+        except UnicodeError as error:
+            # The decoder reads ahead: the line is this one or one soon after.
+            what, why = encoding.removesuffix("-sig"), str(error).rsplit(":", 1)[-1].strip()
+            raise TableError(
+                f"not {what}: near line {number + 1}, {why}; leave `encoding` out and it is found out, or name the "
+                "right one"
+            ) from None
+
+
+# CSV
+
+
+def _csv(path: Path, wanted: list[str] | None, encoding: str | None, delimiter: str | None) -> Table:
+    detected = {}
+    if encoding is None:
+        encoding = detect_encoding(path)
+        if encoding not in ("utf-8", "utf-8-sig"):
+            detected["encoding"] = encoding
+    if encoding.lower().replace("_", "-") == "utf-8":
+        encoding = "utf-8-sig"  # a mark that nobody looked for would become part of the first column's name
+    if delimiter is None:
+        usual = "\t" if path.suffix.lower() == ".tsv" else ","
+        delimiter = _detect_delimiter(path, encoding, wanted or [], usual)
+        if delimiter != usual:
+            detected["delimiter"] = delimiter
+    elif delimiter in _NAMES.values():
+        delimiter = next(mark for mark, name in _NAMES.items() if name == delimiter)
+    elif len(delimiter) != 1 or delimiter in '"\r\n':
+        raise TableError(f"`delimiter` is {delimiter!r}, but must be one character, or comma, semicolon, tab or bar")
+    with _large_fields():
+        rows = _rows(path, encoding, delimiter)
+        names = next(rows)[1]
+        if len(names) == 1 and not names[0].strip():
+            raise TableError("the first line is blank; it must name the columns")
+        _check(names, wanted or [])
+        chosen = [names.index(name) for name in wanted] if wanted is not None else range(len(names))
+        cells: list[list[str | None]] = [[] for _ in chosen]
+        for number, (line, row) in enumerate(rows, 2):
+            if not row:  # a blank line is a row without anything, as spreadsheets count
+                row = [""] * len(names)
+            if len(row) != len(names):
+                raise TableError(_ragged(number, line, row, names, delimiter))
+            for column, index in zip(cells, chosen, strict=True):
+                column.append(row[index] or None)
+    if cells and not cells[0]:
+        raise TableError("there is a header and nothing below it")
+    if delimiter == "\t":
+        _check_quotes(dict(zip((names[i] for i in chosen), cells, strict=True)))
+    return Table({names[i]: column for i, column in zip(chosen, cells, strict=True)}, names, {}, 2, detected)
+
+
+def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The line that each row ends on, and its fields."""
+    reader = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True)
+    start = 1
+    try:
+        for row in reader:
+            yield reader.line_num, row
+            start = reader.line_num + 1
+    except csv.Error as error:
+        if "end of data" in str(error):
+            raise TableError(f"line {start} opens a quote that is never closed; double the quotes inside") from None
+        raise TableError(
+            f"line {reader.line_num}: {error}: in a quoted cell, double the quotes inside, or is the delimiter "
+            f"not {_NAMES.get(delimiter, delimiter)}?"
+        ) from None
+
+
+def _ragged(number: int, line: int, row: list[str], names: list[str], delimiter: str) -> str:
+    at = f"row {number}" if line == number else f"row {number} (it ends on line {line})"
+    advice = f"put texts with a {delimiter!r} in quotes" if len(row) > len(names) else "fill it up or remove it"
+    return f"{at} has {len(row)} fields, the header has {len(names)}; {advice}"
+
+
+@contextmanager
+def _large_fields() -> Iterator[None]:
+    """Let cells be as long as they are; the limit of 128 kB is the module's own and global."""
+    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _detect_delimiter(path: Path, encoding: str, wanted: Sequence[str], usual: str) -> str:
+    """The first delimiter whose header has the columns that are wanted, else the one that makes most columns."""
+    with _large_fields():
+        line = next(_lines(path, encoding), "")
+        headers = {}
+        for mark in dict.fromkeys([usual, *_DELIMITERS]):
+            # Not strict: with another delimiter, a quote may well stand in the middle of a cell.
+            headers[mark] = next(csv.reader([line], delimiter=mark), [])
+    for mark, header in headers.items():
+        if wanted and set(wanted) <= set(header):
+            return mark
+    return max(headers, key=lambda mark: len(headers[mark]))
+
+
+def _check_quotes(columns: dict[str, list[str | None]]) -> None:
+    """Refuse cells into which a text that opens with a quote has drawn the rows after it."""
+    for name, cells in columns.items():
+        for row, cell in enumerate(cells, 2):
+            if cell is not None and "\t" in cell and "\n" in cell:
+                raise TableError(
+                    f"row {row} runs on over the next: its column {name!r} opens with a quote, so it lasts until "
+                    "another quote; double the quotes inside and put the whole in quotes, or save the table as Parquet"
+                )
+
+
+# JSON
+
+
+def _json(path: Path, wanted: list[str] | None, encoding: str | None) -> Table:
+    detected = {}
+    if encoding is None:
+        encoding = detect_encoding(path)
+        if encoding not in ("utf-8", "utf-8-sig"):
+            detected["encoding"] = encoding
+    if encoding == "utf-8":
+        encoding = "utf-8-sig"
+    names: dict[str, None] = {}
+    columns: dict[str, list] = {name: [] for name in wanted or []}
+    count = 0
+    for where, row in _objects(path, encoding):
+        if not isinstance(row, dict):
+            raise TableError(f"{where} is {json.dumps(row)[:60]}, but must be an object with the columns as its keys")
+        for name in row:
+            if name not in names:
+                names[name] = None
+                if wanted is None:
+                    columns[name] = [None] * count
+        for name, cells in columns.items():
+            cells.append(row.get(name))
+        count += 1
+    if not count:
+        raise TableError("there are no rows")
+    _check(list(names), wanted or [])
+    return Table(columns, list(names), {}, 1, detected)
+
+
+def _objects(path: Path, encoding: str) -> Iterator[tuple[str, Any]]:
+    """What the file lists, each with where it stands: one a line, or the items of one array."""
+    if next((line for line in _lines(path, encoding) if line.strip()), "").lstrip().startswith("["):
+        content = _parse("".join(_lines(path, encoding)), 1)
+        yield from ((f"item {number}", row) for number, row in enumerate(content, 1))
+        return
+    for number, line in enumerate(_lines(path, encoding), 1):
+        if line.strip():
+            yield f"line {number}", _parse(line, number)
+
+
+def _parse(text: str, first_line: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TableError(
+            f"line {first_line + error.lineno - 1}, character {error.colno}: not JSON, "
+            f"{error.msg[0].lower()}{error.msg[1:]}; there must be one object a line, or one array of objects"
+        ) from None
+    except RecursionError:
+        raise TableError(f"line {first_line}: the JSON is nested too deeply") from None
+
+
+# Parquet, Excel
+
+
+def _parquet(path: Path, wanted: list[str] | None) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise TableError(f"this is no Parquet file: {str(error).splitlines()[0][:200]}") from None
+    names = file.schema_arrow.names
+    _check(names, wanted or [])
+    data = file.read(columns=wanted)
+    classes = {}
+    if b"huggingface" in (data.schema.metadata or {}):
+        import datasets
+
+        classes = _class_labels(datasets.Features.from_arrow_schema(data.schema))
+    if not data.num_rows:
+        raise TableError("there are no rows")
+    return Table({name: data[name].to_pylist() for name in wanted or names}, names, classes)
+
+
+def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise TableError(f"this is no Excel file (.xlsx), or a damaged one: {str(error)[:200]}") from None
+    try:
+        if sheet is not None and sheet not in book.sheetnames:
+            raise TableError(f"there is no sheet {sheet!r}, only {', '.join(map(repr, book.sheetnames))}")
+        detected = {} if sheet is not None or len(book.sheetnames) < 2 else {"sheet": book.sheetnames[0]}
+        page = book[sheet or book.sheetnames[0]]
+        rows = page.iter_rows(values_only=True) if hasattr(page, "iter_rows") else iter(())
+        header = ["" if name is None else str(name).strip() for name in next(rows, ())]
+        while header and not header[-1]:
+            header.pop()
+        if not header:
+            raise TableError("the first row is blank; it must name the columns")
+        _check(header, wanted or [])
+        chosen = [header.index(name) for name in (wanted or header)]
+        cells: list[list] = [[] for _ in chosen]
+        for row in rows:
+            for column, index in zip(cells, chosen, strict=True):
+                column.append(_cell(row[index] if index < len(row) else None))
+    finally:
+        book.close()
+    while cells and cells[0] and all(column[-1] is None for column in cells):  # formatted rows with nothing in them
+        for column in cells:
+            column.pop()
+    if not cells[0]:
+        raise TableError("there is a header and nothing below it")
+    columns = {header[i]: _one_kind(column) for i, column in zip(chosen, cells, strict=True)}
+    return Table(columns, header, {}, 2, detected)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool | date | time):
+        return str(value)
+    return None if value == "" else value
+
+
+def _one_kind(cells: list) -> list:
+    """In a column of texts, the cells that the spreadsheet took for numbers are texts too."""
+    if not any(isinstance(cell, str) for cell in cells):
+        return cells
+    return [str(cell) if isinstance(cell, int | float) else cell for cell in cells]
+
+
+# `datasets`
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    import datasets
+
+    verbosity = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it logs as an error it also raises
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+
+
+def _from_hub(hub: str, config: str | None, split: str | None) -> tuple:
+    import datasets
+
+    with _quiet():
+        data = datasets.load_dataset(hub, config, split=split, cache_dir=str(places.cache() / "datasets"))
+    return (data if split is not None else _one_split(data, None),)
+
+
+def _saved(path: Path, split: str | None) -> tuple:
+    import datasets
+
+    with _quiet():
+        return (_one_split(datasets.load_from_disk(str(path)), split),)
+
+
+def _one_split(data, split: str | None):
+    import datasets
+
+    if isinstance(data, datasets.Dataset):
+        if split is not None:
+            raise TableError("this data set has no splits; leave `split` out")
+        return data
+    if split is None and len(data) == 1:
+        return next(iter(data.values()))
+    if split not in data:
+        asked = "name one with `split`" if split is None else f"{split!r} is none of them"
+        raise TableError(f"the splits are {', '.join(data)}: {asked}")
+    return data[split]
+
+
+def _take(wanted: list[str] | None, data) -> Table:
+    _check(data.column_names, wanted or [])
+    if not len(data):
+        raise TableError("there are no rows")
+    kept = data if wanted is None else data.select_columns(wanted)
+    return Table(kept.with_format(None).to_dict(), data.column_names, _class_labels(data.features))
+
+
+def _class_labels(features: Mapping) -> dict[str, list[str]]:
+    import datasets
+
+    return {name: kind.names for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
+
+
+#: Terminal escapes whole; then control characters but tab, newline and next line.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(value: Any) -> Any:
+    """A text without control characters (tab and newline stay) and halves of characters, stripped; others as is."""
+    if not isinstance(value, str):
+        return value
+    return _LONE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", value)).strip()

@@ -1,0 +1,144 @@
+"""Labels of LLMs that a table brings along: as class names, or as probabilities of the classes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from helpers.corpora.classes import folded
+from helpers.corpora.reading import TableError
+
+#: Share of the rows that must have a usable label: below it, it is the wrong column.
+_FEWEST = 0.5
+
+Columns = str | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a column, or some, say of every row.
+
+    Attributes
+    ----------
+    logp
+        float64 (rows, classes), natural logarithms; nan where nothing usable is said.
+    failures
+        Row position -> what is there instead.
+    columns
+        Where it was read.
+    hard
+        Whether only labels are known: the probabilities are 0 and 1, and their entropy says nothing.
+    """
+
+    logp: np.ndarray
+    failures: dict[int, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    hard: bool = False
+
+    def take(self, rows: np.ndarray) -> "Ready":
+        """The same for some rows, in that order."""
+        failures = {new: self.failures[old] for new, old in enumerate(rows.tolist()) if old in self.failures}
+        return Ready(self.logp[rows], failures, self.columns, self.hard)
+
+
+def check(ready: Mapping[str, Columns] | None) -> dict[str, Columns]:
+    """Look at the option `ready_made` before the table is read."""
+    if ready is None:
+        return {}
+    if not isinstance(ready, Mapping):
+        raise TableError("`ready_made` must be a mapping from names to a column, or to a column for each class")
+    for name, columns in ready.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise TableError(
+                f"`ready_made`: an annotator cannot be called {name!r}: use letters, digits, `.`, `_` and `-`"
+            )
+        if not isinstance(columns, str) and not (
+            isinstance(columns, Mapping) and all(isinstance(column, str) for column in columns.values())
+        ):
+            raise TableError(f"`ready_made`: {name} must be a column of labels, or a mapping from classes to columns")
+    return dict(ready)
+
+
+def columns_of(columns: Columns) -> list[str]:
+    """The columns that one annotator is read from."""
+    return [columns] if isinstance(columns, str) else list(columns.values())
+
+
+def make(
+    table: pd.DataFrame, columns: Columns, names: Mapping[str, str], classes: Sequence[str], *, annotator: str
+) -> Ready:
+    """Read one annotator; `table` has the columns ("ready", name) and is indexed by row numbers.
+
+    Labels are compared without regard to case, spaces and a final full stop, as LLMs vary them. A row that names no
+    class is a failure of the annotator and not an error of the table, unless most do.
+    """
+    if isinstance(columns, str):
+        made = _from_labels(table["ready", columns], names, classes, columns)
+    else:
+        made = _from_probabilities(table, columns, classes, annotator)
+    known = np.isfinite(made.logp).any(axis=1)
+    if known.mean() < _FEWEST:
+        some = ", ".join(dict.fromkeys(list(made.failures.values())[:3]))
+        raise TableError(
+            f"`ready_made`: {annotator} has a usable label in {int(known.sum())} of {len(known)} rows ({some}): is it "
+            "the right column?"
+        )
+    return made
+
+
+def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[str], column: str) -> Ready:
+    index = {_plain(name): k for k, name in enumerate(classes)}
+    index |= {_plain(value): classes.index(name) for value, name in names.items()}
+    logp = np.full((len(cells), len(classes)), np.nan)
+    failures = {}
+    for row, cell in enumerate(cells):
+        k = None if cell is None else index.get(_plain(cell))
+        if k is None:
+            failures[row] = "no label" if cell is None else f"the label {cell[:40]!r} is no class"
+        else:
+            logp[row] = -np.inf
+            logp[row, k] = 0
+    return Ready(logp, failures, (column,), hard=True)
+
+
+def _plain(value: str) -> str:
+    return folded(value).rstrip(".")
+
+
+def _from_probabilities(
+    table: pd.DataFrame, columns: Mapping[str, str], classes: Sequence[str], annotator: str
+) -> Ready:
+    by_class = {_plain(str(name)): column for name, column in columns.items()}
+    if set(by_class) != {_plain(name) for name in classes}:
+        raise TableError(
+            f"`ready_made`: {annotator} names columns for {', '.join(map(repr, columns))}, but the classes are "
+            f"{', '.join(map(repr, classes))}"
+        )
+    ordered = [by_class[_plain(name)] for name in classes]
+    cells = [pd.Series([_number(cell) for cell in table["ready", column]], dtype=float) for column in ordered]
+    values = np.stack(cells, axis=1)
+    failures = {int(row): "a probability is missing" for row in np.flatnonzero(np.isnan(values).any(axis=1))}
+    known = ~np.isnan(values).any(axis=1)
+    logarithms = known.any() and (values[known] <= 0).all()
+    with np.errstate(divide="ignore", over="ignore"):
+        probs = np.exp(values) if logarithms else values
+        total = probs.sum(axis=1)
+        wrong = known & ((probs < 0).any(axis=1) | (total > 1.02) | (total <= 0))
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            shown = ", ".join(f"{value:g}" for value in values[row])
+            raise TableError(
+                f"`ready_made`: {annotator}, row {table.index[row]}: {shown} are no probabilities: "
+                "they must lie between 0 and 1 and sum to 1 at most, or be natural logarithms of such"
+            )
+        logp = np.where(known[:, None], np.log(probs), np.nan)
+    return Ready(logp, failures, tuple(ordered))
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(cell) if isinstance(cell, str | int | float) else float("nan")
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,238 @@
+"""Splits: which texts are for testing, and in which order the others are trained on.
+
+Texts that belong together (the same text, near-duplicates, one author) never straddle the split. A split follows from
+the rows and a seed alone: it needs no library whose next version might draw otherwise.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers import places
+
+#: Seeds the split and the order of the training pool. A constant of the design, not a parameter: another split
+#: is another corpus.
+SPLIT_SEED = 2504
+
+#: What `rank` says of texts outside the training pool: test texts, and texts whose gold label went into the prompt.
+TEST, SPENT = -1, -2
+
+_SHINGLE = 5
+_PERMUTATIONS = 64
+_CHARACTERS = 20_000
+
+
+def ranks(texts: pd.Series, test_size: int) -> np.ndarray:
+    """Split texts into a test set and a ranked training pool, at random.
+
+    Texts that are equal but for case and white space never straddle the two: they are drawn as one group.
+
+    Parameters
+    ----------
+    texts
+        The texts, (rows,).
+    test_size
+        Number of texts in the test split; exceeded by less than one group of duplicates.
+
+    Returns
+    -------
+    np.ndarray
+        int array (rows,): -1 for test texts, else the rank in the training pool.
+    """
+    groups = same(texts)
+    rng = np.random.default_rng(SPLIT_SEED)
+    order = rng.permutation(groups.max() + 1)
+    # Rows in the order in which their groups were drawn; within a group in file order.
+    drawn = np.argsort(np.argsort(order)[groups], kind="stable")
+    cut = int(np.searchsorted(np.cumsum(np.bincount(groups)[order]), test_size)) + 1
+    in_test = np.isin(groups, order[:cut])
+    rank = np.full(len(texts), TEST)
+    pool = drawn[~in_test[drawn]]
+    # Shuffled again, so that duplicates are not neighbours in the pool.
+    rank[rng.permutation(pool)] = np.arange(len(pool))
+    return rank
+
+
+def stratified(gold: np.ndarray, groups: np.ndarray, test_size: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
+    """Split rows so that the test split has the classes in the shares of the whole, and no group straddles.
+
+    The order of the pool is random and not stratified: where an annotator gives the labels there are none to stratify
+    by, and a pool that is balanced by gold would be a favour that practice does not do.
+
+    Parameters
+    ----------
+    gold
+        Class of each row, int (rows,).
+    groups
+        Group of each row, int (rows,).
+    test_size
+        Number of rows in the test split. Reached unless groups are large: then it is the size that whole groups
+        come closest to from below, or the smallest group if none is that small.
+
+    Returns
+    -------
+    np.ndarray
+        int (rows,): -1 for test rows, else the rank in the training pool.
+    """
+    rng = np.random.default_rng(seed)
+    in_test = _draw(gold, groups, _quotas(np.bincount(gold), test_size), rng)
+    return _ranked(in_test, rng)
+
+
+def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
+    """Divide rows into `number` test splits of about one size, stratified by class; no group is divided.
+
+    Returns
+    -------
+    np.ndarray
+        int (rows,), the fold of each row, 0..number-1.
+    """
+    rng = np.random.default_rng(seed)
+    fold = np.full(len(gold), number - 1)
+    left = np.arange(len(gold))
+    for k in range(number - 1):
+        if not len(left):  # fewer groups than folds
+            break
+        size = round(len(left) / (number - k))
+        chosen = _draw(gold[left], groups[left], _quotas(np.bincount(gold[left]), size), rng)
+        fold[left[chosen]] = k
+        left = left[~chosen]
+    return fold
+
+
+def of_fold(fold: np.ndarray, k: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
+    """Ranks, as `stratified` gives them, with fold `k` as the test split."""
+    return _ranked(fold == k, np.random.default_rng([seed, k]))
+
+
+def given(in_test: np.ndarray, groups: np.ndarray, *, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks for a split that the table brings, and which training rows straddle.
+
+    Returns
+    -------
+    (np.ndarray, np.ndarray)
+        Ranks, and bool (rows,): training rows whose group has a row in the test split. They must be left out.
+    """
+    straddles = ~in_test & np.isin(groups, groups[in_test])
+    return _ranked(in_test, np.random.default_rng(seed)), straddles
+
+
+def _ranked(in_test: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    rank = np.full(len(in_test), TEST)
+    pool = np.flatnonzero(~in_test)
+    rank[rng.permutation(pool)] = np.arange(len(pool))
+    return rank
+
+
+def _quotas(sizes: np.ndarray, total: int) -> np.ndarray:
+    """`total` divided in proportion to `sizes` by largest remainders, (classes,)."""
+    exact = sizes * (total / max(1, sizes.sum()))
+    quotas = np.floor(exact).astype(int)
+    most = np.argsort(-(exact - quotas), kind="stable")[: total - quotas.sum()]
+    quotas[most] += 1
+    return quotas
+
+
+def _draw(gold: np.ndarray, groups: np.ndarray, quotas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw whole groups, in random order, as long as they fit into what is left of each class's quota; bool (rows,)."""
+    _, groups = np.unique(groups, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(quotas)), dtype=int)
+    np.add.at(counts, (groups, gold), 1)
+    left, chosen = quotas.copy(), np.zeros(len(counts), dtype=bool)
+    for group in rng.permutation(len(counts)):
+        if (counts[group] <= left).all():
+            chosen[group] = True
+            left -= counts[group]
+    if not chosen.any():
+        chosen[counts.sum(axis=1).argmin()] = True
+    return chosen[groups]
+
+
+# What belongs together
+
+
+def same(texts: pd.Series) -> np.ndarray:
+    """Group of each text, int (rows,): equal texts, but for case and white space, share one."""
+    return pd.factorize(texts.str.casefold().str.split().str.join(" "))[0]
+
+
+def joined(*groupings: np.ndarray) -> np.ndarray:
+    """Finest grouping that keeps together what any of `groupings` keeps together, int (rows,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows = len(groupings[0])
+    left, right, start = [], [], rows
+    for grouping in groupings:  # a graph of rows and groups
+        _, index = np.unique(grouping, return_inverse=True)
+        left.append(np.arange(rows))
+        right.append(start + index)
+        start += int(index.max()) + 1
+    edges = np.concatenate(left), np.concatenate(right)
+    graph = coo_array((np.ones(len(edges[0]), dtype=bool), edges), shape=(start, start))
+    return connected_components(graph, directed=False)[1][:rows]
+
+
+def near_duplicates(texts: Sequence[str], threshold: float) -> np.ndarray:
+    """Group of each text, int (rows,): near-duplicates, and what they are linked by, share one.
+
+    Two texts are near-duplicates if the sets of their 5-character pieces, case and white space aside, have a Jaccard
+    similarity of `threshold` at least. Candidates come from MinHash and locality-sensitive hashing (Broder 1997; the
+    library is `datasketch`), so a few pairs close to the threshold are missed; those found are compared exactly.
+    Pieces are of characters and not of words: some scripts have no spaces. Of a text, the first 20,000 characters
+    are looked at.
+
+    The groups are kept in the cache, by the hash of the texts.
+    """
+    digest = hashlib.sha256(repr((threshold, _SHINGLE, _PERMUTATIONS, _CHARACTERS)).encode())
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    file = places.cache() / "groups" / f"{digest.hexdigest()[:32]}.npy"
+    if not file.is_file():
+        found = _near_duplicates(texts, threshold)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{file.stem}.{np.random.default_rng().integers(2**62)}.npy")
+        np.save(part, found)
+        part.replace(file)
+    return np.load(file, allow_pickle=False)
+
+
+def _near_duplicates(texts: Sequence[str], threshold: float) -> np.ndarray:
+    from datasketch import MinHash, MinHashLSH
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from tqdm.auto import tqdm
+
+    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+    pairs: list[tuple[int, int]] = []
+    empty = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
+    for row, text in enumerate(tqdm(texts, desc="near-duplicates, once", unit="text", leave=False, delay=2)):
+        pieces = _pieces(text)
+        sketch = empty.copy()  # with its permutations, which take time to draw
+        sketch.update_batch(pieces)
+        # Pieces of candidates, which are few, are made again: those of all texts would take twice the memory of these.
+        pairs += [(row, other) for other in index.query(sketch) if _jaccard(pieces, _pieces(texts[other])) >= threshold]
+        index.insert(row, sketch, check_duplication=False)
+    if not pairs:
+        return np.arange(len(texts))
+    edges = np.array(pairs).T
+    graph = coo_array((np.ones(edges.shape[1], dtype=bool), (edges[0], edges[1])), shape=(len(texts), len(texts)))
+    return connected_components(graph, directed=False)[1]
+
+
+def _pieces(text: str) -> np.ndarray:
+    """Sorted 32-bit hashes of all pieces of a text, uint64, each once."""
+    folded = " ".join(text[:_CHARACTERS].casefold().split()).ljust(_SHINGLE)
+    codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, _SHINGLE)
+    # A polynomial of the characters, modulo 2^64, of which the upper half is kept: it is mixed best.
+    weights = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(_SHINGLE)], dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        return np.unique((windows * weights).sum(axis=1, dtype=np.uint64) >> np.uint64(32))
+
+
+def _jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    both = len(np.intersect1d(a, b, assume_unique=True))
+    return both / (len(a) + len(b) - both)

@@ -1,0 +1,149 @@
+"""From files to columns: formats, encodings and delimiters, found or said."""
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.corpora import reading
+from helpers.corpora.reading import TableError
+
+ROWS = [("schön", "gut"), ("nicht so schön, für mich", "schlecht"), ("großartig", "gut"), ("Käse mit Löchern", "gut")]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(path, columns=("text", "label"), **options):
+    return reading.read(columns, path=Path(path), **options)
+
+
+def write_csv(path, rows=ROWS, encoding="utf-8", delimiter=","):
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in [("text", "label"), *rows]]
+    Path(path).write_bytes("\n".join(delimiter.join(row) for row in quoted).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+def test_encoding_and_delimiter_are_found(encoding, delimiter):
+    table = read(write_csv("a.csv", encoding=encoding, delimiter=delimiter))
+    assert list(zip(table.columns["text"], table.columns["label"], strict=True)) == ROWS
+    assert table.detected.get("delimiter", ",") == delimiter
+    assert table.detected.get("encoding") == (None if encoding.startswith("utf-8") else encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp932", "この商品はとても良いです。また買いたいと思います。"),
+        ("gb18030", "这个产品非常好，我会再次购买。服务态度也不错。"),
+        ("cp1251", "Отличный товар, всем советую, куплю ещё раз без сомнений."),
+        ("cp949", "이 제품은 정말 좋습니다. 다시 구매하고 싶습니다."),
+        ("utf-16-le", "plain letters without a mark, more than a few of them"),
+        ("utf-16-be", "plain letters without a mark, more than a few of them"),
+    ],
+)
+def test_encodings_of_other_scripts(encoding, text):
+    rows = [(f"{text} {i}", "ab"[i % 2]) for i in range(20)]
+    assert read(write_csv("a.csv", rows, encoding)).columns["text"] == [row[0] for row in rows]
+
+
+def test_what_is_said_is_not_looked_for():
+    write_csv("a.csv", encoding="cp1252", delimiter=";")
+    table = read("a.csv", encoding="cp1252", delimiter="semicolon")
+    assert table.columns["text"][0] == "schön"
+    assert table.detected == {}
+    with pytest.raises(TableError, match=r"not utf-8: near line \d"):
+        read("a.csv", encoding="utf-8")
+    with pytest.raises(TableError, match="there is no encoding 'klingon'"):
+        read("a.csv", encoding="klingon")
+    with pytest.raises(TableError, match="`delimiter` is 'xx'"):
+        read("a.csv", delimiter="xx")
+
+
+def test_the_delimiter_is_the_one_that_makes_the_columns():
+    """Although commas are more frequent here."""
+    Path("a.csv").write_text("id, or key, or number;text;label\n1, 2, 3;so, so, so;x\n", encoding="utf-8")
+    assert read("a.csv").columns == {"text": ["so, so, so"], "label": ["x"]}
+
+
+def test_cells_stay_as_they_are():
+    cells = ["NA", "None", "007", "=1+1", "true", " padded ", 'with "quotes"', "two\nlines", "nul\0inside"]
+    write_csv("a.csv", [(cell, "x") for cell in cells])
+    assert read("a.csv").columns["text"] == cells
+
+
+def test_all_columns_where_none_is_named():
+    assert read(write_csv("a.csv"), columns=None).columns.keys() == {"text", "label"}
+
+
+def test_a_cell_of_ten_megabytes():
+    rows = [("word " * 2_000_000, "a"), ("short", "b")]
+    assert len(read(write_csv("a.csv", rows)).columns["text"][0]) == 10_000_000
+
+
+def test_excel(tmp_path):
+    book = openpyxl.Workbook()
+    page = book.active
+    for row in [["text", "label", None], ["fine", 1], [2024, 0], [None, None], ["last", 1], [None, None]]:
+        page.append(row)
+    second = book.create_sheet("more")
+    second.append(["body", "tone"])
+    second.append(["x", "y"])
+    book.save("a.xlsx")
+    table = read("a.xlsx")
+    # A number among texts is a text; a column of numbers stays one; formatted rows without anything are no rows.
+    assert table.columns == {"text": ["fine", "2024", None, "last"], "label": [1, 0, None, 1]}
+    assert table.detected == {"sheet": "Sheet"}
+    assert read("a.xlsx", columns=["body"], sheet="more").columns == {"body": ["x"]}
+    with pytest.raises(TableError, match="there is no sheet 'none', only 'Sheet', 'more'"):
+        read("a.xlsx", sheet="none")
+
+
+def test_json_by_line_or_as_one_array():
+    rows = [{"text": "a", "label": 1}, {"text": "b", "extra": None}]
+    Path("a.jsonl").write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+    Path("a.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    for path in ("a.jsonl", "a.json"):
+        assert read(path).columns == {"text": ["a", "b"], "label": [1, None]}
+        assert read(path, columns=None).columns["extra"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "said"),
+    [
+        ("a.csv", {"sheet": "x"}, "`sheet` means nothing for a text file"),
+        ("a.parquet", {"encoding": "utf-8"}, "`encoding` means nothing for a Parquet file"),
+        ("a.xls", {}, r"save it as \.xlsx"),
+    ],
+)
+def test_options_that_mean_nothing(path, options, said):
+    Path(path).write_bytes(b"x")
+    with pytest.raises(TableError, match=said):
+        read(path, **options)
+
+
+def test_cleaning_leaves_no_controls_and_no_halves():
+    dirty = "\x1b[31mred\x1b[0m\ttab\nline\x00\x07 \x9bend \ud83d!"
+    assert reading.clean(dirty) == "red\ttab\nline end �!"
+    assert reading.clean("👩‍💻 ‏مرحبا") == "👩‍💻 ‏مرحبا"
+    assert reading.clean(17) == 17
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=300), st.sampled_from([".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx"]))
+def test_any_bytes_give_a_table_or_one_line(tmp_path_factory, content, suffix):
+    file = tmp_path_factory.getbasetemp() / f"bytes{suffix}"
+    file.write_bytes(content)
+    said = ""
+    try:
+        reading.read(None, path=file)
+    except TableError as error:
+        said = str(error)
+    assert "\n" not in said

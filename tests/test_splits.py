@@ -1,0 +1,102 @@
+"""Splits: stratified, grouped, seeded; and near-duplicates."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.corpora import splits
+
+
+@st.composite
+def tables(draw):
+    """Classes and groups of some rows."""
+    rows = draw(st.integers(20, 200))
+    gold = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
+    groups = draw(st.lists(st.integers(0, rows), min_size=rows, max_size=rows))
+    return np.array(gold), np.array(groups)
+
+
+@given(tables(), st.integers(1, 10), st.integers(0, 5))
+def test_no_group_straddles_and_no_row_is_lost(table, size, seed):
+    gold, groups = table
+    rank = splits.stratified(gold, groups, size, seed=seed)
+    assert not set(groups[rank < 0]) & set(groups[rank >= 0])
+    assert sorted(rank[rank >= 0]) == list(range((rank >= 0).sum()))
+    assert (rank < 0).any()
+    assert np.array_equal(rank, splits.stratified(gold, groups, size, seed=seed))
+
+
+def test_the_test_split_has_the_shares_of_the_whole():
+    gold = np.repeat([0, 1, 2], [950, 40, 10])
+    rank = splits.stratified(gold, np.arange(1000), 200)
+    assert np.bincount(gold[rank < 0]).tolist() == [190, 8, 2]
+    other = splits.stratified(gold, np.arange(1000), 200, seed=1)
+    assert not np.array_equal(rank, other)
+
+
+@given(tables(), st.integers(2, 5))
+def test_folds_are_whole_groups_and_cover_all(table, number):
+    gold, groups = table
+    fold = splits.folds(gold, groups, number)
+    assert set(fold) <= set(range(number))
+    for k in range(number):
+        assert not set(groups[fold == k]) & set(groups[fold != k])
+
+
+def test_folds_are_stratified_and_of_one_size():
+    gold = np.repeat([0, 1], [270, 30])
+    fold = splits.folds(gold, np.arange(300), 5)
+    for k in range(5):
+        assert np.bincount(gold[fold == k]).tolist() == [54, 6]
+        rank = splits.of_fold(fold, k)
+        assert np.array_equal(rank < 0, fold == k)
+        assert sorted(rank[rank >= 0]) == list(range(240))
+
+
+def test_a_given_split_names_what_straddles():
+    in_test = np.array([True, False, False, True, False])
+    rank, straddles = splits.given(in_test, np.array([1, 1, 2, 3, 4]))
+    assert np.array_equal(rank < 0, in_test)
+    assert straddles.tolist() == [False, True, False, False, False]
+
+
+def test_groups_are_joined_over_what_they_share():
+    joined = splits.joined(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]))
+    assert len(set(joined[:3])) == 1
+    assert len(set(joined)) == 3
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_near_duplicates_are_found_in_any_script(own_cache, language):
+    rng = np.random.default_rng(0)
+    letters = list("abcdefghijklmnopqrstuvwxyz ") if language == "en" else [chr(c) for c in range(0x4E00, 0x4F00)]
+    texts = ["".join(rng.choice(letters, 120)) for _ in range(200)]
+    texts += [texts[3] + "!", texts[3].upper(), texts[7][:-2]]
+    groups = splits.near_duplicates(texts, 0.8)
+    assert groups[3] == groups[200] == groups[201]
+    assert groups[7] == groups[202]
+    assert len(set(groups)) == 200
+    kept = list((own_cache / "groups").iterdir())
+    assert len(kept) == 1
+    assert np.array_equal(splits.near_duplicates(texts, 0.8), groups)
+
+
+def test_texts_shorter_than_a_piece_are_compared_too(own_cache):
+    groups = splits.near_duplicates(["ok", "OK ", "no", ""], 0.9)
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
+
+
+def test_similarity_is_jaccard_of_pieces():
+    a, b = splits._pieces("abcdefg"), splits._pieces("abcdefX")
+    assert len(a) == 3
+    assert splits._jaccard(a, b) == 2 / 4
+
+
+def test_ranks_of_the_built_in_corpora_stay():
+    """They are part of the key of every finished run."""
+    rank = splits.ranks(pd.Series([f"text {i}" for i in range(12)]), 3)
+    assert rank.tolist() == splits.ranks(pd.Series([f"TEXT  {i}" for i in range(12)]), 3).tolist()
+    assert rank.tolist() == [0, 4, 5, 2, 3, 1, -1, -1, 6, 7, 8, -1]
