@@ -10,6 +10,8 @@ import yaml
 from helpers import annotations, corpora, prompts, studies
 from helpers.corpora import tables
 from helpers.errors import UserError
+from helpers.findings import results
+from helpers.ledger import Ledger, Record
 
 COLUMNS = {"text": "review", "label": "tone"}
 
@@ -291,6 +293,49 @@ def test_the_codebook_is_in_the_prompt_and_no_text_in_the_record(reviews):
     assert prompt.instruction == expected.format(*texts)
     assert prompt.shown == expected.format(*(f"[text {id_}]" for id_ in ids))
     assert prompt.fingerprint != prompts.render(load("a.csv", examples=1)).fingerprint
+
+
+def test_folds_test_every_row_once(reviews):
+    reviews["author"] = [f"w{i // 2}" for i in range(40)]
+    corpus = load(write(reviews, "a.csv"), folds=4, groups="author", examples=1)
+    assert len(corpus.test) == 38
+    assert len(corpus.parts) == 4
+    tested = np.concatenate([part.test for part in corpus.parts])
+    assert sorted(tested) == corpus.test.tolist()
+    authors = np.array([f"w{i // 2}" for i in range(40)])
+    for part in corpus.parts:
+        assert part.fingerprint == corpus.fingerprint
+        assert not set(authors[part.test]) & set(authors[part.pool])
+        assert not set(corpus.spent) & (set(part.test) | set(part.pool))
+        assert part.subset(20).tolist() == part.pool[:20].tolist()
+        assert part.whole.test.tolist() == corpus.test.tolist()
+        assert part.parts == (part,)
+
+
+@pytest.mark.parametrize("folds", [1, 11, True, "many"])
+def test_folds_out_of_range(reviews, folds):
+    with pytest.raises(UserError, match=r"`folds` is .*, but must be an integer from 2 to 10"):
+        load(write(reviews, "a.csv"), folds=folds)
+
+
+def test_students_of_all_folds_are_seen_as_one(reviews, tmp_path, monkeypatch):
+    """Each text gets the prediction of the student that has not been trained on it."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    spec = {"name": "mine", "path": write(reviews, "a.csv"), "folds": 4} | COLUMNS
+    content = {"name": "s", "corpora": [spec], "sizes": [10], "seeds": 2}
+    Path("s.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    study, book = studies.load("s.yml"), Ledger()
+    runs = study.runs("mine")
+    assert len({run.key for run in runs}) == len(runs) == 8
+    assert [run.specification["fold"] for run in runs] == [0, 0, 1, 1, 2, 2, 3, 3]
+    for run in runs:
+        right = np.eye(2)[run.corpus.gold[run.corpus.test]]
+        right[:, 0] += run.seed  # seed 1 is always for class 0
+        book.add(Record(run.key, run.specification, right.astype(np.float16), 1.0, {}))
+    students = results.load(study, ledger=book).corpora["mine"].students(None, 10)
+    assert students.correct.shape == (2, 40)
+    assert students.correct[0].all()
+    assert students.correct[1].mean() == 0.5
 
 
 def test_remarks_on_the_rows(reviews):

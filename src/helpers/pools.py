@@ -19,6 +19,10 @@ from helpers.corpora import Corpus
 _LOOK = 2.0
 
 
+#: What a corpus is called between processes: its name, and which fold it is.
+Label = tuple[str, int | None]
+
+
 class Pool(Protocol):
     """An executor of `concurrent.futures` that knows its workers."""
 
@@ -72,7 +76,7 @@ class Processes(ProcessPoolExecutor):
     def __init__(self, count: int, corpora: Iterable[Corpus] = ()):
         self.size = count
         self.room = 2 * count  # one waits for each that is computed: no worker is idle while a result is written
-        shared = {corpus.name: corpus for corpus in corpora}
+        shared = {_label(corpus): corpus for corpus in corpora}
         self._shared = set(shared)
         # Workers are spawned and not forked: threads of torch do not survive a fork.
         super().__init__(
@@ -81,9 +85,9 @@ class Processes(ProcessPoolExecutor):
 
     def submit(self, function: Callable, /, *args) -> Future:
         """As in `concurrent.futures.Executor`, without keyword arguments."""
-        known = [isinstance(arg, Corpus) and arg.name in self._shared for arg in args]
+        known = [isinstance(arg, Corpus) and _label(arg) in self._shared for arg in args]
         return super().submit(
-            _call, function, known, *(arg.name if k else arg for arg, k in zip(args, known, strict=True))
+            _call, function, known, *(_label(arg) if k else arg for arg, k in zip(args, known, strict=True))
         )
 
     def __exit__(self, kind, *_) -> None:
@@ -91,12 +95,16 @@ class Processes(ProcessPoolExecutor):
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
 
+def _label(corpus: Corpus) -> Label:
+    return corpus.name, corpus.part
+
+
 # --- what worker processes do
 
-_corpora: dict[str, Corpus] = {}
+_corpora: dict[Label, Corpus] = {}
 
 
-def _prepare(corpora: dict[str, Corpus]) -> None:
+def _prepare(corpora: dict[Label, Corpus]) -> None:
     _corpora.update(corpora)
     device.compute_alone()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -305,16 +305,17 @@ class Study(BaseModel):
         return seeds
 
     def runs(self, corpus: str) -> list["Run"]:
-        """All runs of the study on one corpus, the cells of the grid in order, all seeds of a cell together."""
+        """All runs of the study on one corpus: the cells of the grid in order, its folds in each, and their seeds."""
         loaded = self.corpus(corpus)
         tables = self.annotations(loaded)
         runs = []
         for cell in self.grid(corpus):
-            rows = loaded.subset(cell.n, draw=cell.drawn)
             used = {name: tables[name] for name in cell.source.annotators}
-            made = labels.make(cell.source, Pool(rows, loaded.gold[rows], used, len(loaded.labels)))
             seeds = range(self.replicates(corpus, cell))
-            runs += [Run(loaded, cell.source, cell.n, seed, self.student, made, cell.drawn) for seed in seeds]
+            for part in loaded.parts:
+                rows = part.subset(cell.n, draw=cell.drawn)
+                made = labels.make(cell.source, Pool(rows, part.gold[rows], used, len(part.labels)))
+                runs += [Run(part, cell.source, cell.n, seed, self.student, made, cell.drawn) for seed in seeds]
         return runs
 
     def runs_by_key(self, corpora: list[str] | None = None) -> dict[str, "Run"]:
@@ -367,6 +368,7 @@ class Run:
         """What a reader needs to know of the run, as plain data."""
         # Only where it is not the nested subset: runs of that kind were written before there was another.
         drawn = {"drawn": self.drawn} if self.drawn else {}
+        fold = {} if self.corpus.part is None else {"fold": self.corpus.part}
         return {
             "corpus": self.corpus.name,
             "source": asdict(self.source) | {"annotators": list(self.source.annotators)},
@@ -375,6 +377,7 @@ class Run:
             "seed": self.seed,
             "student": self.student.model_dump(),
             **drawn,
+            **fold,
         }
 
     @property
@@ -383,7 +386,8 @@ class Run:
         return 3 * self.student.steps(len(self.made.rows)) * self.student.batch_size + len(self.corpus.test)
 
     def __str__(self) -> str:
-        return f"{self.corpus.name}, {self.cell}, seed {self.seed}"
+        fold = "" if self.corpus.part is None else f", fold {self.corpus.part}"
+        return f"{self.corpus.name}, {self.cell}, seed {self.seed}{fold}"
 
 
 def load(file: Path | str) -> Study:
@@ -404,6 +408,17 @@ def load(file: Path | str) -> Study:
         raise UserError(f"there is no study {file}: the shipped ones are {known}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    return read(content, str(file))
+
+
+def read(content: object, file: str) -> Study:
+    """A study from plain data; `file` is what a message calls it.
+
+    Raises
+    ------
+    UserError
+        If it says something that a study cannot say; the message names the field.
+    """
     try:
         return Study.model_validate(content)
     except ValidationError as error:

@@ -8,7 +8,7 @@ line in `BUILT_IN`.
 import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -42,10 +42,17 @@ class Corpus:
         What prompts call a text, e.g. "movie review snippet".
     dropped
         What was left out of the source, reason -> number of rows.
+    left_out
+        The same as row numbers, where the source is a table of the user's own.
     notes
         How gold was made, for the reader.
     ready
         Labels of LLMs that the table brings along, annotator -> what it says of every row.
+    ranks
+        Where there are folds, `rank` in each of them, int array (folds, rows). Then `rank` in `rows` is that of the
+        first, and `test` is every text that some fold tests.
+    part
+        Which fold this is, of a corpus made by `parts`.
     question
         What an annotator is asked, where it is not a built-in wording.
     descriptions
@@ -59,7 +66,10 @@ class Corpus:
     about: str = "text"
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: dict[str, list[int]] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)
+    ranks: np.ndarray | None = None
+    part: int | None = None
     question: str = ""
     descriptions: dict[str, str] = field(default_factory=dict)
 
@@ -73,7 +83,20 @@ class Corpus:
     @cached_property
     def test(self) -> np.ndarray:
         """Row positions of the test split in file order, int array (test size,)."""
-        return np.flatnonzero(self.rows["rank"].to_numpy() == TEST)
+        whole = self.ranks is not None and self.part is None
+        return np.flatnonzero((self.ranks == TEST).any(axis=0) if whole else self.rows["rank"].to_numpy() == TEST)
+
+    @cached_property
+    def parts(self) -> tuple["Corpus", ...]:
+        """What to train and test on in turn: the corpus itself, or one for each fold, with the same rows."""
+        if self.ranks is None or self.part is not None:
+            return (self,)
+        return tuple(replace(self, rows=self.rows.assign(rank=rank), part=k) for k, rank in enumerate(self.ranks))
+
+    @cached_property
+    def whole(self) -> "Corpus":
+        """The corpus that this is a fold of; itself where there are none."""
+        return self if self.part is None else replace(self, rows=self.rows.assign(rank=self.ranks[0]), part=None)
 
     @cached_property
     def spent(self) -> np.ndarray:

@@ -73,7 +73,7 @@ def name(found: list[str], labels: Labels | None, order: list[str] | None) -> di
             )
         if order is None:
             order = sorted(found, key=int if all(map(_is_integer, found)) else str)
-        names = {value: value.strip() for value in order if value in found}
+        names = {value: " ".join(value.split()) for value in order if value in found}
     for value in names.values():
         if value in RESERVED:
             raise TableError(
@@ -100,7 +100,7 @@ def _accepted(found: list[str], labels: Labels) -> dict[str, str]:
     names = list(labels.values() if mapped else labels)
     if any(isinstance(name, bool) for name in names):
         raise TableError(f"`labels` has {names}: YAML takes yes, no, on and off for booleans; put them in quotes")
-    names = [str(name).strip() for name in names]
+    names = [" ".join(str(name).split()) for name in names]
     distinct = set(names) if mapped else names
     if "" in distinct or len({folded(name) for name in distinct}) < len(distinct):
         raise TableError(f"`labels` has {names}: class names must differ, and not only by case")

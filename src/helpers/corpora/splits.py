@@ -103,8 +103,12 @@ def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLI
 
 
 def of_fold(fold: np.ndarray, k: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
-    """Ranks, as `stratified` gives them, with fold `k` as the test split."""
-    return _ranked(fold == k, np.random.default_rng([seed, k]))
+    """Ranks, as `stratified` gives them, with fold `k` as the test split; rows of fold -1 are spent."""
+    rank = np.full(len(fold), TEST)
+    rank[fold < 0] = SPENT
+    pool = np.flatnonzero((fold >= 0) & (fold != k))
+    rank[np.random.default_rng([seed, k]).permutation(pool)] = np.arange(len(pool))
+    return rank
 
 
 def given(in_test: np.ndarray, groups: np.ndarray, *, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndarray]:

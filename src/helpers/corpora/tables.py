@@ -48,6 +48,7 @@ def load(
     split_by: str | None = None,
     parts: Mapping[str, object] | None = None,
     test_size: int | None = None,
+    folds: int | None = None,
     split_seed: int = splits.SPLIT_SEED,
     about: str = "text",
     question: str | None = None,
@@ -101,6 +102,9 @@ def load(
     test_size
         Number of texts in the test split; by default 20 % of the rows, at most 1500. The classes have the shares of
         the whole.
+    folds
+        Instead of a test split, divide the rows into so many parts: each is tested by students of the others, and
+        results are of all. For small tables. The parts are as alike and as separate as a test split would be.
     split_seed
         Another one is another split.
     about
@@ -145,7 +149,7 @@ def load(
             sheet=sheet,
         )
         frame, names = _frame(table, options, labels)
-        dropped: dict[str, int] = {}
+        dropped: dict[str, list[int]] = {}
         frame = _drop(frame, dropped, {_NO_TEXT: frame["text"].map(classes.is_missing)})
         frame = _drop(frame, dropped, {_NO_LABEL: frame["label"].isna()}) if label is not None else frame
         _check_rows(len(frame), dropped)
@@ -162,17 +166,22 @@ def load(
         made = {who: ready.make(frame, columns, names, known, annotator=who) for who, columns in options.ready.items()}
         grouping = _grouping(frame, groups, near_duplicates)
         if split_by is not None:
-            if test_size is not None:
-                raise TableError("`test_size` and `split_by` contradict each other: leave one out")
+            if test_size is not None or folds is not None:
+                raise TableError("`split_by` and `test_size` or `folds` contradict each other: leave one out")
             rank, straddle = splits.given(in_test, grouping, seed=split_seed)
             if straddle.any():
-                dropped["a training text that shares a group with a test text"] = int(straddle.sum())
+                frame = _drop(frame, dropped, {"a training text that shares a group with a test text": straddle})
                 keep = np.flatnonzero(~straddle)
-                frame, gold, grouping = frame.iloc[keep], gold[keep], grouping[keep]
+                gold, grouping = gold[keep], grouping[keep]
                 counts = None if counts is None else counts[keep]
                 made = {who: labels_.take(keep) for who, labels_ in made.items()}
                 rank, _ = splits.given(in_test[keep], grouping, seed=split_seed)
                 _check_size(gold, known, dropped)
+        elif folds is not None:
+            if test_size is not None:
+                raise TableError("`folds` and `test_size` contradict each other: leave one out")
+            fold = splits.folds(gold, grouping, _folds(folds, grouping), seed=split_seed)
+            rank = splits.of_fold(fold, 0, seed=split_seed)
         else:
             rank = splits.stratified(gold, grouping, _test_size(test_size, len(gold)), seed=split_seed)
         if rank.max() < 0:
@@ -183,6 +192,11 @@ def load(
         rows = frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=gold, rank=rank)
         if examples:
             _spend(rows, examples, known)
+        ranks = None
+        if folds is not None:
+            fold[rows["rank"] == splits.SPENT] = -1
+            ranks = np.stack([splits.of_fold(fold, k, seed=split_seed) for k in range(folds)])
+            rows["rank"] = ranks[0]
         described = _described(descriptions, known)
     notes = [f"gold is the column {label!r} of {where}" if label else f"gold is what most votes of {where} say"]
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
@@ -193,8 +207,10 @@ def load(
         rows,
         counts,
         about,
-        dropped,
+        {reason: len(numbers) for reason, numbers in dropped.items()},
         tuple(notes),
+        left_out=dropped,
+        ranks=ranks,
         ready=made,
         question=question or "",
         descriptions=described,
@@ -291,18 +307,18 @@ def _decoded(table: Table, column: str) -> list:
     return table.columns[column] if names is None else [names[index] for index in table.columns[column]]
 
 
-def _drop(frame: pd.DataFrame, dropped: dict[str, int], reasons: Mapping[str, object]) -> pd.DataFrame:
-    """Leave rows out, and count them under the first reason that holds."""
+def _drop(frame: pd.DataFrame, dropped: dict[str, list[int]], reasons: Mapping[str, object]) -> pd.DataFrame:
+    """Leave rows out, and note their numbers under the reason."""
     for reason, which in reasons.items():
         gone = np.asarray(which, dtype=bool)
         if gone.any():
-            dropped[reason] = int(gone.sum())
+            dropped[reason] = frame.index[gone].tolist()
             frame = frame[~gone]
     return frame
 
 
 def _gold(
-    frame: pd.DataFrame, options: _Columns, names: dict[str, str], known: list[str], dropped: dict[str, int]
+    frame: pd.DataFrame, options: _Columns, names: dict[str, str], known: list[str], dropped: dict[str, list[int]]
 ) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray]:
     """Rows that have a gold class, their votes if there are any, and the class."""
     counts = None
@@ -364,14 +380,14 @@ def _rows(numbers: Sequence[int]) -> str:
     return f"{'row' if len(numbers) == 1 else 'rows'} {shown}{more}"
 
 
-def _check_rows(rows: int, dropped: dict[str, int]) -> None:
+def _check_rows(rows: int, dropped: dict[str, list[int]]) -> None:
     if rows < _FEWEST_ROWS:
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
+        reasons = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in dropped.items())
         without = f" (left out: {reasons})" if dropped else ""
         raise TableError(f"there are {rows} rows with a text and a label{without}, and {_FEWEST_ROWS} are the fewest")
 
 
-def _check_size(gold: np.ndarray, known: list[str], dropped: dict[str, int]) -> None:
+def _check_size(gold: np.ndarray, known: list[str], dropped: dict[str, list[int]]) -> None:
     _check_rows(len(gold), dropped)
     if (gold == gold[0]).all():
         raise TableError(f"every row has the same class, {known[gold[0]]!r}")
@@ -386,7 +402,7 @@ def _own_split(
     gold: np.ndarray,
     column: str,
     parts: Mapping[str, object] | None,
-    dropped: dict[str, int],
+    dropped: dict[str, list[int]],
 ) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray, np.ndarray]:
     """Rows of the training pool and of the test split; the last value says which are the latter, bool (rows,)."""
     meant = {"train": ["train", "training"], "test": ["test"]}
@@ -431,6 +447,13 @@ def _test_size(test_size: int | None, rows: int) -> int:
     if isinstance(test_size, bool) or not isinstance(test_size, int) or not 0 < test_size < rows:
         raise TableError(f"`test_size` is {test_size!r}, but must be an integer from 1 to {rows - 1}")
     return test_size
+
+
+def _folds(folds: int, groups: np.ndarray) -> int:
+    most = min(10, len(np.unique(groups)))
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= most:
+        raise TableError(f"`folds` is {folds!r}, but must be an integer from 2 to {most}")
+    return folds
 
 
 def _spend(rows: pd.DataFrame, examples: int, known: list[str]) -> None:

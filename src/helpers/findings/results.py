@@ -30,7 +30,7 @@ class Students:
     probs
         Their probabilities on the test texts, float64 (seeds, texts, classes), rows sum to 1.
     targets
-        What they were trained on; the same for all seeds.
+        What they were trained on; the same for all seeds. Where there are folds, in the first.
     gold
         Gold classes of the test texts, int (texts,).
     """
@@ -232,13 +232,18 @@ def _complete(study: Study, runs: list[Run], ledger: Ledger) -> None:
 
 
 def _arrange(runs: list[Run], records: list[Record], tables: dict[str, Annotations]) -> CorpusResults:
-    corpus = runs[0].corpus
+    corpus = runs[0].corpus.whole
     gold = corpus.gold[corpus.test]
     cells = {}
-    # `Study.runs` keeps the seeds of a cell together, in their order.
+    # `Study.runs` keeps the folds of a cell together, and the seeds of a fold, in their order.
     for cell, pairs in groupby(zip(runs, records, strict=True), key=lambda pair: pair[0].cell):
         found = list(pairs)
-        probs = np.stack([record.probs for _, record in found]).astype(float)
+        folds = [list(fold) for _, fold in groupby(found, key=lambda pair: pair[0].corpus.part)]
+        # A student knows the test texts of its fold only: those of one seed, one a fold, are seen as one student.
+        probs = np.empty((len(folds[0]), len(corpus.rows), len(corpus.labels)))
+        for fold in folds:
+            probs[:, fold[0][0].corpus.test] = np.stack([record.probs for _, record in fold])
+        probs = probs[:, corpus.test]
         # Two bytes a number: rows miss a sum of 1 by up to a thousandth.
         cells[cell] = Students(probs / probs.sum(axis=2, keepdims=True), found[0][0].made, gold)
     return CorpusResults(corpus, {name: table.probs for name, table in tables.items()}, cells)
@@ -263,6 +268,13 @@ def _provenance(
     for name, listed in runs.items():
         corpus = listed[0].corpus
         found[f"texts of {name} (sha256)"] = _short(corpus.fingerprint)
+        if corpus.left_out:
+            reasons = "; ".join(f"{reason}: {count}" for reason, count in corpus.dropped.items())
+            found[f"left out of {name}"] = reasons
+        if len(corpus.spent):
+            found[f"gold spent in the prompt for {name}"] = f"{len(corpus.spent)} labels"
+        if corpus.ranks is not None:
+            found[f"split of {name}"] = f"{len(corpus.ranks)} folds, each text tested once"
         for annotator, table in tables[name].items():
             if annotator in annotators:
                 said = {key: table.provenance.get(key) for key in ("model_hash", "prompt_hash", "date")}
