@@ -28,7 +28,7 @@ CODE := $(wildcard src/helpers/*.py src/helpers/*/*.py src/helpers/*.yml)
 	touch $@
 
 book: .venv/verified  ## check the shipped results, execute the notebooks, build _build/html/index.html
-	$(BIN)/label-risk book studies/default.yml
+	$(BIN)/label-risk book studies/default.yml --no-compute
 
 test: install lint  ## the tests of a few minutes
 	$(BIN)/python -m pytest -m 'not slow'

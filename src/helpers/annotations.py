@@ -165,6 +165,12 @@ def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray |
     return read(found[-1], corpus, prompt, rows=rows)
 
 
+def exist(corpus: Corpus, annotator: str, wording: str) -> bool:
+    """Whether there is a table of `annotator` for the corpus, from whatever texts, or its own table has the labels."""
+    folders = (places.ROOT / "annotations", places.ledger() / "annotations")
+    return annotator in corpus.ready or any(path(f, corpus.name, annotator, wording).is_file() for f in folders)
+
+
 def ready(corpus: Corpus, annotator: str) -> Annotations:
     """What the corpus's own table says for `annotator`; see `ready_made` of `helpers.corpora.tables.load`.
 

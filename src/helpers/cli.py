@@ -82,6 +82,94 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Artifacts; non
         typer.echo(f"{name}: {artifacts.fetch(name)}")
 
 
+@app.command(
+    epilog="Example: `label-risk new reviews.csv --text body --label stance --annotator hf:HuggingFaceTB/SmolLM2-135M`"
+)
+def new(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="A CSV, TSV, JSON Lines, Parquet or Excel file, a folder saved by `datasets`, or hub:OWNER/NAME.",
+        ),
+    ],
+    text: Annotated[str, typer.Option(help="Column with the texts.")],
+    label: Annotated[
+        str | None, typer.Option(help="Column with the gold labels; not needed where there are votes.")
+    ] = None,
+    annotator: Annotated[
+        list[str] | None, typer.Option(help="An LLM, as a study names it (hf:…, gguf:…, openai:…); may be repeated.")
+    ] = None,
+    ready: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN",
+            help="Labels of an LLM that are in the table, or its probabilities: NAME=LABEL:COLUMN,LABEL:COLUMN,…",
+        ),
+    ] = None,
+    votes: Annotated[list[str] | None, typer.Option(help="Column with the votes for a class, in their order.")] = None,
+    rater: Annotated[
+        list[str] | None, typer.Option(help="Column with the labels of one rater; may be repeated.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="Column with row ids.")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Column whose rows of one value stay on one side of the split, like authors."),
+    ] = None,
+    split_by: Annotated[str | None, typer.Option(help="Column with a split of your own: train, test.")] = None,
+    near_duplicates: Annotated[
+        float, typer.Option(help="Similarity from which texts stay on one side of the split; 0 does not look.")
+    ] = 0.8,
+    config: Annotated[str | None, typer.Option(help="Configuration of a data set on the hub.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of a data set that has several.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text file, where what is found out is wrong.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="One character, or comma, semicolon, tab, bar.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; by default the first.")] = None,
+    about: Annotated[str | None, typer.Option(help="What prompts call a text, like `product review`.")] = None,
+    student: Annotated[str, typer.Option(help="finetune, upper or probe: from most to least time.")] = "finetune",
+    encoder: Annotated[str, typer.Option(help="minilm, or hf: and a folder or hub id.")] = "minilm",
+    name: Annotated[str | None, typer.Option(help="Of the study; by default that of the table.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Study file to write; by default studies/NAME.yml.")] = None,
+    measure: Annotated[bool, typer.Option(help="Train for some seconds, so that the expected time is known.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a study file.")] = False,
+) -> None:
+    """Write a study for a table of your own, and print the plan: rows, splits, annotations, trainings, time."""
+    from helpers import places, scaffold
+
+    name = name or scaffold.name_of(source)
+    out = out or Path("studies") / f"{name}.yml"
+    scaffold.check_free(out, force=force)
+    spec = {
+        "name": name,
+        **({"hub": source.removeprefix("hub:")} if source.startswith("hub:") else {"path": source}),
+        "config": config,
+        "split": split,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "sheet": sheet,
+        "text": text,
+        "label": label,
+        "id": id,
+        "votes": votes,
+        "raters": rater,
+        "ready_made": scaffold.ready_made(ready or []),
+        "groups": group,
+        "near_duplicates": near_duplicates or None,
+        "split_by": split_by,
+        "about": about,
+    }
+    drawn = scaffold.draft(
+        {option: value for option, value in spec.items() if value},
+        annotator or [],
+        student={"kind": student, "encoder": encoder},
+        measure=measure,
+    )
+    for file in scaffold.write(drawn, out, force=force):
+        typer.echo(f"wrote {places.shown(file)}")
+    typer.echo(scaffold.plan(drawn))
+    typer.echo(f"next: label-risk book {places.shown(out)} --out {name}-book")
+
+
 @app.command(epilog="Example: `label-risk annotate studies/default.yml --corpus tweets --annotator smollm2-135m`")
 def annotate(
     study: StudyFile,
@@ -231,8 +319,12 @@ def book(
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="For notebooks that have it.")
     ] = None,
+    compute: Annotated[
+        bool, typer.Option(help="First annotate and train what is missing; interrupted, the same command goes on.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")] = False,
 ) -> None:
-    """Execute the notebooks on a study and build the book."""
+    """Compute what a study lacks, execute the notebooks on it and build the book."""
     import yaml
 
     from helpers import places, report
@@ -243,8 +335,35 @@ def book(
         if not equals:
             raise UserError(f"--parameter {pair}: write it as NAME=VALUE, for example --parameter corpus=tweets")
         parameters[name] = yaml.safe_load(value)
+    report.plan(places.ROOT, Path(study), parameters)  # a wrong parameter is said before anything is computed
+    if compute:
+        _compute(study, yes)
     index = report.build(Path(study), out=out, parameters=parameters)
     typer.echo(f"read it: {places.shown(index)}")
+
+
+def _compute(study: str, yes: bool) -> None:
+    """Annotate and train what a study lacks, and say what that took."""
+    import time
+
+    from helpers import annotations, sweep
+    from helpers.ledger import Ledger
+
+    plan, start = studies.load(study), time.monotonic()
+    for corpus in plan.corpus_names:
+        loaded = plan.corpus(corpus)
+        lacking = [name for name in plan.annotator_names if not annotations.exist(loaded, name, plan.prompt)]
+        costly = [s.name for s in plan.annotator_specs if s.name in lacking and getattr(s, "costs", False)]
+        if costly and not yes:
+            raise UserError(
+                f"{', '.join(costly)} may cost money, and nothing was asked yet: `label-risk annotate {study}` "
+                "prints the plan before it asks; or add --yes here"
+            )
+        if lacking:
+            annotate(study, corpus=[corpus], annotator=lacking)
+    trained = sweep.run(plan, Ledger())
+    if trained:
+        typer.echo(f"{trained} runs trained; annotations and runs took {(time.monotonic() - start) / 60:.1f} min")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 - `stability`    how much the predictions change from seed to seed
 - `intervals`    uncertainty of any of these, over seeds and test texts
 - `plateau`      what more labels buy
+- `power`        how small a difference a test split can show
 - `propagation`  the error decomposition on texts with several raters
 - `toy`          the same decomposition where every term has a closed form
 

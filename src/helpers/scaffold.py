@@ -1,0 +1,490 @@
+"""From a table to a study: what `label-risk new` writes, and the plan that it prints.
+
+Everything that a user could have chosen is chosen from the rows at hand and written into the study file, where it can
+be changed. Nothing is written before the corpus has loaded, so a table that cannot be used leaves nothing behind.
+"""
+
+import csv
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from helpers import annotators, corpora, places, studies
+from helpers.annotators import specs
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.measures import power
+from helpers.studies import Study
+
+#: Share of texts on which just one of two students is right: what seeds and label sources of the shipped studies show.
+DISCORDANT = 0.2
+#: A difference in accuracy that people would act on. A test split that cannot show it calls for a warning.
+GAP = 0.05
+_MOST_LABELS = 2000
+_MOST_TEST_TEXTS = 1500
+_SIZES = 4
+_PER_CLASS = 5
+_SEEDS = 5
+_FEWEST_SEEDS = 3
+_PATIENCE = 3600.0
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A study that is about to be written.
+
+    Attributes
+    ----------
+    study
+        As it will be read back.
+    content
+        The same as plain data, in the order of the file.
+    corpus
+        Its one corpus.
+    seconds
+        Expected time of each step on this machine; a step that was not measured is missing.
+    warnings
+        What the user should know before spending anything.
+    """
+
+    study: Study
+    content: dict[str, Any]
+    corpus: Corpus
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def name_of(source: str) -> str:
+    """A study's name, from that of a file or data set."""
+    stem = Path(source.rstrip("/")).stem if not source.startswith("hub:") else source.rsplit("/", 1)[-1]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "mine"
+    return f"my-{name}" if name in corpora.BUILT_IN else name
+
+
+def ready_made(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read `NAME=COLUMN` and `NAME=LABEL:COLUMN,LABEL:COLUMN` as the corpus's option `ready_made`.
+
+    Raises
+    ------
+    UserError
+        If one is written otherwise.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, columns = pair.partition("=")
+        if not (name and equals and columns):
+            raise UserError(
+                f"--ready {pair}: write it as NAME=COLUMN, or as NAME=LABEL:COLUMN,LABEL:COLUMN for probabilities"
+            )
+        found[name] = dict(part.rsplit(":", 1) for part in columns.split(",")) if ":" in columns else columns
+    return found
+
+
+def draft(
+    spec: dict[str, Any],
+    said: Sequence[Any] = (),
+    *,
+    student: dict[str, Any] | None = None,
+    measure: bool = True,
+) -> Draft:
+    """Choose a study for one table.
+
+    Parameters
+    ----------
+    spec
+        The corpus, as `helpers.corpora.tables.load` takes it. `test_size` or `folds` are added where nothing says how
+        to split.
+    said
+        Annotators, as a study names them. The table's own are added.
+    student
+        What differs from the usual student.
+    measure
+        Whether to train for some seconds, so that the expected time is known.
+
+    Raises
+    ------
+    UserError
+        If the table or an annotator cannot be used.
+    """
+    known = [specs.parse(one) for one in said]
+    chosen = list(said)
+    for name in spec.get("ready_made") or {}:
+        if name not in [one.name for one in known]:
+            chosen.append(f"ready:{name}")
+            known.append(specs.parse(f"ready:{name}"))
+    specs.check_unique(known)
+    corpus = corpora.load(spec)
+    if not {"test_size", "folds", "split_by"} & {key for key, value in spec.items() if value is not None}:
+        spec = spec | _split(len(corpus.rows))
+        corpus = corpora.load(spec)
+    for one in known:
+        if isinstance(one, specs.Ready) and one.name not in corpus.ready:
+            raise UserError(
+                f"annotator ready:{one.name}: the table has no labels of that name: give --ready {one.name}=COLUMN"
+            )
+    sizes = _sizes(corpus)
+    content: dict[str, Any] = {
+        "name": spec["name"],
+        "corpora": [spec],
+        "annotators": chosen,
+        "prompt": "prompt1",
+        "sizes": sizes,
+        "seeds": _SEEDS,
+        "student": {"kind": "finetune", "encoder": "minilm"} | (student or {}),
+    }
+    hard = [one.name for one in known if isinstance(one, specs.Ready) and corpus.ready[one.name].hard]
+    if known and not hard:
+        content["filtering"] = {"size": sizes[-1], "fractions": [0.25, 0.5, 0.75]}
+    if len(known) > 1:
+        content["ensembling"] = {"size": sizes[-1]}
+    study = studies.read(content, "the study")
+    seconds: dict[str, float] = {}
+    if measure:
+        seconds = _measure(study, corpus, known)
+        if seconds["train"] > _PATIENCE:
+            content["seeds"], before = _FEWEST_SEEDS, _SEEDS
+            study = studies.read(content, "the study")
+            seconds["train"] *= _FEWEST_SEEDS / before
+    return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard)))
+
+
+def _split(rows: int) -> dict[str, int]:
+    """How to split so many rows: as many test texts as it takes to see `GAP`, or folds if those are too many."""
+    needed = math.ceil(power.texts_needed(GAP, discordant=DISCORDANT) / 50) * 50
+    if rows * 2 // 5 < needed:
+        return {"folds": _FOLDS}
+    return {"test_size": min(_MOST_TEST_TEXTS, max(needed, rows // 5))}
+
+
+def _sizes(corpus: Corpus) -> list[int]:
+    """Numbers of training texts: halves of the largest, as long as the rarest class is there a few times."""
+    pool = min(len(part.pool) for part in corpus.parts)
+    largest = min(_MOST_LABELS, pool)
+    scale = 10 ** max(0, int(math.log10(largest)) - 1)
+    largest = max(1, largest // scale * scale)
+    rarest = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels)).min() / len(corpus.gold)
+    smallest = max(20, _PER_CLASS * len(corpus.labels), math.ceil(_PER_CLASS / rarest) if rarest else 0)
+    halves = [largest >> k for k in range(_SIZES)]
+    return sorted(n for n in halves if n >= min(smallest, halves[1]) and n > 1)
+
+
+# What it will cost
+
+
+def calls(draft: Draft) -> dict[str, int]:
+    """Annotator -> texts it will be asked about: all rows, for those whose labels are not there already."""
+    asked = {}
+    for spec in draft.study.annotator_specs:
+        if not isinstance(spec, specs.Ready | specs.Replay):
+            asked[spec.name] = len(draft.corpus.rows)
+    return asked
+
+
+def number_of_runs(study: Study, corpus: Corpus) -> int:
+    """Trainings that the study spans, counted from the grid: no annotation is needed yet."""
+    cells = study.grid(corpus.name)
+    return len(corpus.parts) * sum(study.replicates(corpus.name, cell) for cell in cells)
+
+
+def _passes(study: Study, corpus: Corpus) -> int:
+    """Cost of all runs, in the unit of `studies.Run.cost`."""
+    total = 0
+    for cell in study.grid(corpus.name):
+        n = round(cell.source.keep * cell.n)
+        steps = 3 * study.student.steps(n) * study.student.batch_size
+        total += study.replicates(corpus.name, cell) * (steps * len(corpus.parts) + len(corpus.test))
+    return total
+
+
+def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[str, float]:
+    """Seconds of training, from one short run, and of each annotator that computes here and is at hand."""
+    import torch
+
+    from helpers import device, students
+    from helpers.students import encoders
+
+    small, threads, seconds = _few_rows(corpus), torch.get_num_threads(), []
+    targets = np.eye(len(corpus.labels), dtype=np.float32)[np.maximum(small.gold[small.pool], 0)]
+    encoders.pristine(study.student.encoder, len(corpus.labels))
+    try:
+        torch.set_num_threads(1)
+        for steps in (1, 30):  # the first run prepares what later ones find in the cache
+            student = study.student.model_copy(update={"min_steps": steps, "epochs": 1})
+            start = time.perf_counter()
+            students.train(student, small, small.pool, targets, seed=0)
+            seconds.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    cost = 3 * student.steps(len(small.pool)) * student.batch_size + len(small.test)
+    runs = number_of_runs(study, corpus)
+    found = {"train": seconds[1] / cost * _passes(study, corpus) / min(device.cores(), runs)}
+    if study.student.kind != "finetune":
+        found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
+    for spec in known:
+        if _at_hand(spec):
+            found[spec.name] = _seconds_to_annotate(spec, study, corpus)
+    return found
+
+
+def _few_rows(corpus: Corpus) -> Corpus:
+    """A corpus of some of the rows, for a run that takes a second."""
+    part = corpus.parts[0]
+    rows = np.concatenate([part.pool[:64], part.test[:32]])
+    few = part.rows.iloc[rows].reset_index(drop=True)
+    few["rank"] = [*range(len(rows) - len(part.test[:32])), *[-1] * len(part.test[:32])]
+    return Corpus(corpus.name, corpus.labels, few)
+
+
+def _at_hand(spec: specs.Spec) -> bool:
+    """Whether an annotator computes here and nothing has to be downloaded for it."""
+    from helpers import artifacts
+
+    if isinstance(spec, specs.Shipped):
+        return spec.name in annotators.SHIPPED and artifacts.folder(spec.name).is_dir()
+    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).is_dir())
+
+
+def _seconds_to_annotate(spec: specs.Spec, study: Study, corpus: Corpus) -> float:
+    """Time for all rows, from one batch of texts of the commonest length."""
+    from helpers import prompts
+
+    annotator = annotators.load(spec)
+    annotator.use(prompts.render(corpus, study.prompt))
+    texts = corpus.rows["text"].to_numpy()
+    lengths = annotator.lengths(texts.tolist())
+    usable = lengths[(lengths > 0) & (lengths <= annotator.room)]
+    if not len(usable):
+        return 0.0
+    counts = np.bincount(usable)
+    length = int(np.argmax(counts * np.arange(len(counts))))  # the length that holds most of the tokens
+    batch = texts[np.flatnonzero(lengths == length)[: max(1, min(32, 2048 // length))]].tolist()
+    annotator.score(batch[:1])
+    start = time.perf_counter()
+    annotator.score(batch)
+    tail = 8  # tokens after the text: the end of the turn
+    return (time.perf_counter() - start) / (len(batch) * (length + tail)) * float((usable + tail).sum())
+
+
+# What to warn of
+
+
+def gap(corpus: Corpus) -> float:
+    """Smallest difference in accuracy that the test split can show; see `helpers.measures.power`."""
+    return power.detectable_gap(len(corpus.test), discordant=DISCORDANT)
+
+
+def _warnings(study: Study, corpus: Corpus, hard: Sequence[str]) -> list[str]:
+    said = []
+    if gap(corpus) > GAP:
+        needed = power.texts_needed(GAP, discordant=DISCORDANT)
+        said.append(
+            f"the test split of {len(corpus.test)} texts is too small to show a difference of {100 * GAP:g} points; "
+            f"that takes {needed}"
+        )
+    counts = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels))
+    rarest = int(counts.argmin())
+    expected = study.sizes_of(corpus.name)[0] * counts[rarest] / counts.sum()
+    if expected < _PER_CLASS:
+        said.append(
+            f"{corpus.labels[rarest]!r} is {counts[rarest] / counts.sum():.1%} of the texts: about {expected:.0f} of "
+            f"the {study.sizes_of(corpus.name)[0]} in the smallest training set"
+        )
+    if counts.max() / counts.sum() > 0.8:
+        said.append(
+            f"{corpus.labels[int(counts.argmax())]!r} is {counts.max() / counts.sum():.0%} of the texts: look at "
+            "macro-F1 and recall, accuracy says little"
+        )
+    if hard:
+        said.append(
+            f"{', '.join(hard)}: labels without probabilities, so there is no entropy to filter by, and no page on it"
+        )
+    if not study.annotators:
+        said.append("there is no annotator: the study shows gold alone; add one with --annotator or --ready")
+    return [*said, *_reading_problems(study, corpus)]
+
+
+def _reading_problems(study: Study, corpus: Corpus) -> list[str]:
+    """Whether the encoder can read these texts: how many it cuts, and how much it has no token for."""
+    from helpers.students import encoders
+
+    tokens = encoders.token_ids(study.student.encoder, corpus, study.student.max_tokens)
+    tokenizer = encoders.load_tokenizer(study.student.encoder)
+    said = []
+    longest = min(study.student.max_tokens, tokenizer.model_max_length)
+    cut = float((tokens.lengths >= longest).mean())
+    if cut > 0.05:
+        said.append(
+            f"students read {longest} tokens of a text, and {cut:.0%} of the texts are cut (`student.max_tokens`)"
+        )
+    sample = np.concatenate([tokens[i] for i in range(0, len(tokens), max(1, len(tokens) // 500))])
+    unknown = float((sample == tokenizer.unk_token_id).mean()) if tokenizer.unk_token_id is not None else 0.0
+    if unknown > 0.05 or (study.student.encoder == "minilm" and _letters_of_other_scripts(corpus) > 0.3):
+        said.append(
+            f"the encoder {study.student.encoder} has no token for {unknown:.0%} of what the texts are made of, and "
+            "was trained on English: name one that reads their language, `encoder: hf:FOLDER-OR-HUB-ID`"
+        )
+    return said
+
+
+def _letters_of_other_scripts(corpus: Corpus) -> float:
+    sample = "".join(corpus.rows["text"].iloc[:: max(1, len(corpus.rows) // 200)].str[:500])
+    letters = [c for c in sample if c.isalpha()]
+    return sum(ord(c) > 0x24F for c in letters) / max(1, len(letters))
+
+
+# What is printed and written
+
+
+def plan(draft: Draft) -> str:
+    """The plan, as text: rows, what is left out, splits, annotators, runs, time, warnings."""
+    study, corpus = draft.study, draft.corpus
+    counts = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels))
+    shares = ", ".join(
+        f"{name} {count} ({count / counts.sum():.0%})" for name, count in zip(corpus.labels, counts, strict=True)
+    )
+    lines = [f"rows          {len(corpus.rows)} used, {sum(corpus.dropped.values())} left out"]
+    lines += [f"  left out    {count}: {reason}" for reason, count in corpus.dropped.items()]
+    lines += [f"  note        {note}" for note in corpus.notes]
+    lines.append(f"classes       {len(corpus.labels)}: {shares}")
+    pool = min(len(part.pool) for part in corpus.parts)
+    if len(corpus.parts) > 1:
+        lines.append(
+            f"split         {len(corpus.parts)} folds: {pool} or more to train on, and every text is tested once"
+        )
+    else:
+        spent = f", {len(corpus.spent)} in the prompt" if len(corpus.spent) else ""
+        lines.append(f"split         {pool} to train on, {len(corpus.test)} to test on{spent}")
+    lines.append(f"sizes         {', '.join(map(str, study.sizes_of(corpus.name)))}; {study.seeds} seeds")
+    least = gap(corpus)
+    shown = f"{100 * least:.1f} points" if math.isfinite(least) else "none"
+    lines.append(
+        f"can show      differences in accuracy from {shown} (power 80 %, level 5 %, if one of two students alone is "
+        f"right on {DISCORDANT:.0%} of the texts)"
+    )
+    asked = calls(draft)
+    for spec in study.annotator_specs:
+        if spec.name in asked:
+            about = _time(draft.seconds.get(spec.name))
+            cost = ", costs money: the price comes before the first call" if getattr(spec, "costs", False) else ""
+            lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
+        else:
+            lines.append(f"annotator     {spec.name}: its labels are there")
+    lines.append(f"runs          {number_of_runs(study, corpus)} trainings, {_time(draft.seconds.get('train'))}")
+    lines += [f"warning       {warning}" for warning in draft.warnings]
+    return "\n".join(lines)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "time not measured"
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def check_free(out: Path, *, force: bool) -> None:
+    """Refuse to overwrite a study."""
+    if out.exists() and not force:
+        raise UserError(f"{places.shown(out)} is there already: give the study another --name or --out, or say --force")
+
+
+def write(draft: Draft, out: Path, *, force: bool = False) -> list[Path]:
+    """Write the study file, and beside it the numbers of the rows that were left out, if any were.
+
+    Returns
+    -------
+    list of Path
+        What was written, the study first.
+
+    Raises
+    ------
+    UserError
+        If there is a file already, or it cannot be written.
+    """
+    check_free(out, force=force)
+    left_out = out.with_suffix(".left-out.csv")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        written = [_replace(out, text(draft, out))]
+        if draft.corpus.left_out:
+            written.append(_replace(left_out, _left_out(draft.corpus)))
+        else:
+            left_out.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{places.shown(out)} cannot be written: {error.strerror}") from None
+    return written
+
+
+def _replace(file: Path, content: str) -> Path:
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(content, encoding="utf-8")
+    part.replace(file)
+    return file
+
+
+def _left_out(corpus: Corpus) -> str:
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["row", "reason"])
+    writer.writerows(sorted((row, reason) for reason, rows in corpus.left_out.items() for row in rows))
+    return stream.getvalue()
+
+
+def text(draft: Draft, out: Path) -> str:
+    """The study file, with a comment for everything that one would want to change."""
+    content, corpus = draft.content, draft.corpus
+    file = places.shown(out)
+    described = "\n".join(f"    #   {_yaml(label)}: …" for label in corpus.labels)
+    lines = [
+        f"# What an LLM's labels cost on {content['name']}. Written by `label-risk new`; change what you like.",
+        "# This annotates, trains and builds the book, and goes on where it was stopped:",
+        f"#   label-risk book {file} --out {content['name']}-book",
+        f"name: {_yaml(content['name'])}",
+        "",
+        "corpora:",
+        _indented(_block([content["corpora"][0]]), "  "),
+        "    # For the prompt: what a text is called, a question of your own, what each class means, and examples of",
+        "    # each, which are taken from the training pool and counted as gold that is spent.",
+        *([] if "about" in content["corpora"][0] else ["    # about: text"]),
+        "    # question: What is the author's view of it?",
+        "    # descriptions:",
+        described,
+        "    # examples: 0",
+        "",
+        "# Weakest first. hf:FOLDER-OR-HUB-ID, gguf:FILE, openai:MODEL@URL, replay:FILE, ready:NAME or a shipped one.",
+        _block({"annotators": content["annotators"]}),
+        "prompt: prompt1",
+        "",
+        f"# Numbers of training texts; the pool has {min(len(part.pool) for part in corpus.parts)}.",
+        f"sizes: {_yaml(content['sizes'])}",
+        "# Trainings of each cell. Fewer are faster, more make intervals narrower; with one there are none.",
+        f"seeds: {content['seeds']}",
+        "# `probe` takes seconds and `upper` is in between: for first looks.",
+        _block({"student": content["student"]}),
+    ]
+    for key in ("filtering", "ensembling"):
+        if key in content:
+            lines.append(f"{key}: {_yaml(content[key])}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _block(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110).rstrip()
+
+
+def _yaml(value: object) -> str:
+    dumped = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10_000)
+    return dumped.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def _indented(block: str, by: str) -> str:
+    return "\n".join(by + line for line in block.splitlines())

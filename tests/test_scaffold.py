@@ -1,0 +1,167 @@
+"""From a table to a study and its plan."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from helpers import places, scaffold, studies
+from helpers.errors import UserError
+from helpers.studies import Study
+from tests.conftest import sentences
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(scaffold, "_reading_problems", lambda study, corpus: [])  # it needs an encoder
+
+
+def table(rows: int, *, share: float = 0.5, classes: int = 2) -> dict:
+    """The corpus option of a table of so many rows."""
+    rng = np.random.default_rng(0)
+    label = np.where(rng.random(rows) < share, 0, rng.integers(1, classes, rows)) if classes > 1 else np.zeros(rows)
+    frame = pd.DataFrame(
+        {
+            "text": [f"{i} {text}" for i, (text, _) in enumerate(sentences(rows))],
+            "label": [f"class {k}" for k in label],
+            "gpt": [f"class {k}" for k in label],
+            "p": 0.7,
+            "q": 0.3,
+        }
+    )
+    frame.to_csv("a.csv", index=False)
+    return {"name": "a", "path": "a.csv", "text": "text", "label": "label"}
+
+
+def test_the_study_that_is_written_is_the_one_that_was_meant():
+    spec = table(900) | {"ready_made": {"gpt": "gpt", "llama": {"class 0": "p", "class 1": "q"}}}
+    drawn = scaffold.draft(spec, measure=False)
+    (file,) = scaffold.write(drawn, Path("studies/a.yml"))
+    assert studies.load(file) == drawn.study
+    assert drawn.study.annotator_names == ["gpt", "llama"]
+    assert drawn.study.ensembling.size == drawn.study.sizes[-1]
+    # What is commented out is right, too, if it is taken in.
+    lines = file.read_text("utf-8").replace("    # ", "    ").replace("    #   ", "      ")
+    taken_in = yaml.safe_load(lines.replace("For the prompt", "# For").replace("each, which are", "# each"))
+    assert Study.model_validate(taken_in).corpora[0]["descriptions"] == {"class 0": "…", "class 1": "…"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "split", "sizes"),
+    [
+        (300, {"folds": 5}, [30, 60, 120, 240]),
+        (1000, {"folds": 5}, [100, 200, 400, 800]),
+        (2000, {"test_size": 650}, [162, 325, 650, 1300]),
+        (10_000, {"test_size": 1500}, [250, 500, 1000, 2000]),
+    ],
+)
+def test_split_and_sizes_follow_from_the_rows(rows, split, sizes):
+    drawn = scaffold.draft(table(rows), measure=False)
+    assert {key: drawn.content["corpora"][0][key] for key in split} == split
+    assert drawn.study.sizes == sizes
+    assert scaffold.gap(drawn.corpus) == pytest.approx(0.2**0.5 * 2.8 / len(drawn.corpus.test) ** 0.5, rel=0.05)
+
+
+def test_what_is_planned_is_what_is_run():
+    for rows in (300, 2000):
+        spec = table(rows) | {"ready_made": {"gpt": {"class 0": "p", "class 1": "q"}}}
+        drawn = scaffold.draft(spec, measure=False)
+        runs = drawn.study.runs("a")
+        assert scaffold.number_of_runs(drawn.study, drawn.corpus) == len(runs)
+        assert scaffold._passes(drawn.study, drawn.corpus) == sum(run.cost for run in runs)
+        assert f"{len(runs)} trainings" in scaffold.plan(drawn)
+
+
+def test_the_plan_says_what_is_left_out_and_warns():
+    spec = table(200, share=0.96)
+    frame = pd.read_csv("a.csv")
+    frame.loc[[3, 5], "text"] = None
+    frame.to_csv("a.csv", index=False)
+    drawn = scaffold.draft(spec, measure=False)
+    _, left_out = scaffold.write(drawn, Path("a.yml"))
+    assert left_out.read_text("utf-8") == (
+        "row,reason\n5,the text is missing or blank\n7,the text is missing or blank\n"
+    )
+    said = scaffold.plan(drawn)
+    assert "rows          198 used, 2 left out" in said
+    assert "2: the text is missing or blank" in said
+    assert "too small to show a difference of 5 points; that takes 626" in said
+    assert "'class 1' is " in said
+    assert "accuracy says little" in said
+    assert "there is no annotator" in said
+
+
+def test_rare_classes_raise_the_smallest_size():
+    assert scaffold.draft(table(4000, share=0.95), measure=False).study.sizes == [250, 500, 1000, 2000]
+    sizes = scaffold.draft(table(4000, share=0.3, classes=20), measure=False).study.sizes
+    assert sizes == [250, 500, 1000, 2000]
+    assert scaffold.draft(table(1000, share=0.3, classes=20), measure=False).study.sizes == [200, 400, 800]
+
+
+def test_an_own_split_stays():
+    spec = table(400)
+    frame = pd.read_csv("a.csv").assign(part=["train", "test"] * 200)
+    frame.to_csv("a.csv", index=False)
+    drawn = scaffold.draft(spec | {"split_by": "part"}, measure=False)
+    assert len(drawn.corpus.test) == 200
+    assert {"test_size", "folds"} & set(drawn.content["corpora"][0]) == set()
+
+
+def test_annotators_are_named_in_the_plan():
+    drawn = scaffold.draft(table(200), ["smollm2-135m", "openai:big@https://api.example.org/v1"], measure=False)
+    said = scaffold.plan(drawn)
+    assert "smollm2-135m: 200 texts, time not measured" in said
+    assert "big: 200 texts" in said
+    with pytest.raises(UserError, match="the table has no labels of that name"):
+        scaffold.draft(table(200), ["ready:gpt"], measure=False)
+
+
+def test_nothing_is_overwritten():
+    drawn = scaffold.draft(table(100), measure=False)
+    scaffold.write(drawn, Path("a.yml"))
+    with pytest.raises(UserError, match="there already"):
+        scaffold.write(drawn, Path("a.yml"))
+    scaffold.write(drawn, Path("a.yml"), force=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("data/My Reviews.csv", "My-Reviews"), ("hub:owner/set", "set"), ("movie.csv", "my-movie"), ("!.csv", "mine")],
+)
+def test_names(source, name):
+    assert scaffold.name_of(source) == name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [300, 2500])
+def test_two_commands_make_a_book(rows, tmp_path):
+    """As a user types them, with folds and with a test split; the second book computes nothing."""
+    table(rows)
+    environment = os.environ | {
+        "LABEL_RISK_LEDGER": str(tmp_path / "ledger"),
+        "PYTHONPATH": str(places.ROOT / "src"),
+        "XDG_CACHE_HOME": "",
+    }
+
+    def label_risk(*arguments):
+        command = [sys.executable, "-m", "helpers.cli", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    options = ["--ready", "gpt=gpt", "--ready", "llama=class 0:p,class 1:q", "--student", "probe"]
+    made = label_risk("new", "a.csv", "--text", "text", "--label", "label", *options)
+    assert made.returncode == 0, made.stderr
+    planned = int(made.stdout.partition("runs ")[2].split()[0])
+    built = label_risk("book", "studies/a.yml", "--out", "book")
+    assert built.returncode == 0, built.stderr
+    assert Path("book/_build/html/index.html").is_file()
+    trained = int(built.stdout.partition(" runs trained")[0].split()[-1])
+    assert 0 < trained <= planned  # an annotator that is always right has the runs of gold
+    again = label_risk("book", "studies/a.yml", "--out", "book")
+    assert "runs trained" not in again.stdout
