@@ -19,21 +19,32 @@ def tables(draw):
 
 
 @given(tables(), st.integers(1, 10), st.integers(0, 5))
-def test_no_group_straddles_and_no_row_is_lost(table, size, seed):
+def test_no_group_straddles(table, size, seed):
     gold, groups = table
-    rank = splits.stratified(gold, groups, size, seed=seed)
-    assert not set(groups[rank < 0]) & set(groups[rank >= 0])
-    assert sorted(rank[rank >= 0]) == list(range((rank >= 0).sum()))
-    assert (rank < 0).any()
-    assert np.array_equal(rank, splits.stratified(gold, groups, size, seed=seed))
+    test = splits.stratified(gold, groups, size, seed=seed)
+    assert not set(groups[test]) & set(groups[~test])
+    assert test.any()
+    assert np.array_equal(test, splits.stratified(gold, groups, size, seed=seed))
 
 
 def test_the_test_split_has_the_shares_of_the_whole():
     gold = np.repeat([0, 1, 2], [950, 40, 10])
-    rank = splits.stratified(gold, np.arange(1000), 200)
-    assert np.bincount(gold[rank < 0]).tolist() == [190, 8, 2]
-    other = splits.stratified(gold, np.arange(1000), 200, seed=1)
-    assert not np.array_equal(rank, other)
+    test = splits.stratified(gold, np.arange(1000), 200)
+    assert np.bincount(gold[test]).tolist() == [190, 8, 2]
+    assert not np.array_equal(test, splits.stratified(gold, np.arange(1000), 200, seed=1))
+
+
+@given(st.lists(st.integers(-1, 2), min_size=5, max_size=60))
+def test_every_row_is_tested_trained_on_or_spent(fold):
+    fold = np.array(fold)
+    rank = splits.ranked(fold, 0)
+    assert np.array_equal(rank == splits.TEST, fold == 0)
+    assert np.array_equal(rank == splits.SPENT, fold == splits.OUT)
+    assert sorted(rank[rank >= 0]) == list(range((fold > 0).sum()))
+    # Which rows are spent changes the order of no others.
+    whole = splits.ranked(np.where(fold == splits.OUT, 1, fold), 0)
+    pool = rank >= 0
+    assert np.array_equal(np.argsort(rank[pool]), np.argsort(whole[pool]))
 
 
 @given(tables(), st.integers(2, 5))
@@ -50,15 +61,14 @@ def test_folds_are_stratified_and_of_one_size():
     fold = splits.folds(gold, np.arange(300), 5)
     for k in range(5):
         assert np.bincount(gold[fold == k]).tolist() == [54, 6]
-        rank = splits.of_fold(fold, k)
+        rank = splits.ranked(fold, k)
         assert np.array_equal(rank < 0, fold == k)
         assert sorted(rank[rank >= 0]) == list(range(240))
 
 
-def test_a_given_split_names_what_straddles():
+def test_what_straddles_a_given_split():
     in_test = np.array([True, False, False, True, False])
-    rank, straddles = splits.given(in_test, np.array([1, 1, 2, 3, 4]))
-    assert np.array_equal(rank < 0, in_test)
+    straddles = splits.straddling(in_test, np.array([1, 1, 2, 3, 4]))
     assert straddles.tolist() == [False, True, False, False, False]
 
 

@@ -37,11 +37,6 @@ class Ready:
     columns: tuple[str, ...] = ()
     hard: bool = False
 
-    def take(self, rows: np.ndarray) -> "Ready":
-        """The same for some rows, in that order."""
-        failures = {new: self.failures[old] for new, old in enumerate(rows.tolist()) if old in self.failures}
-        return Ready(self.logp[rows], failures, self.columns, self.hard)
-
 
 def check(ready: Mapping[str, Columns] | None) -> dict[str, Columns]:
     """Look at the option `ready_made` before the table is read."""

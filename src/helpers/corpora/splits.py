@@ -18,6 +18,8 @@ SPLIT_SEED = 2504
 
 #: What `rank` says of texts outside the training pool: test texts, and texts whose gold label went into the prompt.
 TEST, SPENT = -1, -2
+#: The fold of texts that are spent.
+OUT = -1
 
 _SHINGLE = 5
 _PERMUTATIONS = 64
@@ -56,10 +58,7 @@ def ranks(texts: pd.Series, test_size: int) -> np.ndarray:
 
 
 def stratified(gold: np.ndarray, groups: np.ndarray, test_size: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
-    """Split rows so that the test split has the classes in the shares of the whole, and no group straddles.
-
-    The order of the pool is random and not stratified: where an annotator gives the labels there are none to stratify
-    by, and a pool that is balanced by gold would be a favour that practice does not do.
+    """Draw a test split that has the classes in the shares of the whole, and no group in part.
 
     Parameters
     ----------
@@ -69,16 +68,14 @@ def stratified(gold: np.ndarray, groups: np.ndarray, test_size: int, *, seed: in
         Group of each row, int (rows,).
     test_size
         Number of rows in the test split. Reached unless groups are large: then it is the size that whole groups
-        come closest to from below, or the smallest group if none is that small.
+        come to from below, or the smallest group if none is that small.
 
     Returns
     -------
     np.ndarray
-        int (rows,): -1 for test rows, else the rank in the training pool.
+        bool (rows,): whether a row is in the test split.
     """
-    rng = np.random.default_rng(seed)
-    in_test = _draw(gold, groups, _quotas(np.bincount(gold), test_size), rng)
-    return _ranked(in_test, rng)
+    return _draw(gold, groups, _quotas(np.bincount(gold), test_size), np.random.default_rng(seed))
 
 
 def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
@@ -102,32 +99,34 @@ def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLI
     return fold
 
 
-def of_fold(fold: np.ndarray, k: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
-    """Ranks, as `stratified` gives them, with fold `k` as the test split; rows of fold -1 are spent."""
-    rank = np.full(len(fold), TEST)
-    rank[fold < 0] = SPENT
-    pool = np.flatnonzero((fold >= 0) & (fold != k))
-    rank[np.random.default_rng([seed, k]).permutation(pool)] = np.arange(len(pool))
-    return rank
+def ranked(fold: np.ndarray, k: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
+    """Ranks with fold `k` as the test split, and all others as the training pool.
 
+    The order of the pool is random and not stratified: where an annotator gives the labels there are none to stratify
+    by, and a pool that is balanced by gold would be a favour that practice does not do.
 
-def given(in_test: np.ndarray, groups: np.ndarray, *, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks for a split that the table brings, and which training rows straddle.
+    Parameters
+    ----------
+    fold
+        Fold of each row, int (rows,); `OUT` for rows that are spent.
 
     Returns
     -------
-    (np.ndarray, np.ndarray)
-        Ranks, and bool (rows,): training rows whose group has a row in the test split. They must be left out.
+    np.ndarray
+        int (rows,): the rank in the training pool, `TEST` or `SPENT`. The order of two rows does not depend on which
+        others are spent.
     """
-    straddles = ~in_test & np.isin(groups, groups[in_test])
-    return _ranked(in_test, np.random.default_rng(seed)), straddles
-
-
-def _ranked(in_test: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    rank = np.full(len(in_test), TEST)
-    pool = np.flatnonzero(~in_test)
-    rank[rng.permutation(pool)] = np.arange(len(pool))
+    rank = np.full(len(fold), TEST)
+    rank[fold == OUT] = SPENT
+    order = np.random.default_rng([seed, k]).permutation(len(fold))
+    pool = order[((fold != k) & (fold != OUT))[order]]
+    rank[pool] = np.arange(len(pool))
     return rank
+
+
+def straddling(in_test: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Which training rows share a group with a test row, bool (rows,): they must be left out."""
+    return ~in_test & np.isin(groups, groups[in_test])
 
 
 def _quotas(sizes: np.ndarray, total: int) -> np.ndarray:

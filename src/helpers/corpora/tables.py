@@ -24,6 +24,7 @@ _MOST_TEST_ROWS = 1500
 _ROWS_SHOWN = 5
 _MOST_CHARACTERS_SHOWN = 600
 _NO_TEXT, _NO_LABEL = "the text is missing or blank", "the label is missing"
+_STRADDLES = "a training text that shares a group with a test text"
 
 
 def load(
@@ -149,68 +150,60 @@ def load(
             sheet=sheet,
         )
         frame, names = _frame(table, options, labels)
-        dropped: dict[str, list[int]] = {}
-        frame = _drop(frame, dropped, {_NO_TEXT: frame["text"].map(classes.is_missing)})
-        frame = _drop(frame, dropped, {_NO_LABEL: frame["label"].isna()}) if label is not None else frame
-        _check_rows(len(frame), dropped)
-        _validate(frame, names, options, table.first_row)
         known = list(dict.fromkeys(names.values()))
+        rows = _Rows(frame)
+        rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
+        if label is not None:
+            rows.drop(_NO_LABEL, rows.frame["label"].isna())
+        rows.check_number()
+        _validate(rows.frame, names, options, table.first_row)
         if len(known) == 1:
             raise TableError(f"every row has the same class, {known[0]!r}")
-        frame, counts, gold = _gold(frame, options, names, known, dropped)
-        if split_by is not None:
-            frame, counts, gold, in_test = _own_split(frame, counts, gold, split_by, parts, dropped)
-        elif parts is not None:
+        _set_gold(rows, options, names, known)
+        in_test = None if split_by is None else _own_split(rows, split_by, parts)
+        if split_by is None and parts is not None:
             raise TableError("`parts` says what the values of `split_by` mean: give that too")
-        _check_size(gold, known, dropped)
-        made = {who: ready.make(frame, columns, names, known, annotator=who) for who, columns in options.ready.items()}
-        grouping = _grouping(frame, groups, near_duplicates)
-        if split_by is not None:
+        rows.check(known)
+        grouping = _grouping(rows.frame, groups, near_duplicates)
+        if in_test is not None:
             if test_size is not None or folds is not None:
                 raise TableError("`split_by` and `test_size` or `folds` contradict each other: leave one out")
-            rank, straddle = splits.given(in_test, grouping, seed=split_seed)
-            if straddle.any():
-                frame = _drop(frame, dropped, {"a training text that shares a group with a test text": straddle})
-                keep = np.flatnonzero(~straddle)
-                gold, grouping = gold[keep], grouping[keep]
-                counts = None if counts is None else counts[keep]
-                made = {who: labels_.take(keep) for who, labels_ in made.items()}
-                rank, _ = splits.given(in_test[keep], grouping, seed=split_seed)
-                _check_size(gold, known, dropped)
+            straddle = splits.straddling(in_test, grouping)
+            rows.drop(_STRADDLES, straddle)
+            rows.check(known)
+            fold = np.where(in_test[~straddle], 0, 1)
         elif folds is not None:
             if test_size is not None:
                 raise TableError("`folds` and `test_size` contradict each other: leave one out")
-            fold = splits.folds(gold, grouping, _folds(folds, grouping), seed=split_seed)
-            rank = splits.of_fold(fold, 0, seed=split_seed)
+            fold = splits.folds(rows.gold, grouping, _folds(folds, grouping), seed=split_seed)
         else:
-            rank = splits.stratified(gold, grouping, _test_size(test_size, len(gold)), seed=split_seed)
-        if rank.max() < 0:
+            size = _test_size(test_size, len(rows.gold))
+            fold = np.where(splits.stratified(rows.gold, grouping, size, seed=split_seed), 0, 1)
+        if (fold == 0).all():
             raise TableError(
-                f"a test split of {int((rank < 0).sum())} texts, duplicates and groups kept together, leaves none to "
-                "train on"
+                f"a test split of {len(fold)} texts, duplicates and groups kept together, leaves none to train on"
             )
-        rows = frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=gold, rank=rank)
-        if examples:
-            _spend(rows, examples, known)
-        ranks = None
-        if folds is not None:
-            fold[rows["rank"] == splits.SPENT] = -1
-            ranks = np.stack([splits.of_fold(fold, k, seed=split_seed) for k in range(folds)])
-            rows["rank"] = ranks[0]
+        made = {
+            who: ready.make(rows.frame, columns, names, known, annotator=who) for who, columns in options.ready.items()
+        }
+        finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
+        fold[_spent(finished, splits.ranked(fold, 0, seed=split_seed), examples, known)] = splits.OUT
+        ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
+        finished["rank"] = ranks[0]
         described = _described(descriptions, known)
     notes = [f"gold is the column {label!r} of {where}" if label else f"gold is what most votes of {where} say"]
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
-    notes += _remarks(rows, known)
+    notes += _remarks(finished, known)
     return Corpus(
         name,
         tuple(known),
-        rows,
-        counts,
+        finished,
+        rows.votes,
         about,
-        {reason: len(numbers) for reason, numbers in dropped.items()},
+        {reason: len(numbers) for reason, numbers in rows.left_out.items()},
         tuple(notes),
-        left_out=dropped,
-        ranks=ranks,
+        left_out=rows.left_out,
+        ranks=None if folds is None else ranks,
         ready=made,
         question=question or "",
         descriptions=described,
@@ -307,33 +300,64 @@ def _decoded(table: Table, column: str) -> list:
     return table.columns[column] if names is None else [names[index] for index in table.columns[column]]
 
 
-def _drop(frame: pd.DataFrame, dropped: dict[str, list[int]], reasons: Mapping[str, object]) -> pd.DataFrame:
-    """Leave rows out, and note their numbers under the reason."""
-    for reason, which in reasons.items():
+class _Rows:
+    """Rows on their way to a corpus, in file order, and the numbers of those that were left out.
+
+    Attributes
+    ----------
+    frame
+        Cells by column, indexed by row number.
+    gold
+        Class of each row, int (rows,), once it is set.
+    votes
+        Votes, int (rows, classes), or None.
+    left_out
+        Reason -> row numbers.
+    """
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame = frame
+        self.gold: np.ndarray | None = None
+        self.votes: np.ndarray | None = None
+        self.left_out: dict[str, list[int]] = {}
+
+    def drop(self, reason: str, which: object) -> None:
+        """Leave out the rows where `which`, bool (rows,), holds."""
         gone = np.asarray(which, dtype=bool)
         if gone.any():
-            dropped[reason] = frame.index[gone].tolist()
-            frame = frame[~gone]
-    return frame
+            self.left_out[reason] = self.frame.index[gone].tolist()
+            self.frame = self.frame[~gone]
+            self.gold, self.votes = (None if kept is None else kept[~gone] for kept in (self.gold, self.votes))
+
+    def check_number(self) -> None:
+        """Refuse too few rows."""
+        if len(self.frame) < _FEWEST_ROWS:
+            reasons = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in self.left_out.items())
+            without = f" (left out: {reasons})" if reasons else ""
+            raise TableError(
+                f"there are {len(self.frame)} rows with a text and a label{without}, and {_FEWEST_ROWS} are the fewest"
+            )
+
+    def check(self, known: Sequence[str]) -> None:
+        """Refuse too few rows, and rows of one class."""
+        self.check_number()
+        if (self.gold == self.gold[0]).all():
+            raise TableError(f"every row has the same class, {known[self.gold[0]]!r}")
 
 
-def _gold(
-    frame: pd.DataFrame, options: _Columns, names: dict[str, str], known: list[str], dropped: dict[str, list[int]]
-) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray]:
-    """Rows that have a gold class, their votes if there are any, and the class."""
-    counts = None
+def _set_gold(rows: _Rows, options: _Columns, names: dict[str, str], known: list[str]) -> None:
+    """Count the votes and set gold; rows that get none are left out."""
     if options.votes:
-        counts = people.from_counts(frame, options.votes, known)
+        rows.votes = people.from_counts(rows.frame, options.votes, known)
     elif options.raters:
-        counts = people.from_raters(frame, options.raters, names, known)
-    if counts is not None:
-        voted = counts.sum(axis=1) > 0
-        frame, counts = _drop(frame, dropped, {"nobody voted": ~voted}), counts[voted]
+        rows.votes = people.from_raters(rows.frame, options.raters, names, known)
+    if rows.votes is not None:
+        rows.drop("nobody voted", rows.votes.sum(axis=1) == 0)
     if options.label is not None:
-        return frame, counts, frame["label"].map(names).map(known.index).to_numpy(dtype=int)
-    gold = people.plurality(counts)
-    clear = gold >= 0
-    return _drop(frame, dropped, {people.TIED: ~clear}), counts[clear], gold[clear]
+        rows.gold = rows.frame["label"].map(names).map(known.index).to_numpy(dtype=int)
+    else:
+        rows.gold = people.plurality(rows.votes)
+        rows.drop(people.TIED, rows.gold < 0)
 
 
 def _validate(frame: pd.DataFrame, labels: Collection[str], options: _Columns, first_row: int) -> None:
@@ -380,49 +404,28 @@ def _rows(numbers: Sequence[int]) -> str:
     return f"{'row' if len(numbers) == 1 else 'rows'} {shown}{more}"
 
 
-def _check_rows(rows: int, dropped: dict[str, list[int]]) -> None:
-    if rows < _FEWEST_ROWS:
-        reasons = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in dropped.items())
-        without = f" (left out: {reasons})" if dropped else ""
-        raise TableError(f"there are {rows} rows with a text and a label{without}, and {_FEWEST_ROWS} are the fewest")
-
-
-def _check_size(gold: np.ndarray, known: list[str], dropped: dict[str, list[int]]) -> None:
-    _check_rows(len(gold), dropped)
-    if (gold == gold[0]).all():
-        raise TableError(f"every row has the same class, {known[gold[0]]!r}")
-
-
 # Splits and examples
 
 
-def _own_split(
-    frame: pd.DataFrame,
-    counts: np.ndarray | None,
-    gold: np.ndarray,
-    column: str,
-    parts: Mapping[str, object] | None,
-    dropped: dict[str, list[int]],
-) -> tuple[pd.DataFrame, np.ndarray | None, np.ndarray, np.ndarray]:
-    """Rows of the training pool and of the test split; the last value says which are the latter, bool (rows,)."""
+def _own_split(rows: _Rows, column: str, parts: Mapping[str, object] | None) -> np.ndarray:
+    """Leave out what is neither training nor test; which of the others are test rows, bool (rows,)."""
     meant = {"train": ["train", "training"], "test": ["test"]}
     if parts is not None:
         if not isinstance(parts, Mapping) or set(parts) != {"train", "test"}:
             raise TableError("`parts` must be a mapping with `train` and `test`, each a value of the column or a list")
         meant = {part: [values] if not isinstance(values, list) else values for part, values in parts.items()}
     meant = {part: {str(value).casefold() for value in values} for part, values in meant.items()}
-    value = frame["part"].map(lambda cell: "" if cell is None else cell.casefold())
+    value = rows.frame["part"].map(lambda cell: "" if cell is None else cell.casefold())
     in_train, in_test = (value.isin(meant[part]).to_numpy() for part in ("train", "test"))
     if not in_train.any() or not in_test.any():
-        some = ", ".join(map(repr, sorted(set(frame["part"].dropna()))[:_ROWS_SHOWN]))
+        some = ", ".join(map(repr, sorted(set(rows.frame["part"].dropna()))[:_ROWS_SHOWN]))
         lacking = "test" if in_train.any() else "training"
         raise TableError(
             f"column {column!r} gives no {lacking} rows; it holds {some or 'nothing'}: say which is which, "
             "`parts: {train: …, test: …}`"
         )
-    keep = in_train | in_test
-    kept = _drop(frame, dropped, {f"{column!r} is neither training nor test": ~keep})
-    return kept, None if counts is None else counts[keep], gold[keep], in_test[keep]
+    rows.drop(f"{column!r} is neither training nor test", ~(in_train | in_test))
+    return in_test[in_train | in_test]
 
 
 def _grouping(frame: pd.DataFrame, groups: str | Sequence[str] | None, near: float | None) -> np.ndarray:
@@ -456,24 +459,23 @@ def _folds(folds: int, groups: np.ndarray) -> int:
     return folds
 
 
-def _spend(rows: pd.DataFrame, examples: int, known: list[str]) -> None:
-    """Take examples for the prompt out of the training pool: the last of each class, for the sake of the subsets."""
-    if isinstance(examples, bool) or not isinstance(examples, int) or not 0 < examples <= 10:
+def _spent(rows: pd.DataFrame, rank: np.ndarray, examples: int, known: list[str]) -> list[int]:
+    """Positions of the examples for the prompt: the last of each class in the training pool, for the subsets' sake."""
+    if isinstance(examples, bool) or not isinstance(examples, int) or not 0 <= examples <= 10:
         raise TableError(f"`examples` is {examples!r}, but must be a number of examples a class, 0 to 10")
-    pool = rows[rows["rank"] >= 0].sort_values("rank", ascending=False)
-    short = pool[pool["text"].str.len() <= _MOST_CHARACTERS_SHOWN]
-    chosen = []
+    pool = np.flatnonzero(rank >= 0)
+    last = rows.iloc[pool[np.argsort(-rank[pool])]]
+    short = last[last["text"].str.len() <= _MOST_CHARACTERS_SHOWN]
+    chosen: list[int] = []
     for k, name in enumerate(known):
-        of_class = short[short["gold"] == k].index[:examples].tolist()
+        of_class = short.index[short["gold"] == k][:examples].tolist()
         if len(of_class) < examples:
             raise TableError(
                 f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r} with at most "
                 f"{_MOST_CHARACTERS_SHOWN} characters"
             )
         chosen += of_class
-    rows.loc[chosen, "rank"] = splits.SPENT
-    left = rows.index[rows["rank"] >= 0]
-    rows.loc[left, "rank"] = rows.loc[left, "rank"].rank().astype(int) - 1
+    return chosen
 
 
 def _described(descriptions: Mapping[str, str] | None, known: list[str]) -> dict[str, str]:
