@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,7 @@ def test_what_may_cost_money(fields, costs):
         ({"openai": "m", "prices": {"input": -1, "output": 1}}, "prices: input: "),
         ({"openai": "m", "prices": {"input": 1, "output": 1, "currency": "\x1b[31m"}}, "prices: currency: "),
         ({"openai": "m", "extra": {"n": 3, "logprobs": False}}, "extra: logprobs, n cannot be set"),
+        ({"openai": "m", "extra": {"day": date(2026, 1, 1)}}, "extra: write plain texts"),
         ({"replay": "x.csv", "values": "odds"}, "values: Input should be"),
     ],
 )

@@ -282,10 +282,10 @@ def annotate(
     parts.mkdir(parents=True, exist_ok=True)
     lock = FileLock(parts / "lock", blocking=False)
     try:
-        lock.acquire()
+        held = lock.acquire()
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
-    with lock:
+    with held:
         _write_parts(corpus, annotator, parts, np.arange(len(corpus.rows)) if rows is None else rows, spread)
         _finish(corpus, prompt, parts, target, provenance)
     shutil.rmtree(parts)

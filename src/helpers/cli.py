@@ -170,7 +170,10 @@ def new(
     typer.echo(f"next: label-risk book {places.shown(out)} --out {name}-book")
 
 
-@app.command(epilog="Example: `label-risk annotate studies/default.yml --corpus tweets --annotator smollm2-135m`")
+@app.command(
+    epilog="Examples: `label-risk annotate studies/default.yml --corpus tweets --annotator smollm2-135m`, "
+    "`label-risk annotate my.yml --annotator openai:llama3.2:3b@http://localhost:11434/v1`"
+)
 def annotate(
     study: StudyFile,
     corpus: CorpusOption = None,
@@ -178,10 +181,15 @@ def annotate(
     prompt: Annotated[str | None, typer.Option(help="Another wording than the study's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, instead of the ledger's.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; by default all cores.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")] = False,
     scheduler: Scheduler = None,
     resources: Resources = None,
 ) -> None:
-    """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone."""
+    """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone.
+
+    Before a server is asked, the plan is printed: calls, tokens, cost, time. One that costs money is asked after you
+    agree.
+    """
     from helpers import annotations, annotators, device, places, prompts, shards
 
     plan = studies.load(study)
@@ -193,9 +201,8 @@ def annotate(
 
             torch.set_num_threads(threads)
         folder = out or places.ledger() / "annotations"
-        known = plan.annotator_specs
+        known, todo = plan.annotator_specs, []
         for spec in annotators.specs.choose(known, annotator) if annotator else known:
-            loaded = spread = None
             for name in corpus or plan.corpus_names:
                 texts = plan.corpus(name)
                 if isinstance(spec, annotators.specs.Ready):
@@ -205,20 +212,45 @@ def annotate(
                 wording = prompts.render(texts, prompt or plan.prompt)
                 file = annotations.path(folder, name, spec.name, wording.name)
                 if file.is_file():
-                    annotations.read(file, texts, wording)  # says so if it was made from other texts
+                    table = annotations.read(file, texts, wording)  # says so if it was made from other texts
+                    annotators.specs.check_made_by(spec, table.provenance, places.shown(file))
                     typer.echo(f"{places.shown(file)}: there already")
-                    continue
-                if isinstance(spec, annotators.specs.Replay):
-                    loaded = annotators.load(spec, corpus=texts)
-                    spread = loaded.spread
-                elif loaded is None and pool is None:
-                    loaded = annotators.load(spec)
-                elif loaded is None:
-                    loaded = shards.RemoteAnnotator(spec, pool)
-                    spread = loaded.spread
-                written = annotations.annotate(texts, loaded, wording, folder=folder, spread=spread)
-                failed = annotations.read(written, texts, wording).failures
-                typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
+                else:
+                    todo.append((spec, texts, wording))
+        servers = _servers(todo, yes)
+        loaded = None
+        for spec, texts, wording in todo:
+            if isinstance(spec, annotators.specs.COMPUTING):
+                if loaded is None or loaded.name != spec.name:
+                    loaded = annotators.load(spec) if pool is None else shards.RemoteAnnotator(spec, pool)
+                asked, spread = loaded, None if pool is None else loaded.spread
+            else:
+                asked = servers.get(spec.name) or annotators.load(spec, corpus=texts)
+                spread = asked.spread
+            written = annotations.annotate(texts, asked, wording, folder=folder, spread=spread)
+            failed = annotations.read(written, texts, wording).failures
+            typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
+
+
+def _servers(todo: list, yes: bool) -> dict:
+    """The servers among the annotators, by name: after the plan was printed and, where it costs money, agreed to."""
+    from helpers import annotators
+    from helpers.annotators import spending
+
+    servers, plans = {}, []
+    for spec, texts, wording in todo:
+        if isinstance(spec, annotators.specs.Server):
+            server = servers.setdefault(spec.name, None) or annotators.load(spec)
+            servers[spec.name] = server
+            plans.append(server.plan(texts.name, texts.rows["text"].tolist(), wording))
+            typer.echo(plans[-1])
+    if costly := [plan for plan in plans if plan.spec.costs and plan.expected.calls]:
+        typer.echo(f"in all, of what may cost money: about {spending.total(costly)}")
+        if not yes and not sys.stdin.isatty():
+            raise UserError("this may cost money, nothing was asked yet: read the plan above, then add --yes")
+        if not yes and not typer.confirm("Ask?"):
+            raise UserError("nothing was asked")
+    return servers
 
 
 @app.command(epilog="Example: `label-risk run studies/quick.yml`")
@@ -360,7 +392,7 @@ def _compute(study: str, yes: bool) -> None:
                 "prints the plan before it asks; or add --yes here"
             )
         if lacking:
-            annotate(study, corpus=[corpus], annotator=lacking)
+            annotate(study, corpus=[corpus], annotator=lacking, yes=yes)
     trained = sweep.run(plan, Ledger())
     if trained:
         typer.echo(f"{trained} runs trained; annotations and runs took {(time.monotonic() - start) / 60:.1f} min")

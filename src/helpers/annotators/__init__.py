@@ -42,7 +42,9 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
     if isinstance(spec, specs.Ready):
         raise UserError(f"annotator {spec.name}: its labels come with a table, as `ready_made` of the corpus")
     if isinstance(spec, specs.Server):
-        raise UserError(f"annotator {spec.name}: servers cannot be asked yet")
+        from helpers.annotators.server import ServerAnnotator
+
+        return ServerAnnotator(spec)
 
     from helpers.annotators import gguf
     from helpers.annotators.local import LocalAnnotator

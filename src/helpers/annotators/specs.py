@@ -16,6 +16,7 @@ An annotator's name is part of the names of files, so it is made of a few harmle
 a study may share one. Nothing here opens a file, loads a model or asks a server.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -203,6 +204,10 @@ class Server(_Spec):
     def _extra_leaves_the_question_alone(cls, extra: dict[str, Any]) -> dict[str, Any]:
         if taken := _OWN_FIELDS & set(extra):
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set: the meaning of the answers depends on it")
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError("write plain texts, numbers, lists and mappings: they are sent as JSON") from None
         return extra
 
     @model_validator(mode="after")
@@ -352,6 +357,22 @@ def check_unique(specs: Iterable[Spec]) -> None:
                 "in `{hf: FOLDER, name: MINE}`"
             )
         seen[folded] = spec.name
+
+
+def check_made_by(spec: Spec, provenance: Mapping[str, Any], where: str) -> None:
+    """Refuse the table of another model of the same name.
+
+    Raises
+    ------
+    UserError
+        If the annotator is a server, and the table is of another model, or of none.
+    """
+    made = provenance.get("model")
+    if isinstance(spec, Server) and made != spec.openai:
+        raise UserError(
+            f"{where} was made by {made or 'another kind of annotator'} and not by {spec.openai}: give the annotator "
+            "another `name`, or remove the table"
+        )
 
 
 def choose(specs: Sequence[Spec], wanted: Iterable[str]) -> list[Spec]:

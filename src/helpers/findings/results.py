@@ -19,6 +19,18 @@ from helpers.measures.accuracy import predictions
 from helpers.studies import Cell, Run, Study
 
 GOLD = LabelSource("gold")
+#: What a page says of where labels come from, of all that a table says; servers have no hash to show.
+_ORIGIN = (
+    "model_hash",
+    "model",
+    "served_model",
+    "server",
+    "answers",
+    "samples",
+    "answered_with",
+    "prompt_hash",
+    "date",
+)
 
 
 @dataclass(frozen=True)
@@ -277,7 +289,7 @@ def _provenance(
             found[f"split of {name}"] = f"{len(corpus.ranks)} folds, each text tested once"
         for annotator, table in tables[name].items():
             if annotator in annotators:
-                said = {key: table.provenance.get(key) for key in ("model_hash", "prompt_hash", "date")}
+                said = {key: table.provenance.get(key) for key in _ORIGIN}
                 found[f"labels of {name} by {annotator}"] = ", ".join(
                     f"{key.replace('_', ' ')} {_short(str(value))}" for key, value in said.items() if value
                 )

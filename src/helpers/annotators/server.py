@@ -1,0 +1,592 @@
+"""A model behind an OpenAI-compatible server as an annotator.
+
+Where the server gives log-probabilities, one token a text is asked for and the likeliest first tokens are read; where
+it gives none, answers are sampled and counted. Which it was stands in the table.
+
+What a server says is data: it is checked, shortened and never repeated where it might hold a key or a text. The key is
+read from the environment when the annotator is made, sent to the server of the study and to nobody else: redirections
+are not followed.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import numpy as np
+import tenacity
+from pydantic import BaseModel, Field, ValidationError
+from tqdm.auto import tqdm
+
+from helpers import __version__, places
+from helpers.annotators import answers
+from helpers.annotators.answer_log import Answer, AnswerLog, key_of
+from helpers.annotators.specs import OPENAI, Server
+from helpers.annotators.spending import Meter, Plan, Tokens, Use
+from helpers.errors import UserError
+from helpers.prompts import Prompt
+
+if TYPE_CHECKING:
+    from helpers.annotations import Part, Scored
+
+#: Asked first, to see what the server gives; the same for every corpus, so that it is asked once.
+_PROBE = "This is a test."
+#: Tokens listed where a server refuses more.
+_FEW = 5
+#: Longest answer of a server that is read, in bytes.
+_MOST_BYTES = 4_000_000
+#: Longest time that a server may ask to be left alone, in seconds; longer, and the command ends.
+_LONGEST_PAUSE = 120.0
+#: So many texts one after the other that the server failed on, each several times, and it is taken to be ill.
+_ILL = 3
+#: So many texts at the beginning without one label, and something is wrong with the question.
+_HOPELESS = 20
+_KEPT_CHARACTERS = 200
+
+
+class ServerAnnotator:
+    """Label log-probabilities from an OpenAI-compatible server.
+
+    Give `annotations.annotate` this one, and its method `spread`, which asks for several texts at once.
+
+    Parameters
+    ----------
+    spec
+        Which server and model, and what they may cost.
+
+    Raises
+    ------
+    UserError
+        If the environment does not have the key.
+    """
+
+    def __init__(self, spec: Server):
+        self.name, self.spec = spec.name, spec
+        self._log = AnswerLog(places.ledger() / "answers" / f"{spec.name}.jsonl")
+        self._meter = Meter(spec, Use.of(self._log.answers))
+        self._tokens = Tokens(self._log.answers)
+        self._key = _key(spec)
+        headers = {"User-Agent": f"label-risk/{__version__}"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        self._client = httpx2.Client(
+            headers=headers,
+            timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
+            limits=httpx2.Limits(max_connections=spec.concurrency, max_keepalive_connections=spec.concurrency),
+            follow_redirects=False,
+            trust_env=not spec.local,  # a proxy has nothing to do with this machine
+        )
+        self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._stopped_by: UserError | None = None
+        self._quiet_until = 0.0
+        self._top, self._several = spec.top, True
+        self._succeeded, self._failed, self._ill = 0, 0, 0
+        self.room = 1
+
+    # What `annotations.annotate` calls
+
+    def use(self, prompt: Prompt) -> None:
+        """Prepare for one prompt: ask one question, unless it was asked before, to see what the server gives.
+
+        Raises
+        ------
+        UserError
+            If the server cannot be asked, or does not give what the study wants of it.
+        """
+        self._prepare(prompt)
+        self._stopping.clear()
+        self._stopped_by = None
+        try:
+            self._mode, self._probed = self._probe()
+        except _AgainError as error:
+            raise self._stop(f"{error}, {self.spec.attempts} times") from None
+        except _RefusedError as error:
+            raise UserError(
+                f"annotator {self.name}: {self.spec.base_url} refuses a question: {error}; `extra` adds fields to a "
+                "request or leaves them out"
+            ) from None
+        finally:
+            self._log.close()
+
+    def _probe(self) -> tuple[str, Answer]:
+        """How answers are to be read, and the first of them."""
+        refusal = ""
+        for top in self._tops:
+            self._top = top
+            try:
+                answer = self._call(self._body(_PROBE, "logprobs"))
+            except _RefusedError as error:
+                refusal = f"it says: {error}"
+                continue
+            if answer.top:
+                return "logprobs", answer
+            if self.spec.answers == "auto":
+                return "samples", answer
+            refusal = "it answers without them"
+            break
+        if self.spec.answers == "logprobs":
+            raise UserError(
+                f"annotator {self.name}: {self.spec.base_url} gives no log-probabilities ({refusal}): "
+                "say `answers: samples`, or `auto`"
+            )
+        return "samples", self._call(self._body(_PROBE, "samples"))
+
+    @property
+    def _tops(self) -> list[int]:
+        """Numbers of listed tokens to ask for, one after the other; none where answers are to be sampled."""
+        return [] if self.spec.answers == "samples" else list(dict.fromkeys((self.spec.top, min(self.spec.top, _FEW))))
+
+    def provenance(self) -> dict:
+        """Server, model, and how numbers came from answers; as the server says, for what it runs is not to be seen."""
+        said = {
+            "server": self.spec.base_url,
+            "model": self.spec.openai,
+            "served_model": self._probed.model,
+            "fingerprint": self._probed.fingerprint,
+        }
+        said = {what: value for what, value in said.items() if value} | dict(
+            answers.described(self._mode, self._coding, top=self._top, samples=self.spec.samples)
+        )
+        return said | ({"request": self.spec.extra} if self.spec.extra else {})
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of bytes of each text in UTF-8, int array (texts,)."""
+        return np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=int)
+
+    def score(self, texts: Sequence[str]) -> np.ndarray:
+        """Log-probability of every label, float array (texts, labels); nan in the row of a text that failed."""
+        rows = [self._row(text)[0] for text in texts]
+        return np.array([np.full(len(self._coding.labels), np.nan) if row is None else row for row in rows])
+
+    def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+        """Position and scores of each part; several texts are asked about at once, equal texts once.
+
+        Raises
+        ------
+        UserError
+            If the budget is reached, or it is no use to go on. What was answered is kept.
+        """
+        self._stopping.clear()
+        self._stopped_by = None
+        self._succeeded = self._failed = self._ill = 0
+        futures: dict[str, Future] = {}
+        pool = ThreadPoolExecutor(self.spec.concurrency, thread_name_prefix=f"ask-{self.name}")
+        total = sum(len(batch) for part in parts for batch in part.texts)
+        bar = tqdm(total=total, unit="text", desc=f"{self.name}: answers", position=1, leave=False, disable=None)
+        try:
+            for text in (text for part in parts for batch in part.texts for text in batch):
+                if text not in futures:
+                    futures[text] = pool.submit(self._row, text)
+            for number, part in enumerate(parts):
+                scores, reasons = [], []
+                for text in (text for batch in part.texts for text in batch):
+                    row, reason = futures[text].result()
+                    scores.append(np.full(len(self._coding.labels), np.nan) if row is None else row)
+                    reasons.append(reason)
+                    bar.set_postfix_str(self._meter.said(), refresh=False)
+                    bar.update()
+                yield number, (np.array(scores), reasons)
+        finally:
+            # Calls that are under way are paid for: their answers are awaited and written down.
+            self._stopping.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._stopping.clear()
+            bar.close()
+            self._log.close()
+
+    def plan(self, corpus: str, texts: Sequence[str], prompt: Prompt) -> Plan:
+        """What labelling these texts will take. Nothing is asked."""
+        self._prepare(prompt)
+        mode = self._known_mode()
+        different = [text for text in dict.fromkeys(texts) if text.strip()]
+        todo = [text for text in different if not self._answered(text, mode or "logprobs")]
+        probe = 0 if mode or not todo else 1
+        paid = self._log.answers
+        sampled = [one for one in paid if one.texts and not one.top]
+        # Until it is seen that a server gives several answers to one call, it is taken to give one.
+        per_text = self.spec.samples
+        if any(len(one.texts) > 1 for one in sampled):
+            per_text = 1
+        tokens_out = sum(one.tokens_out for one in sampled) / sum(len(one.texts) for one in sampled) if sampled else 3.0
+        tokens_in = sum(self._tokens.about(self._asked(text)) for text in todo)
+        probe_in = probe * self._tokens.about(self._asked(_PROBE))
+        by_sampling = Use(
+            probe + len(todo) * per_text,
+            probe_in + tokens_in * per_text,
+            round(probe + len(todo) * self.spec.samples * tokens_out),
+        )
+        by_logprobs = Use(probe + len(todo), probe_in + tokens_in, probe + len(todo))
+        timed = [one.seconds for one in paid if one.seconds]
+        return Plan(
+            spec=self.spec,
+            corpus=corpus,
+            texts=len(texts),
+            answered=len(different) - len(todo),
+            expected=by_sampling if mode == "samples" or self.spec.answers == "samples" else by_logprobs,
+            if_sampled=by_sampling if mode is None and self.spec.answers == "auto" and todo else None,
+            spent=self._meter.spent,
+            seconds=float(np.mean(timed)) if timed else None,
+        )
+
+    # Questions
+
+    def _prepare(self, prompt: Prompt) -> None:
+        try:
+            self._coding = answers.coding(prompt.labels, self.spec.answer_with)
+        except ValueError as error:
+            raise UserError(f"annotator {self.name}: {error}") from None
+        self._instruction = prompt.instruction
+        longest = max(len(answer.encode()) for answer in self._coding.answers)
+        self._longest = self.spec.max_tokens or 8 + longest // 2
+
+    def _question(self, text: str) -> str:
+        return f"{self._instruction}\n{text}{self._coding.request}"
+
+    def _asked(self, text: str) -> int:
+        return len(self._question(text).encode("utf-8", "surrogatepass"))
+
+    def _body(self, text: str, mode: str) -> dict[str, Any]:
+        """A request. Temperature 1 and the whole distribution: what is asked for is what the model believes."""
+        body = {
+            "model": self.spec.openai,
+            "messages": [{"role": "user", "content": self._question(text)}],
+            "temperature": 1,
+            "top_p": 1,
+            "max_tokens": self._longest,
+        }
+        if mode == "logprobs":
+            body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": self._top}
+        return {field: value for field, value in (body | self.spec.extra).items() if value is not None}
+
+    def _known_mode(self) -> str | None:
+        """How answers are read, if that is known without a question."""
+        for top in self._tops:
+            self._top = top
+            if (key := key_of(self.spec.base_url, self._body(_PROBE, "logprobs"))) in self._log:
+                return "logprobs" if self._log[key].top else "samples"
+        self._top = self.spec.top
+        return "samples" if key_of(self.spec.base_url, self._body(_PROBE, "samples")) in self._log else None
+
+    def _answered(self, text: str, mode: str) -> bool:
+        """Whether the log has all answers about a text."""
+        body = self._body(text, mode)
+        if mode == "logprobs":
+            return key_of(self.spec.base_url, body) in self._log
+        number = 0
+        while number < self.spec.samples:
+            key = key_of(self.spec.base_url, body, number)
+            if key not in self._log:
+                return False
+            number += max(1, len(self._log[key].texts))
+        return True
+
+    # Answers
+
+    def _row(self, text: str) -> tuple[np.ndarray | None, str | None]:
+        """Log-probabilities of one text, or the reason why it has none."""
+        if not text.strip():
+            return None, "the text is empty"
+        try:
+            logp = self._logp(text)
+        except (_RefusedError, ValueError) as error:
+            return None, self._note_failure(_without(text, str(error)))
+        except _AgainError as error:
+            return None, self._note_illness(error)
+        except UserError as error:  # nothing can be asked any more, of this text or another
+            self._stopped_by = self._stopped_by or error
+            self._stopping.set()
+            raise
+        with self._lock:
+            self._succeeded, self._ill = self._succeeded + 1, 0
+        return logp, None
+
+    def _logp(self, text: str) -> np.ndarray:
+        body = self._body(text, self._mode)
+        if self._mode == "logprobs":
+            return answers.from_tokens(self._call(body).top, self._coding)
+        said: list[str] = []
+        while len(said) < self.spec.samples:
+            # A call is known by how many answers there were before it, however many it asks for.
+            wanted = self.spec.samples - len(said) if self._several else 1
+            try:
+                answer = self._call(body, number=len(said), wanted=wanted)
+            except _RefusedError:
+                if wanted == 1:
+                    raise
+                answer = self._call(body, number=len(said))
+            if len(answer.texts) == 1:
+                self._several = False  # some servers refuse to give more than one, others give one whatever is asked
+            said += answer.texts or [""]
+        return answers.from_votes(said[: self.spec.samples], self._coding)
+
+    def _note_failure(self, reason: str) -> str:
+        with self._lock:
+            self._failed += 1
+            hopeless = not self._succeeded and self._failed >= _HOPELESS
+        if hopeless:
+            raise self._stop(f"the first {_HOPELESS} texts have no label; of the last the reason is: {reason}")
+        return reason
+
+    def _note_illness(self, error: "_AgainError") -> str:
+        """A text that the server fails on again and again may be to blame, but not one after the other."""
+        with self._lock:
+            self._ill += 1
+            ill = error.unreachable or self._ill >= _ILL
+        if ill:
+            raise self._stop(f"{error}, {self.spec.attempts} times")
+        return f"the server failed {self.spec.attempts} times: {error}"
+
+    def _stop(self, reason: str) -> UserError:
+        with self._lock:
+            self._stopped_by = self._stopped_by or UserError(
+                f"annotator {self.name}: {self.spec.base_url}: {reason}. What was answered is kept, the same command "
+                "goes on from there"
+            )
+            self._stopping.set()
+            return self._stopped_by
+
+    # Calls
+
+    def _call(self, body: dict[str, Any], *, number: int = 0, wanted: int = 1) -> Answer:
+        """The answer to a request: from the log, or from the server, which is tried several times."""
+        key = key_of(self.spec.base_url, body, number)
+        if key in self._log:
+            return self._log[key]
+        again = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.spec.attempts),
+            wait=_pause,
+            retry=tenacity.retry_if_exception_type(_AgainError),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return again(self._once, key, body | ({"n": wanted} if wanted > 1 else {}))
+
+    def _once(self, key: str, body: dict[str, Any]) -> Answer:
+        self._sleep(max(0.0, self._quiet_until - time.monotonic()))
+        asked = len(body["messages"][0]["content"].encode("utf-8", "surrogatepass"))
+        longest = body.get("max_tokens") or body.get("max_completion_tokens")
+        longest = longest if isinstance(longest, int) else self._longest
+        most = Use(1, self._tokens.most(asked), longest * body.get("n", 1))
+        self._meter.hold(most)
+        taken = Use()
+        try:
+            self._sleep(0)  # it may have waited for its share of the budget
+            start = time.monotonic()
+            try:
+                completion = self._post(body)
+            except _LostError as error:
+                # It may have been answered and charged: it counts, at the most it can be.
+                taken = most
+                self._log.add(None, Answer(tokens_in=most.tokens_in, tokens_out=most.tokens_out))
+                raise _AgainError(str(error), unreachable=False) from None
+            answer = completion.as_answer(most, asked, time.monotonic() - start)
+            taken = Use(1, answer.tokens_in, answer.tokens_out)
+            self._log.add(key, answer)
+            with self._lock:
+                self._tokens.learn(answer)
+            return answer
+        finally:
+            self._meter.settle(most, taken)
+
+    def _post(self, body: dict[str, Any]) -> "_Completion":
+        url = f"{self.spec.base_url}/chat/completions"
+        data, until = bytearray(), time.monotonic() + self.spec.timeout
+        try:
+            # Lone surrogates are written as escapes, which any server can read or refuse.
+            content = json.dumps(body, ensure_ascii=True, allow_nan=False).encode()
+            headers = {"Content-Type": "application/json"}
+            with self._client.stream("POST", url, content=content, headers=headers) as response:
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if len(data) > _MOST_BYTES or time.monotonic() > until:
+                        raise _LostError("it does not come to an end of its answer")
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError):
+            raise _AgainError("it cannot be reached", unreachable=True) from None
+        except httpx2.TimeoutException:
+            raise _LostError(f"it gave no answer in {self.spec.timeout:g} s") from None
+        except httpx2.HTTPError as error:
+            raise _LostError(f"the connection broke ({type(error).__name__})") from None
+        if response.status_code == 200:
+            try:
+                return _Completion.model_validate_json(bytes(data))
+            except ValidationError:
+                raise _LostError("what it answered is no chat completion") from None
+        raise self._failure(response, bytes(data))
+
+    def _failure(self, response: httpx2.Response, data: bytes) -> Exception:
+        """What an answer other than 200 means: try again, give this text up, or stop."""
+        status = response.status_code
+        said = self._harmless(data)
+        if 300 <= status < 400:
+            return self._stop("it redirects to another address, which is not followed; give the right `base_url`")
+        if status in (401, 403):
+            variable = self.spec.key_variable
+            which = (
+                f"the key in {variable}" if variable else "a call without a key: `key` names the variable that has it"
+            )
+            return self._stop(f"it refuses {which} ({status})")
+        if status in (402, 404) or "insufficient_quota" in said:
+            return self._stop(f"{status}, {said or 'not found'}")
+        if status == 429 or status in (408, 409, 425) or (status >= 500 and status != 501):
+            pause = _retry_after(response)
+            if pause is not None and pause > _LONGEST_PAUSE:
+                return self._stop(f"{status}, it asks to be left alone for {pause:.0f} s")
+            if status == 429 or pause is not None:
+                with self._lock:  # for all threads
+                    self._quiet_until = max(self._quiet_until, time.monotonic() + (pause or 0))
+            return _AgainError(f"{status}, {said}" if said else str(status), unreachable=status == 429, pause=pause)
+        return _RefusedError(f"{status}, {said}" if said else str(status))
+
+    def _harmless(self, data: bytes) -> str:
+        """The message of an error, on one line, short, and without a key."""
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError):
+            content = data.decode("utf-8", "replace")
+        error = content.get("error", content) if isinstance(content, dict) else content
+        if isinstance(error, dict):
+            parts = [error.get("message") or error.get("detail"), error.get("code")]
+            error = ", ".join(part for part in parts if isinstance(part, str) and part)
+        said = error if isinstance(error, str) else ""
+        if self._key:
+            said = said.replace(self._key, "…")
+        said = re.sub(r"\bsk-\S+", "…", said)
+        return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+|<[^>]*>", " ", said).split())[:_KEPT_CHARACTERS]
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, but not when everything is being stopped."""
+        if self._stopping.wait(seconds) if seconds > 0 else self._stopping.is_set():
+            raise self._stopped_by or UserError(f"annotator {self.name}: stopped; what was answered is kept")
+
+
+class _RefusedError(Exception):
+    """The server will not answer this question, now or later."""
+
+
+class _LostError(Exception):
+    """A question was sent, and no answer arrived that can be read."""
+
+
+class _AgainError(Exception):
+    """Worth another try. `unreachable`: it has nothing to do with the question."""
+
+    def __init__(self, reason: str, *, unreachable: bool, pause: float | None = None):
+        super().__init__(reason)
+        self.unreachable, self.pause = unreachable, pause
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """What the server asks for, else twice as long each time, by chance so that threads do not come all at once."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.pause if isinstance(error, _AgainError) else None
+    return _backoff(state) if asked is None else asked
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Seconds that the server asks to wait, from the header Retry-After, a number or a date."""
+    said = response.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if np.isfinite(seconds) else None
+
+
+def _without(text: str, reason: str) -> str:
+    """A reason that does not repeat the text: tables hold none."""
+    piece = " ".join(text.split())[:20]
+    return (
+        reason if len(piece) < 8 or piece not in reason else f"{reason.partition(',')[0]}, the message repeats the text"
+    )
+
+
+def _key(spec: Server) -> str | None:
+    variable = spec.key_variable
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        if spec.key or spec.base_url == OPENAI:
+            raise UserError(
+                f"annotator {spec.name}: the environment variable {variable}, for the key of {spec.host}, is not set"
+            )
+        return None
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UserError(f"annotator {spec.name}: what the environment variable {variable} holds cannot be a key")
+    return key
+
+
+# What is read of an answer; servers add fields of their own.
+
+
+class _Token(BaseModel):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class _Position(BaseModel):
+    top_logprobs: list[_Token] = []
+
+
+class _Logprobs(BaseModel):
+    content: list[_Position] | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    logprobs: _Logprobs | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+
+    def as_answer(self, most: Use, asked: int, seconds: float) -> Answer:
+        """What is kept of it."""
+        first = self.choices[0].logprobs
+        top = first.content[0].top_logprobs if first and first.content else []
+        texts = () if top else tuple((one.message.content or "")[:_KEPT_CHARACTERS] for one in self.choices)
+        usage = self.usage or _Usage(prompt_tokens=most.tokens_in, completion_tokens=most.tokens_out)
+        return Answer(
+            top=tuple((answers.text_of(one.token, one.bytes), one.logprob) for one in top),
+            texts=texts,
+            tokens_in=usage.prompt_tokens or most.tokens_in,
+            tokens_out=usage.completion_tokens,
+            asked=asked,
+            seconds=round(seconds, 4),
+            model=_shown(self.model),
+            fingerprint=_shown(self.system_fingerprint),
+        )
+
+
+def _shown(said: str | None) -> str:
+    """What a server calls its model, without the folder that it lies in."""
+    said = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said or "").strip()
+    if said.startswith(("/", "\\")) or re.match(r"[A-Za-z]:\\", said):
+        said = re.split(r"[/\\]", said)[-1]
+    return said[:_KEPT_CHARACTERS]
