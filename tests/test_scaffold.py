@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import places, scaffold, studies
+from helpers import cli, places, scaffold, studies
 from helpers.errors import UserError
 from helpers.studies import Study
 from tests.conftest import sentences
@@ -129,6 +130,22 @@ def test_nothing_is_overwritten():
     with pytest.raises(UserError, match="there already"):
         scaffold.write(drawn, Path("a.yml"))
     scaffold.write(drawn, Path("a.yml"), force=True)
+
+
+def test_a_book_spends_no_money_unasked(monkeypatch, capsys, tmp_path):
+    """Neither does it train: the plan comes first."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setattr(sys, "stdin", StringIO())
+    server = {"openai": "big", "base_url": "http://127.0.0.1:9/v1", "prices": {"input": 1, "output": 2}}
+    scaffold.write(scaffold.draft(table(100), [server], measure=False), Path("a.yml"))
+    monkeypatch.setattr(sys, "argv", ["label-risk", "book", "a.yml", "--out", "book"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "big is to label a" in said.out
+    assert "nothing was asked yet: read the plan above, then add --yes" in said.err
+    assert not Path("book").exists()
 
 
 @pytest.mark.parametrize(

@@ -382,17 +382,14 @@ def _compute(study: str, yes: bool) -> None:
     from helpers.ledger import Ledger
 
     plan, start = studies.load(study), time.monotonic()
+    lacking: dict[tuple[str, ...], list[str]] = {}
     for corpus in plan.corpus_names:
         loaded = plan.corpus(corpus)
-        lacking = [name for name in plan.annotator_names if not annotations.exist(loaded, name, plan.prompt)]
-        costly = [s.name for s in plan.annotator_specs if s.name in lacking and getattr(s, "costs", False)]
-        if costly and not yes:
-            raise UserError(
-                f"{', '.join(costly)} may cost money, and nothing was asked yet: `label-risk annotate {study}` "
-                "prints the plan before it asks; or add --yes here"
-            )
-        if lacking:
-            annotate(study, corpus=[corpus], annotator=lacking, yes=yes)
+        names = tuple(name for name in plan.annotator_names if not annotations.exist(loaded, name, plan.prompt))
+        lacking.setdefault(names, []).append(corpus)
+    for names, corpora in lacking.items():  # corpora that lack the same together, so that one plan is agreed to
+        if names:
+            annotate(study, corpus=corpora, annotator=list(names), yes=yes)
     trained = sweep.run(plan, Ledger())
     if trained:
         typer.echo(f"{trained} runs trained; annotations and runs took {(time.monotonic() - start) / 60:.1f} min")

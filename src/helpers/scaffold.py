@@ -207,6 +207,7 @@ def _passes(study: Study, corpus: Corpus) -> int:
 
 def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[str, float]:
     """Seconds of training, from one short run, and of each annotator that computes here and is at hand."""
+    start = time.perf_counter()
     import torch
 
     from helpers import device, students
@@ -215,6 +216,7 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
     small, threads, seconds = _few_rows(corpus), torch.get_num_threads(), []
     targets = np.eye(len(corpus.labels), dtype=np.float32)[np.maximum(small.gold[small.pool], 0)]
     encoders.pristine(study.student.encoder, len(corpus.labels))
+    loading = time.perf_counter() - start  # as every worker does once
     try:
         torch.set_num_threads(1)
         for steps in (1, 30):  # the first run prepares what later ones find in the cache
@@ -226,7 +228,7 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
         torch.set_num_threads(threads)
     cost = 3 * student.steps(len(small.pool)) * student.batch_size + len(small.test)
     runs = number_of_runs(study, corpus)
-    found = {"train": seconds[1] / cost * _passes(study, corpus) / min(device.cores(), runs)}
+    found = {"train": loading + seconds[1] / cost * _passes(study, corpus) / min(device.cores(), runs)}
     if study.student.kind != "finetune":
         found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
     for spec in known:
@@ -305,7 +307,7 @@ def _warnings(study: Study, corpus: Corpus, hard: Sequence[str]) -> list[str]:
         )
     if hard:
         said.append(
-            f"{', '.join(hard)}: labels without probabilities, so there is no entropy to filter by, and no page on it"
+            f"{', '.join(hard)}: labels without probabilities, so no entropy to filter by: that page stays empty"
         )
     if not study.annotators:
         said.append("there is no annotator: the study shows gold alone; add one with --annotator or --ready")
