@@ -381,6 +381,67 @@ def test_the_vote_of_annotators_is_a_row_of_its_own_with_its_budget():
     assert (last["LLM calls"], last["Trainings"]) == (800, 3)
 
 
+# --- controls --------------------------------------------------------------------------------------------------
+
+
+def control_cells(method, accuracies, count=3):
+    source = LabelSource(method, ("flawed",))
+    return {(source, n): students(right_on(*[share] * count)) for n, share in zip(SIZES, accuracies, strict=True)}
+
+
+def controlled(own, random, *, methods=("shuffled",), **changes):
+    cells = at_all_sizes((0.9,) * 3, own)
+    for method, accuracies in zip(methods, [random, (0.1, 0.1, 0.1)], strict=False):
+        cells |= control_cells(method, accuracies)
+    return findings.controls(results(cells, controls={"methods": list(methods)}, **changes))
+
+
+@pytest.mark.parametrize(
+    ("own", "random", "verdict", "crossing"),
+    [
+        ((0.6, 0.6, 0.6), (0.4, 0.6, 0.8), "reproduced", "200 ("),
+        ((0.4, 0.4, 0.4), (0.6, 0.7, 0.8), "reproduced", "nowhere: its own cost more from the start"),
+        ((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), "reversed", "nowhere: its own cost less throughout"),
+        ((0.6, 0.6, 0.6), (0.6, 0.6, 0.6), "not shown", "nowhere: its own cost more from the start"),
+    ],
+)
+def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdict, crossing):
+    found = controlled(own, random)
+    row = only(found.verdicts)
+    assert row["effect"] == pytest.approx(random[-1] - own[-1])
+    assert (row["verdict"], row["n_runs"], row["variant"]) == (verdict, 6, "")
+    assert only(found.variants)["effect"] == pytest.approx(random[0] - own[0])
+    assert only(found.table)["The curves cross at, labels"].startswith(crossing)
+
+
+def test_the_sentence_on_controls_follows_from_the_curves():
+    said = controlled((0.6, 0.6, 0.6), (0.4, 0.6, 0.8)).summary
+    assert said.endswith(
+        "On news, at 100 labels random errors cost more (1 of 1 annotators), and at 400 the annotator's own errors "
+        "cost more (1 of 1 annotators); the curves cross for flawed at 200."
+    )
+    said = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.89)).summary
+    assert "and at 400 neither clearly does (1 of 1 annotators); no crossing is identified." in said
+
+
+def test_the_first_control_is_judged_and_the_others_are_variants():
+    found = controlled((0.6,) * 3, (0.4, 0.6, 0.8), methods=("shuffled", "uniform"))
+    assert only(found.verdicts)["verdict"] == "reproduced"
+    assert found.variants["variant"].tolist() == ["shuffled within class, 100 labels", "uniform", "uniform, 100 labels"]
+    assert found.table["Random errors"].tolist() == ["shuffled within class", "uniform"]
+    assert set(found.frame["errors"]) == {"none (gold)", "its own", "shuffled within class", "uniform"}
+    assert only(controlled((0.6,) * 3, (0.4, 0.6, 0.8), methods=("uniform",)).verdicts)["effect"] == pytest.approx(0.2)
+
+
+def test_controls_may_have_other_numbers_of_seeds_and_one_seed_shows_nothing():
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3) | control_cells("shuffled", (0.4, 0.6, 0.8), count=2)
+    assert only(findings.controls(results(cells, controls={"methods": ["shuffled"]})).verdicts)["n_runs"] == 4
+    cells |= control_cells("shuffled", (0.4, 0.6, 0.8), count=1)
+    found = findings.controls(results(cells, controls={"methods": ["shuffled"]}))
+    assert only(found.verdicts)["verdict"] == "not shown"
+    assert only(found.table)["The curves cross at, labels"] == "not identified: one seed"
+
+
 # --- propagation -----------------------------------------------------------------------------------------------
 
 
@@ -448,7 +509,9 @@ def test_texts_that_the_annotator_failed_on_are_left_out_of_propagation():
 
 
 def everything():
-    return results(filtered_cells(), one=voted(7, 2), said=np.tile([0.6, 0.4], (POOL + TEXTS, 1)), **FILTERING)
+    cells = filtered_cells() | control_cells("shuffled", (0.4, 0.5, 0.9))
+    plan = FILTERING | {"controls": {"methods": ["shuffled"]}}
+    return results(cells, one=voted(7, 2), said=np.tile([0.6, 0.4], (POOL + TEXTS, 1)), **plan)
 
 
 def test_the_overview_joins_all_findings():
@@ -456,7 +519,10 @@ def test_the_overview_joins_all_findings():
     assert found.verdicts["finding"].tolist() == list(findings.claims())
     verdicts = findings.verdicts(everything())
     pd.testing.assert_frame_equal(verdicts[verdicts["variant"] == ""], found.verdicts)
-    assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == ["entropy, 0.25 kept"]
+    assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == [
+        "entropy, 0.25 kept",
+        "shuffled within class, 100 labels",
+    ]
     row = only(found.table)
     assert row["Degradation"] == "reproduced (+40.0 points)"
     assert row["Filtering"] == "reproduced (+20.0 points)"
@@ -470,6 +536,7 @@ def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
     found = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert not {"filtering", "propagation"} & set(found.verdicts["finding"])
     assert "Study made filters nothing: give it a part `filtering`." in found.summary
+    assert "Study made trains nothing on random errors: give it a part `controls`" in found.summary
     assert "Filtering" not in found.table
 
 

@@ -20,6 +20,8 @@ STUDY = {
     "student": {"kind": "probe", "min_steps": 1, "epochs": 1},
     "filtering": {"size": 400, "fractions": [0.3]},
     "ensembling": {"size": 400},
+    "controls": {"methods": ["shuffled"]},
+    "stability": {"seeds": 3, "draws": 2},
 }
 
 
@@ -35,7 +37,9 @@ def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     assert list(needs) == list(findings.FINDINGS)
     assert set().union(*needs.values()) == set(study.grid("tweets"))
     assert len(needs["degradation"]) == 3
-    assert len(needs["plateau"]) == len(needs["instability"]) == 9
+    assert len(needs["plateau"]) == 9
+    assert len(needs["instability"]) == 9 + 6
+    assert len(needs["controls"]) == 9 + 6
     a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
     # Of 400 texts 0.3 is 120: random subsets of that size, beside the filtered ones.
     filters = {Cell(LabelSource("entropy", a.annotators, 0.3), 400)}
@@ -45,7 +49,8 @@ def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
 
 
 def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
-    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], filtering=None, ensembling=None), "tweets")
+    nothing = dict.fromkeys(("filtering", "ensembling", "controls", "stability"))
+    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], **nothing), "tweets")
     assert {finding for finding, cells in needs.items() if cells} == {"degradation", "propagation"}
 
 
@@ -91,10 +96,10 @@ def test_status_counts_by_finding(tmp_path):
         if run.cell in progress.needs(study, "tweets")["degradation"]:
             ledger.add(record(run, 3.6))
     said = {line.split()[0]: line for line in progress.report(study, ledger).splitlines() if line.startswith("  ")}
-    assert "6 of 6" in said["degradation"]
-    assert "6 of 18, 0." in said["plateau"]
+    assert "9 of 9" in said["degradation"]
+    assert "9 of 21, 0." in said["plateau"]
     assert "core-hours left" in said["plateau"]
-    assert "4 of 4" in said["propagation"]
+    assert "6 of 6" in said["propagation"]
 
 
 def test_the_log_survives_and_is_plain(tmp_path, capsys):

@@ -70,6 +70,7 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
         "plateau": curve if len(sizes) > 1 else set(),
         "filtering": set(),
         "ensembling": set(),
+        "controls": set(),
         "propagation": {Cell(source, last) for source in alone},
     }
     if study.filtering:
@@ -86,6 +87,9 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
             everybody = tuple(study.annotator_names)
             together = {LabelSource(method, everybody) for method in study.ensembling.methods}
             found["ensembling"] |= {Cell(source, study.ensembling.size) for source in together}
+    if study.controls:
+        random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
+        found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}
     return found
 
 

@@ -10,6 +10,7 @@ A chart is changed in `figures.py`, the look of all charts in `theme.py`, how th
 
 from helpers.charts.figures import (
     CHARTS,
+    controls,
     degradation,
     ensembling,
     filtering,
@@ -22,6 +23,7 @@ from helpers.charts.page import provenance, save, show, table, verdict
 
 __all__ = [
     "CHARTS",
+    "controls",
     "degradation",
     "ensembling",
     "filtering",

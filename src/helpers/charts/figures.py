@@ -5,6 +5,8 @@ layered charts but not to facets: corpora take turns by a menu. With `static=Tru
 stand side by side instead.
 """
 
+import json
+
 import altair as alt
 import pandas as pd
 
@@ -202,6 +204,56 @@ def ensembling(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     return theme.finish(chart, description, chosen, corpus)
 
 
+def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
+    """Learning curves of an annotator's own errors and of as many random ones, one annotator at a time."""
+    if finding.verdicts.empty:
+        return _nothing(finding)
+    rows = finding.frame
+    annotators = _annotators(rows["annotator"])
+    errors = list(dict.fromkeys(rows["errors"]))
+    kinds = [kind for kind in errors if kind not in ("none (gold)", "its own")]
+    annotator, shown = (None, annotators[-1]) if static else (theme.switch("Annotator", annotators), annotators[0])
+    chosen = theme.legend_selection("errors")
+    colours = alt.Scale(domain=errors, range=[theme.GOLD, theme.ANNOTATORS[3], *theme.ANNOTATORS[:3]][: len(errors)])
+    dashes = alt.Scale(domain=errors, range=[[1, 0], [1, 0], [8, 3], [3, 3], [8, 2, 2, 2]][: len(errors)])
+    marks = alt.Scale(
+        domain=errors, range=["diamond", "circle", "square", "triangle-up", "triangle-down"][: len(errors)]
+    )
+    base = alt.Chart(rows).transform_filter(
+        "datum.annotator == Annotator" if annotator else f"datum.annotator == {json.dumps(shown)}"
+    )
+    base = base.encode(
+        alt.X("n:Q", title="labels (log scale)", scale=alt.Scale(type="log", nice=False), axis=_sizes(rows["n"])),
+        alt.Color("errors:N", scale=colours, legend=theme.legend(errors)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("annotator:N"),
+            alt.Tooltip("errors:N", title="errors"),
+            alt.Tooltip("n:Q", title="number of labels"),
+            alt.Tooltip("accuracy:Q", format=".3f"),
+            alt.Tooltip("low:Q", title="from", format=".3f"),
+            alt.Tooltip("high:Q", title="to", format=".3f"),
+        ],
+    )
+    accuracy = alt.Y("accuracy:Q", title="test accuracy", scale=alt.Scale(zero=False))
+    band = base.mark_area(fillOpacity=0.12).encode(alt.Y("low:Q", title="test accuracy"), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(accuracy, alt.StrokeDash("errors:N", scale=dashes, legend=None))
+    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
+        accuracy, alt.Shape("errors:N", scale=marks, legend=theme.legend(errors))
+    )
+    return _by_corpus(
+        finding,
+        [band, line, dots],
+        "Learning curves: test accuracy over the number of labels on a log scale, for gold labels, the annotator's own "
+        f"and gold with random errors ({_list(kinds)}), with 95 % bands, for "
+        f"{shown if static else 'one annotator at a time'}.",
+        annotator,
+        chosen,
+        static=static,
+    )
+
+
 def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """Approximation and estimation as stacked bars, against the total that they are said to sum to."""
     if finding.verdicts.empty:
@@ -338,6 +390,7 @@ CHARTS = {
     "plateau": plateau,
     "filtering": filtering,
     "ensembling": ensembling,
+    "controls": controls,
     "propagation": propagation,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }

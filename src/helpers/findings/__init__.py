@@ -7,6 +7,7 @@
 claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`.
 """
 
+from helpers.findings._controls import controls
 from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
@@ -24,6 +25,7 @@ __all__ = [
     "Finding",
     "Results",
     "claims",
+    "controls",
     "degradation",
     "ensembling",
     "filtering",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from helpers.findings._controls import controls
 from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
@@ -16,7 +17,7 @@ from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
 from helpers.studies import Study
 
-_FUNCTIONS = (degradation, instability, plateau, filtering, ensembling, propagation)
+_FUNCTIONS = (degradation, instability, plateau, filtering, ensembling, controls, propagation)
 
 #: Name -> function, in the order of `notebooks/findings.yml`. A new finding is an entry there, a module like its
 #: neighbours, and its function in the line above.

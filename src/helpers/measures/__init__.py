@@ -5,6 +5,7 @@
 - `intervals`    uncertainty of any of these, over seeds and test texts
 - `plateau`      what more labels buy
 - `power`        how small a difference a test split can show
+- `crossing`     where the learning curves of real and of random errors meet
 - `propagation`  the error decomposition on texts with several raters
 - `toy`          the same decomposition where every term has a closed form
 

@@ -275,10 +275,15 @@ def gold_equivalent_bounds(sizes, gold, target, *, rng, n_boot=1000, level=0.95)
         raise ValueError(f"target must be gold without its axis of sizes, got {target.shape} for {gold.shape}")
     curves, targets = curve_draws(gold, target[:, None], rng=rng, n_boot=n_boot, level=level)
     found = [gold_equivalent(sizes, curve, value) for curve, (value,) in zip(curves, targets, strict=True)]
+    return censored_interval(found, level=level)
+
+
+def censored_interval(draws, *, level=0.95):
+    """Interval of numbers of which only a bound may be known: a list of Censored -> (low, high), both Censored."""
     # "<" sorts before and ">" after every uncensored value; ties in between sort by the value.
-    found.sort(key=lambda c: (("<", "", ">").index(c.flag), c.value))
+    ordered = sorted(draws, key=lambda c: (("<", "", ">").index(c.flag), c.value))
     tail = 0.5 - level / 2
-    return found[int(np.floor(tail * (n_boot - 1)))], found[int(np.ceil((1 - tail) * (n_boot - 1)))]
+    return ordered[int(np.floor(tail * (len(ordered) - 1)))], ordered[int(np.ceil((1 - tail) * (len(ordered) - 1)))]
 
 
 def _curve(sizes, accuracy, *, min_sizes):
