@@ -212,6 +212,26 @@ def test_an_archive_within_a_source_distribution(register, index):
     assert (artifacts.fetch("demo") / "words.txt").read_bytes() == WORDS
 
 
+def test_parts_may_make_an_archive_whose_files_are_taken(register, index):
+    whole = wheel({"demo/a.txt": b"a", "demo/b.txt": WORDS, "demo/more/c.txt": b"not asked for"})
+    parts = [whole[:150], whole[150:]]
+    member = {"member": "part{i:03}/demo.zip.{i:03}", "inside": "demo/"}
+    register({"a.txt": b"a", "b.txt": WORDS}, pypi(package="demo-part{i:03}", parts=2, **member))
+    for i, part in enumerate(parts, 1):
+        index.add(f"demo_part00{i}-1.0-py3-none-any.whl", wheel({f"part00{i}/demo.zip.00{i}": part}))
+    folder = artifacts.fetch("demo")
+    assert sorted(file.name for file in files_below(folder)) == ["a.txt", "b.txt"]
+    assert (folder / "b.txt").read_bytes() == WORDS
+
+
+def test_parts_that_make_no_archive_say_so(register, index, own_cache):
+    register({"a.txt": b"a"}, pypi(member="demo.zip", inside="demo/"))
+    index.add("demo-1.0-py3-none-any.whl", wheel({"demo.zip": b"no archive"}))
+    with pytest.raises(UserError, match="the parts of demo make no archive"):
+        artifacts.fetch("demo")
+    assert whats_left(own_cache) == []
+
+
 def test_parts_are_joined_in_order(register, index):
     parts = [WORDS[:100_000], WORDS[100_000:150_000], b"the end"]
     where = {"package": "demo-part{i}", "parts": 3, "member": "part{i}/part{i:02}.bin", "as": "model.bin"}

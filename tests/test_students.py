@@ -21,6 +21,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
+    MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
 )
@@ -33,6 +34,7 @@ _SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "
 CONFIGS = {
     "bert": BertConfig(**_SMALL, max_position_embeddings=64, hidden_act="gelu_new", initializer_range=0.2),
     "roberta": RobertaConfig(**_SMALL, max_position_embeddings=66, pad_token_id=1, initializer_range=0.2),
+    "mpnet": MPNetConfig(**_SMALL, max_position_embeddings=66, pad_token_id=1, initializer_range=0.2),
     "distilbert": DistilBertConfig(
         dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=64, initializer_range=0.2
     ),
@@ -46,7 +48,7 @@ def encoder(tmp_path_factory):
     def save(family: str, dropout: float = 0.1) -> str:
         folder = tmp_path_factory.mktemp(family)
         marks = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-        words = ["[CLS]", "[PAD]"] if family == "roberta" else ["[PAD]", "[CLS]"]
+        words = ["[CLS]", "[PAD]"] if family in ("roberta", "mpnet") else ["[PAD]", "[CLS]"]
         words += ["[SEP]", "[UNK]", "the", "is", "number", "sep", "unseen", *",;[]", *GOOD, *BAD, *THINGS]
         ids = {word: i for i, word in enumerate(words)}
         tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
@@ -148,7 +150,7 @@ def test_packed_computes_in_bfloat16(model_and_texts):
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("family", ["roberta", "distilbert"])
+@pytest.mark.parametrize("family", ["roberta", "mpnet", "distilbert"])
 def test_other_architectures_are_left_to_transformers(family, encoder):
     assert not packed_bert.handles(load(encoder(family)))
 

