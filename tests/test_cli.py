@@ -1,11 +1,13 @@
 """The command line as a user meets it."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
+from helpers import findings
 from helpers.cli import app
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -54,6 +56,22 @@ def test_bad_usage_exits_2_without_a_traceback(arguments, tmp_path):
     assert said.stderr.strip()
     assert "Traceback" not in said.stderr
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger):
+    said = label_risk("verdicts", "studies/quick.yml", "--json")
+    assert said.returncode == 0, said.stderr
+    rows = json.loads(said.stdout)
+    main = {(row["finding"], row["corpus"], row["annotator"]) for row in rows if not row["variant"]}
+    both = [("tweets", "amazon"), ("smollm2-135m", "qwen2.5-coder-0.5b")]
+    assert main == {(finding, corpus, who) for finding in findings.claims() for corpus in both[0] for who in both[1]}
+    variants = {(row["finding"], row["variant"]) for row in rows if row["variant"]}
+    assert {
+        ("filtering", "entropy, 0.25 kept"),
+        ("controls", "shuffled within class, 100 labels"),
+        ("instability", "shuffled errors"),
+    } <= variants
+    assert all(row["low"] <= row["effect"] <= row["high"] for row in rows)
 
 
 def test_importing_the_command_line_loads_no_torch():

@@ -8,7 +8,7 @@ import yaml
 
 from helpers import findings, progress, studies
 from helpers.labels import LabelSource
-from helpers.ledger import Ledger, Record
+from helpers.ledger import Ledger, Record, compact
 from helpers.studies import Cell
 
 STUDY = {
@@ -100,6 +100,69 @@ def test_status_counts_by_finding(tmp_path):
     assert "9 of 21, 0." in said["plateau"]
     assert "core-hours left" in said["plateau"]
     assert "6 of 6" in said["propagation"]
+
+
+def test_status_says_what_each_part_took_and_will_take(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    for run in study.runs("tweets"):
+        if run.source.method == "gold" and not run.drawn:
+            ledger.add(record(run, 36.0 * run.cost / 1000))
+    runs = study.runs_by_key()
+    speed = progress.Speed()
+    for key, run in runs.items():
+        if key in ledger:
+            speed.add(run, ledger[key].seconds)
+    parts = progress.costs(runs, ledger, speed)
+    gold = parts["tweets", "gold"]
+    assert (gold.runs, gold.done, gold.left) == (7, 7, 0)
+    assert gold.spent == pytest.approx(
+        sum(0.036 * r.cost for r in runs.values() if r.source.method == "gold" and not r.drawn)
+    )
+    assert {kind for _, kind in parts} >= {
+        "gold, other subsets",
+        "vote",
+        "shuffled smollm2-135m",
+        "entropy smollm2-135m",
+    }
+    vote = parts["tweets", "vote"]
+    assert vote.left == pytest.approx(sum(0.036 * r.cost for r in runs.values() if r.source.method == "vote"), rel=0.01)
+    said = progress.report(study, ledger)
+    assert "core-hours spent" in said
+    assert "core-hours left" in said
+
+
+def test_a_study_that_was_never_run_is_priced_by_shipped_runs_of_equal_students(tmp_path):
+    shipped = load(tmp_path, name="shipped", sizes=[100, 400], seeds=1, annotators=[])
+    results = tmp_path / "results"
+    results.mkdir()
+    runs = shipped.runs("tweets")
+    compact([record(run, 0.01 * run.cost) for run in runs[:2]], results / "shipped.parquet")
+    new = load(tmp_path, name="new", sizes=[200], seeds=2, annotators=[], stability=None)
+    ledger = Ledger(results=results, own=tmp_path / "own")
+    hours = sum(0.01 * run.cost for run in new.runs("tweets")) / 3600
+    said = progress.report(new, ledger).splitlines()[-1]
+    assert said == f"left: about {hours:.2f} core-hours at the same speed, that of the shipped runs where it is tweets"
+    other = load(tmp_path, name="other", student={"kind": "probe", "min_steps": 2}, stability=None)
+    assert progress.report(other, ledger).splitlines()[-1].startswith("left: not known before the first run")
+
+
+def test_the_bill_is_stored_with_the_results(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    for run in study.runs("tweets")[:3]:
+        ledger.add(record(run, 1800.0, compute="float32"))
+    bill = yaml.safe_load(progress.bill(study, ledger))
+    assert bill == {
+        "study": "progress-test",
+        "runs": 3,
+        "core_hours": 1.5,
+        "machines": ["A, float32"],
+        "parts": {
+            "tweets": {
+                "gold": {"runs": 2, "core_hours": 1.0},
+                "annotator smollm2-135m": {"runs": 1, "core_hours": 0.5},
+            }
+        },
+    }
 
 
 def test_the_log_survives_and_is_plain(tmp_path, capsys):

@@ -282,21 +282,23 @@ def status(study: StudyFile) -> None:
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
 def compact(study: StudyFile) -> None:
-    """Write the study's finished runs into one file of `results/`, the ledger that is committed."""
-    from helpers import ledger, places
+    """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost."""
+    from helpers import ledger, places, progress
 
     plan, book = studies.load(study), ledger.Ledger()
     keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
     file = places.ROOT / "results" / f"{plan.name}.parquet"
     ledger.compact([book[key] for key in keys if key in book], file)
-    typer.echo(f"{places.shown(file)}: {sum(key in book for key in keys)} of {len(keys)} runs")
+    bill = file.with_suffix(".cost.yml")
+    bill.write_text(progress.bill(plan, book), encoding="utf-8")
+    typer.echo(f"{places.shown(file)}: {sum(key in book for key in keys)} of {len(keys)} runs; {places.shown(bill)}")
 
 
 @app.command(epilog="Example: `label-risk verdicts studies/default.yml --json`")
 def verdicts(
     study: StudyFile, as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False
 ) -> None:
-    """Print the verdict of every finding for every corpus and annotator."""
+    """Print the verdict of every finding for every corpus and annotator, then of variants: controls, filters, votes."""
     from helpers import findings
 
     table = findings.verdicts(studies.load(study))

@@ -3,11 +3,13 @@
 import logging
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import yaml
 from tqdm.auto import tqdm
 
 from helpers import places
@@ -25,35 +27,85 @@ _QUIET = 10.0
 
 
 def report(study: Study, ledger: Ledger) -> str:
-    """Table of finished runs by corpus and kind of label source, and by finding, and the time left, as text."""
+    """Runs and core-hours by part and by finding, spent and to come, as text."""
     runs = study.runs_by_key()
     done = {key: run for key, run in runs.items() if key in ledger}
     todo = [run for key, run in runs.items() if key not in done]
-    lines = [f"study {study.name}: {len(done)} of {len(runs)} runs are in the ledger"]
-    every, finished = _count(runs.values()), _count(done.values())
-    width = max(len(kind) for _, kind in every)
-    for corpus, kind in every:
-        lines.append(f"  {corpus:12} {kind:{width}}  {finished[corpus, kind]:4} of {every[corpus, kind]}")
     speed = Speed()
     for key, run in done.items():
         speed.add(run, ledger[key].seconds)
+    borrowed = speed.borrow(study, ledger)
+    lines = [f"study {study.name}: {len(done)} of {len(runs)} runs are in the ledger"]
+    parts = costs(runs, ledger, speed)
+    width = max(len(kind) for _, kind in parts)
+    for (corpus, kind), part in parts.items():
+        line = f"  {corpus:12} {kind:{width}}  {part.done:4} of {part.runs:4}"
+        if part.done:
+            line += f", {_hours(part.spent)} spent"
+        if part.done < part.runs and np.isfinite(part.left):
+            line += f", {_hours(part.left)} left"
+        lines.append(line)
     lines.append("what each finding needs:")
     for finding, keys in by_finding(study, runs).items():
         if not keys:
             continue
         lacking = [run for run in todo if run.key in keys]
         line = f"  {finding:12} {len(keys) - len(lacking):4} of {len(keys)}"
-        if lacking and done:
+        if lacking and np.isfinite(speed.total(lacking)):
             line += f", {_hours(speed.total(lacking))} left"
         lines.append(line)
     if done:
         spent = sum(ledger[key].seconds for key in done)
         lines.append(f"spent: {_hours(spent)}")
-        if todo:
-            lines.append(f"left: about {_hours(speed.total(todo))} at the same speed")
+    if todo and np.isfinite(speed.total(todo)):
+        whose = f", that of the shipped runs where it is {', '.join(borrowed)}" if borrowed else ""
+        lines.append(f"left: about {_hours(speed.total(todo))} at the same speed{whose}")
     elif todo:
         lines.append("left: not known before the first run; it is printed while `label-risk run` works")
     return "\n".join(lines)
+
+
+@dataclass
+class Part:
+    """One part of a study, a corpus and a kind of label source: its runs, those finished, seconds spent and to come."""
+
+    runs: int = 0
+    done: int = 0
+    spent: float = 0.0
+    left: float = 0.0
+
+
+def costs(runs: dict[str, Run], ledger: Ledger, speed: "Speed") -> dict[tuple[str, str], Part]:
+    """(corpus, kind of label source) -> what `runs` (key -> run) took and will take; nan where nothing is known."""
+    parts: dict[tuple[str, str], Part] = {}
+    for key, run in runs.items():
+        part = parts.setdefault((run.corpus.name, _kind(run)), Part())
+        part.runs += 1
+        if key in ledger:
+            part.done += 1
+            part.spent += ledger[key].seconds
+        else:
+            part.left += speed.seconds(run)
+    return parts
+
+
+def bill(study: Study, ledger: Ledger) -> str:
+    """What the finished runs of a study took, by part, as YAML: core-hours, and the kinds of machines."""
+    runs = {key: run for key, run in study.runs_by_key().items() if key in ledger}
+    parts: dict[str, dict[str, dict]] = {}
+    for (corpus, kind), part in costs(runs, ledger, Speed()).items():
+        hours = round(part.spent / 3600, 3)
+        parts.setdefault(corpus, {})[kind] = {"runs": part.runs, "core_hours": hours}
+    machines = sorted(
+        {
+            f"{e.get('processor', 'unknown')}, {e.get('compute', 'unknown')}"
+            for e in (ledger[key].environment for key in runs)
+        }
+    )
+    total = round(sum(ledger[key].seconds for key in runs) / 3600, 3)
+    content = {"study": study.name, "runs": len(runs), "core_hours": total, "machines": machines, "parts": parts}
+    written = yaml.safe_dump(content, sort_keys=False)
+    return f"# Written by `label-risk compact`, from the times in the ledger.\n{written}"
 
 
 def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
@@ -122,6 +174,17 @@ class Speed:
         """Take note of a finished run."""
         self._measured[run.corpus.name].append((run.cost, seconds))
         self._fits.clear()
+
+    def borrow(self, study: Study, ledger: Ledger) -> list[str]:
+        """Take note of committed runs of equal students, on corpora of which no run is known; returns these corpora."""
+        unknown = [name for name in study.corpus_names if name not in self._measured]
+        for record in ledger.committed.values():
+            said = record.specification
+            if said["corpus"] in unknown and said["student"] == study.student.model_dump():
+                cost = study.student.cost(said["n_train"], len(record.probs))
+                self._measured[said["corpus"]].append((cost, record.seconds))
+        self._fits.clear()
+        return [name for name in unknown if name in self._measured]
 
     def seconds(self, run: Run) -> float:
         """Expected time of one run on one worker; nan before the first is finished."""
@@ -269,13 +332,10 @@ class _Shown(logging.Handler):
         tqdm.write(record.getMessage(), file=sys.stderr)
 
 
-def _count(runs) -> Counter[tuple[str, str]]:
-    return Counter((run.corpus.name, _kind(run)) for run in runs)
-
-
 def _kind(run: Run) -> str:
-    who = "+".join(run.source.annotators)
-    return run.source.method if run.source.method in ("gold", "vote") else f"{run.source.method} {who}"
+    several = len(run.source.annotators) != 1
+    kind = run.source.method if several else f"{run.source.method} {run.source.annotators[0]}"
+    return f"{kind}, other subsets" if run.drawn else kind
 
 
 def _hours(seconds: float) -> str:

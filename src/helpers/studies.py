@@ -382,8 +382,8 @@ class Run:
 
     @property
     def cost(self) -> int:
-        """Passes of one text through the student: three a training text (forward, twice that back), one a test text."""
-        return 3 * self.student.steps(len(self.made.rows)) * self.student.batch_size + len(self.corpus.test)
+        """See `Student.cost`."""
+        return self.student.cost(len(self.made.rows), len(self.corpus.test))
 
     def __str__(self) -> str:
         fold = "" if self.corpus.part is None else f", fold {self.corpus.part}"

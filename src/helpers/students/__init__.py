@@ -53,6 +53,10 @@ class Student(BaseModel):
         """Number of optimiser steps for `n` training texts."""
         return max(self.min_steps, self.epochs * -(-n // self.batch_size))
 
+    def cost(self, n: int, tests: int) -> int:
+        """Passes of one text through the student: three a training text (forward, twice that back), one a test text."""
+        return 3 * self.steps(n) * self.batch_size + tests
+
 
 def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:
     """Train one student and return its class probabilities for the test split.
