@@ -41,11 +41,33 @@ charts.show(finding)
 # Alpha is one where all seeds agree on every test text and zero where they agree as often as chance. The
 # upright line is the alpha of the gold students; the pale bar is the 95 % interval of the distance to it. The
 # menu has the other measures. The standard deviations over seeds are what the paper calls variance of
-# accuracy and macro-F1; with few seeds they are rough, and an interval for their ratio would be too wide to
-# decide anything. Alpha rests on every test text and can tell more.
+# accuracy and macro-F1. They rest on one number a seed, so the interval of their ratio is wide; alpha rests
+# on every test text and can tell more. Brown-Forsythe is the customary test of equal variances, which does
+# not trust that accuracies are normal. Where the study has [random errors](controls.ipynb), their students
+# stand below the annotator's.
 
 # %%
 charts.table(finding)
+
+# %% [markdown]
+# ## Where predictions flip
+#
+# Test texts in four quarters, from those on which people agree to those on which they split, and again from
+# those that the annotator is sure of to those that it is not. Texts of equal entropy share a quarter, so one
+# may be empty.
+
+# %%
+charts.table(finding, "flips")
+
+# %% [markdown]
+# ## Another sample of texts
+#
+# Seeds are one kind of chance. Another is which texts were labelled: here students of one seed are trained on
+# training subsets that are drawn anew from the same pool. Such subsets share texts; the column for fresh
+# texts corrects the standard deviation for that.
+
+# %%
+charts.table(finding, "subsets")
 
 # %% [markdown]
 # ## What would change our mind
@@ -56,8 +78,8 @@ charts.table(finding)
 #   rarely in plain terms and still has a low alpha. The disagreement of two seeds, in the menu, does not know
 #   chance: where it and alpha point in different directions, the change is in the classes given and not in
 #   the agreement.
-# - *Only the seed varies here.* Another sample of training texts, or other labels from the same LLM, would
-#   add variance of their own.
+# - *Other labels from the same LLM*, by another wording of the prompt, would add variance of their own, which
+#   neither seeds nor subsets show.
 
 # %% [markdown]
 # ## What to try next

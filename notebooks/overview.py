@@ -44,12 +44,22 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
+# ## Paper beside companion
+#
+# The paper's figures that could be confirmed, and what this study gives for the same measure. Beside the
+# paper's stronger and weaker annotator stand this study's strongest and weakest. For filtering and ensembling
+# it is the median over the annotators whose gap to gold is clear, and in brackets how many of them these are.
+
+# %%
+charts.table(finding, "paper")
+
+# %% [markdown]
 # ## Where to go
 #
 # - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
 #   plateau](plateau.ipynb)
 # - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
-# - **Why:** [error propagation](propagation.ipynb)
+# - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb)
 # - **Background:** [the paper](../paper.md), [corpora and models](../materials.md), [how things are
 #   measured](../measures.md), [the words](../glossary.md)
 # - **Your turn:** [run it on your own data](../rerun.md)

@@ -27,11 +27,12 @@ study = "studies/default.yml"
 corpus = "all"
 annotators = "all"
 seed = 0
+threshold = 0.01
 
 # %%
 from helpers import charts, findings, studies
 
-finding = findings.plateau(studies.load(study), corpus=corpus, annotators=annotators, seed=seed)
+finding = findings.plateau(studies.load(study), corpus=corpus, annotators=annotators, seed=seed, threshold=threshold)
 charts.verdict(finding)
 
 # %%
@@ -42,11 +43,19 @@ charts.show(finding)
 # curve that climbs past it has averaged some of its teacher's noise away.
 #
 # The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price
-# below the smallest size, or above the largest, is only a bound, and is written as one. The level at which a
-# curve would end is printed only where the data can tell it; otherwise the table says why not.
+# below the smallest size, or above the largest, is only a bound, and is written as one. A curve *flattens* at
+# the first size after which a doubling of the labels gains less than the parameter `threshold`; where the
+# interval of that size reaches past the last, it is *not identified*. The level at which a curve would end is
+# printed only where the data can tell it; otherwise the table says why not.
 
 # %%
 charts.table(finding)
+
+# %% [markdown]
+# ## What each doubling gains
+
+# %%
+charts.table(finding, "gains")
 
 # %% [markdown]
 # ## What would change our mind

@@ -203,6 +203,65 @@ def test_instability_is_lost_alpha():
     assert set(found.frame["n"]) == set(SIZES)
 
 
+def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
+    rng = np.random.default_rng(5)
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3)
+    cells[GOLD, 400] = students(right_on(*(0.8 + 0.01 * rng.integers(-2, 3, 10))))
+    cells[FLAWED, 400] = students(right_on(*(0.7 + 0.01 * rng.integers(-12, 13, 12))))
+    found = findings.instability(results(cells, stability={"seeds": 10}))
+    row = only(found.table)
+    assert row["Seeds"] == only(found.verdicts)["n_runs"] / 2 == 10
+    sd = [row[f"Accuracy, sd of {whose} students, points"] for whose in ("gold", "its")]
+    assert row["Ratio of variances, of its students to gold's"] == pytest.approx((sd[1] / sd[0]) ** 2, rel=0.02)
+    low, _, high = row["95 % interval of the ratio"].split()
+    assert 1 < float(low) < row["Ratio of variances, of its students to gold's"] < float(high)
+    assert found.summary.endswith("larger than the gold students' in 1 of 1 rows of the table.")
+    three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3)))
+    assert only(three.table)["95 % interval of the ratio"] == "none"
+    assert three.summary.endswith("Compared are 3 seeds: too few for an interval of a ratio of variances.")
+
+
+def test_flips_are_counted_by_entropy_of_people_and_of_the_annotator():
+    """People split, and the annotator is unsure, on the last half of the test texts; seeds disagree there."""
+    rows = np.arange(POOL + TEXTS)
+    unsure = rows >= POOL + 50
+    one = corpus(votes=np.where(unsure[:, None], [5, 4], [9, 0]))
+    said = np.where(unsure[:, None], [0.6, 0.4], [0.9, 0.1])
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3)
+    pred = np.stack([np.arange(TEXTS) % 2] * 6)
+    pred[::2, 50:] ^= 1
+    pred[:, 50:] = np.random.default_rng(0).permuted(pred[:, 50:], axis=0)
+    cells[FLAWED, 400] = students(pred)
+    part = findings.instability(results(cells, one=one, said=said)).parts["flips"]
+    theirs = part.table[part.table["Labels of"] == "flawed"]
+    assert theirs["Entropy of"].tolist() == ["people", "flawed"]
+    # Of fifteen pairs of seeds nine disagree on each of these texts. Equal entropies share a quarter.
+    assert theirs["Two seeds disagree, highest, %"].tolist() == pytest.approx([60, 60])
+    assert theirs["Two seeds disagree, second, %"].tolist() == [0, 0]
+    assert theirs["Highest minus lowest, points"].tolist() == pytest.approx([60, 60])
+    assert theirs["Two seeds disagree, lowest quarter, %"].isna().all()
+    assert "entropy of people's votes is high, flips are more frequent in 1 of 2 rows and less in 0" in part.said
+    # An annotator that is as sure of every text, and no votes: nothing to order the texts by.
+    assert "cannot be said" in findings.instability(results(cells)).parts["flips"].said
+
+
+def test_subsets_drawn_anew_stand_beside_the_seeds():
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    for k, share in enumerate((0.5, 0.6, 0.7), 1):
+        cells[GOLD, 100, k], cells[FLAWED, 100, k] = students(right_on(share)), students(right_on(0.6))
+    part = findings.instability(results(cells, stability={"draws": 3})).parts["subsets"]
+    gold, flawed = part.table.to_dict("records")
+    assert (gold["Subsets"], gold["Seeds"], gold["Labels"]) == (3, 3, 100)
+    assert gold["Accuracy, sd over subsets, points"] == 10
+    assert gold["The same for fresh texts, points"] == pytest.approx(10 / np.sqrt(1 - 100 / POOL), abs=0.01)
+    assert gold["Two subsets disagree, %"] == pytest.approx(13.3)
+    assert flawed["Two subsets disagree, %"] == 0
+    assert part.said == "Another training subset changes more predictions than another seed in 1 of 2 rows."
+    quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
+    assert quiet.table.empty
+    assert "give it a part `stability`" in quiet.said
+
+
 @pytest.mark.parametrize("restless", ["gold", "flawed"])
 def test_instability_goes_both_ways(restless):
     rng = np.random.default_rng(1)
@@ -226,7 +285,7 @@ def test_collapsed_students_have_no_alpha_and_nothing_is_shown():
     row = only(found.verdicts)
     assert np.isnan(row["effect"])
     assert row["verdict"] == "not shown"
-    assert found.summary.endswith("The effect could not be computed.")
+    assert "The effect could not be computed." in found.summary
 
 
 # --- plateau ---------------------------------------------------------------------------------------------------
@@ -259,6 +318,33 @@ def test_labels_are_priced_in_gold_with_bounds_where_that_is_all_one_knows(end, 
     table = only(findings.plateau(results(at_all_sizes((0.5, 0.6, 0.7), (0.4, 0.4, end)))).table)
     assert (table["Its labels"], table["All of them are worth, gold labels"]) == (400, worth)
     assert table["Its students end at, %"] == "not identified: fewer than 5 sizes"
+
+
+def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
+    made = results(at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.8, 0.8)))
+    found = findings.plateau(made)
+    row = only(found.table)
+    assert row["Gold flattens at, labels"] == "not by 200"
+    assert row["It flattens at, labels"] == "200 (200 to 200)"
+    part = found.parts["gains"]
+    assert part.said.endswith("On news, the curves flatten: gold, not by 200; flawed, 200 (200 to 200).")
+    assert part.table["Gain per doubling, points"].tolist() == [10, 10, 30, 0]
+    assert part.table["From, labels"].tolist() == [100, 200] * 2
+    steep = findings.plateau(made, threshold=0.2)
+    assert only(steep.table)["Gold flattens at, labels"] == "100 (100 to 100)"
+    assert "less than 20 points" in steep.parts["gains"].said
+
+
+def test_sizes_may_differ_by_corpus():
+    cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.5, 0.5))
+    both = results(cells)
+    small = CorpusResults(corpus("small"), both.corpora["news"].annotator_probs, both.corpora["news"].cells)
+    plan = study(corpora=["news", "small"], sizes={"news": SIZES, "small": [100, 200]})
+    made = Results(plan, {"news": both.corpora["news"], "small": small}, both.annotators, {})
+    found = findings.plateau(made)
+    assert found.verdicts["n_runs"].tolist() == [18, 12]
+    assert found.table["Its labels"].tolist() == [400, 200]
+    assert findings.degradation(made).verdicts["effect"].tolist() == pytest.approx([0.2, 0.1])
 
 
 # --- filtering -------------------------------------------------------------------------------------------------
@@ -520,6 +606,7 @@ def test_the_overview_joins_all_findings():
     verdicts = findings.verdicts(everything())
     pd.testing.assert_frame_equal(verdicts[verdicts["variant"] == ""], found.verdicts)
     assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == [
+        "shuffled errors",
         "entropy, 0.25 kept",
         "shuffled within class, 100 labels",
     ]
@@ -538,6 +625,28 @@ def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
     assert "Study made filters nothing: give it a part `filtering`." in found.summary
     assert "Study made trains nothing on random errors: give it a part `controls`" in found.summary
     assert "Filtering" not in found.table
+
+
+def test_the_papers_figures_stand_beside_ours():
+    part = findings.overview(everything()).parts["paper"]
+    ours = dict(zip(zip(part.table["Measure"], part.table["Labels"], strict=True), part.table["news"], strict=True))
+    assert part.table["The paper"].tolist() == ["96.26", "92.74", "66.05", "84.3", "52.72", "60 to 75", "60 to 75"]
+    assert ours["Accuracy of students, %", "gold"] == "90.0"
+    assert ours["Accuracy of students, %", "Qwen2.5-3B-Instruct"] == "50.0 (flawed)"
+    assert ours["Krippendorff's alpha, times 100", "gold"] == "100.0"
+    # Half of the labels: 70 %, of all 50 %, gold 90 %. All seeds say the same, so their vote changes nothing.
+    assert ours["Gap to gold closed, %", "filtering"] == "50.0 (1 of 1)"
+    assert ours["Gap to gold closed, %", "ensembling"] == "0.0 (1 of 1)"
+    assert "secondary summaries" in part.said
+    assert "on news, of 2 classes and with 400 labels, in 3 runs each" in part.said
+    assert "Corpora, annotators and encoder are all others" in part.said
+
+
+def test_the_comparison_leaves_empty_what_the_study_does_not_have():
+    part = findings.overview(results(at_all_sizes((0.9,) * 3, (0.9,) * 3))).parts["paper"]
+    assert part.table["news"].tolist()[-2:] == ["", "no clear gap"]
+    same = results(at_all_sizes((0.9,) * 3, (0.9,) * 3), one=corpus("imdb"))
+    assert "are others but for corpora" in findings.overview(same).parts["paper"].said
 
 
 def test_one_seed_shows_nothing_and_fails_nowhere():
@@ -677,6 +786,77 @@ def test_what_was_loaded_once_serves_several_findings(shelf):
         assert pq.read_metadata(file).num_rows == 1
         file.unlink()
     assert len(findings.overview(loaded).verdicts) == 4
+
+
+@pytest.fixture
+def full_shelf(tmp_path, monkeypatch):
+    """A study with every part, of a table with votes, and its ledger, full of students that err at random."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "own"))
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"text": [f"text number {i}" for i in range(120)], "label": ["no", "yes"] * 60})
+    table["no"], table["yes"] = rng.integers(0, 5, 120), rng.integers(1, 5, 120)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    entry = {"name": "own", "path": str(tmp_path / "table.csv"), "text": "text", "label": "label", "test_size": 40}
+    plan = study(
+        name="shelf",
+        corpora=[entry | {"votes": ["no", "yes"]}],
+        annotators=["hf:some/scripted"],
+        sizes=[10, 20, 40],
+        filtering={"size": 40, "fractions": [0.5]},
+        ensembling={"size": 40},
+        controls={"methods": ["shuffled"]},
+        stability={"seeds": 8, "draws": 2},
+    )
+    one = plan.corpus("own")
+    sure = {text: [0.8, 0.2] if i % 3 else [0.3, 0.7] for i, text in enumerate(one.rows["text"])}
+    annotations.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
+    ledger = Ledger(results=tmp_path / "results", own=tmp_path / "own")
+    gold = one.gold[one.test]
+    for run in plan.runs("own"):
+        share = 0.9 if run.source == GOLD else 0.6 + 0.002 * run.n
+        label = np.where(rng.random(40) < share, gold, 1 - gold)
+        ledger.add(Record(run.key, run.specification, two(label), 36.0, {}))
+    return plan, ledger
+
+
+def two(label, sure=0.9):
+    return np.where(np.arange(2) == label[:, None], sure, 1 - sure).astype(np.float16)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "n", "drawn"),
+    [
+        ("degradation", "gold", 40, 0),
+        ("instability", "annotator", 40, 0),
+        ("instability", "gold", 40, 1),
+        ("plateau", "annotator", 10, 0),
+        ("filtering", "entropy", 40, 0),
+        ("ensembling", "annotator", 40, 0),
+        ("controls", "shuffled", 40, 0),
+        ("propagation", "annotator", 40, 0),
+        ("overview", "gold", 40, 0),
+    ],
+)
+def test_sentences_follow_one_seeds_result(full_shelf, name, method, n, drawn):
+    """Another result of one seed in the ledger, and the page says something else."""
+    plan, ledger = full_shelf
+    find = (findings.FINDINGS | {"overview": findings.overview})[name]
+
+    def said():
+        found = find(plan, ledger=ledger)
+        tables = [found.table, *(part.table for part in found.parts.values())]
+        return [found.summary, *(part.said for part in found.parts.values())], [table.to_csv() for table in tables]
+
+    words, tables = said()
+    assert said() == (words, tables)
+    run = next(r for r in plan.runs("own") if (r.source.method, r.n, r.drawn) == (method, n, drawn))
+    gold = run.corpus.gold[run.corpus.test]
+    # As wrong as can be, and sure of it.
+    ledger.add(Record(run.key, run.specification, two(1 - gold, 0.99), 36.0, {}))
+    after, other_tables = said()
+    assert other_tables != tables
+    # Of subsets the sentence counts rows, and one run need not change a count.
+    assert after != words or drawn
 
 
 def test_missing_runs_are_counted_and_the_command_is_named(shelf):

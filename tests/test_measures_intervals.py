@@ -10,10 +10,13 @@ from scipy.special import ndtr
 from helpers.measures.accuracy import accuracy, macro_f1
 from helpers.measures.intervals import (
     Interval,
+    brown_forsythe,
+    disagreement_contrast,
     log_variance_ratio,
     paired_bootstrap,
     paired_difference,
     stability_difference,
+    stability_interval,
     text_weights,
 )
 from helpers.measures.stability import krippendorff_alpha, pairwise_disagreement, unchanged_share
@@ -282,6 +285,63 @@ def test_variance_ratio_stays_silent_where_it_knows_nothing():
     lone = log_variance_ratio(rng().random(5), np.array([0.5, 0.5, 0.5, 0.5, 0.9]))
     assert np.isfinite(lone.effect)
     assert np.isnan(lone.low)
+
+
+def test_resampling_gives_another_interval_of_the_same_ratio_and_scales_with_it():
+    a, b = rng(1).random(10), rng(2).random(10)
+    plain, drawn = log_variance_ratio(a, b), log_variance_ratio(a, b, rng=rng())
+    assert plain.effect == drawn.effect == pytest.approx(np.log(a.var(ddof=1) / b.var(ddof=1)))
+    assert drawn.low < drawn.effect < drawn.high
+    assert (plain.low, plain.high) != (drawn.low, drawn.high)
+    assert log_variance_ratio(9 * a, b, rng=rng()).high == pytest.approx(drawn.high + np.log(81))
+    few = log_variance_ratio(a[:5], b[:5], rng=rng())
+    assert few == log_variance_ratio(a[:5], b[:5])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["normal", "t"])
+def test_resampled_variance_ratio_covers_the_truth(law):
+    draw, hits = rng(), 0
+    for _ in range(1000):
+        a, b = (draw.normal(0, s, 10) if law == "normal" else s * draw.standard_t(5, 10) for s in (3, 1))
+        interval = log_variance_ratio(a, b, rng=draw, n_boot=500)
+        hits += interval.low <= np.log(9) <= interval.high
+    assert 0.92 < hits / 1000 < 0.98
+
+
+def test_brown_forsythe_by_hand():
+    # Distances from the medians: 2 1 0 1 2 and 4 2 0 2 4, means 1.2 and 2.4.
+    a, b = np.array([1.0, 2, 3, 4, 5]), np.array([1.0, 3, 5, 7, 9])
+    f, p = brown_forsythe(a, b)
+    between = 5 * (0.6**2 + 0.6**2)
+    within = (4 * 0.7 + 4 * 2.8) / 8
+    assert f == pytest.approx(between / within)
+    assert 0 < p < 1
+    assert np.isnan(brown_forsythe(np.ones(4), np.ones(4))).all()
+    assert np.isnan(brown_forsythe(a[:2], b[:2])).all()
+
+
+def test_levels_of_stability_have_intervals():
+    pred = noisy_runs(0, 5, 300, 0.2)
+    for statistic in ("krippendorff_alpha", "pairwise_disagreement", "unchanged_share"):
+        one = stability_interval(pred, statistic=statistic, rng=rng())
+        assert one.low < one.effect < one.high
+        assert np.isnan(stability_interval(pred[:2], statistic=statistic, rng=rng()).low)
+    with pytest.raises(ValueError, match="expected one of"):
+        stability_interval(pred, statistic="mood", rng=rng())
+
+
+def test_flips_are_contrasted_between_groups_of_texts():
+    """Seeds disagree on the first half of the texts only."""
+    pred = np.zeros((4, 200), int)
+    pred[:, :100] = noisy_runs(0, 4, 100, 0.4)
+    first = np.arange(200) < 100
+    found = disagreement_contrast(pred, first, ~first, rng=rng())
+    assert found.effect == pytest.approx(pairwise_disagreement(pred[:, :100]))
+    assert found.sign == 1
+    assert disagreement_contrast(pred, ~first, first, rng=rng()).sign == -1
+    with pytest.raises(ValueError, match="at least one of the 200"):
+        disagreement_contrast(pred, first, np.zeros(200, bool), rng=rng())
 
 
 def test_variance_ratio_covers_the_truth():

@@ -176,6 +176,7 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
         _versions(_PACKAGES),
         study,
         root / "notebooks/findings.yml",
+        root / "notebooks/paper.yml",
         *_files(root / "src/helpers", "*.py", "*.yml"),
         *(file for folder in data for file in _files(folder)),
     )

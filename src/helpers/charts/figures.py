@@ -46,7 +46,7 @@ def instability(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     """Agreement of students over seeds, at the largest number of labels, against the gold students, by corpus."""
     if finding.verdicts.empty:
         return _nothing(finding)
-    rows = finding.frame[finding.frame["n"] == finding.frame["n"].max()]
+    rows = finding.frame[finding.frame["n"] == finding.frame.groupby("corpus")["n"].transform("max")]
     return _lanes(
         finding,
         rows.assign(mark="its students"),

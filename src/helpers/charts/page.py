@@ -18,7 +18,7 @@ from IPython.display import display
 from helpers.charts import theme
 from helpers.charts.figures import CHARTS
 from helpers.errors import UserError
-from helpers.findings import Finding
+from helpers.findings import Finding, Part
 
 INK = "#222222"
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
@@ -54,17 +54,26 @@ def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
     return f'<div class="finding-chart">{drawn}<p class="finding-data">{link}</p></div>'
 
 
-def table(finding: Finding) -> None:
-    """Show a finding's table, which scrolls by itself where it is wider than the page."""
-    display({"text/html": table_html(finding), "text/plain": finding.table.to_string(index=False, na_rep="")}, raw=True)
+def table(finding: Finding, part: str = "") -> None:
+    """Show a finding's table, or that of one of its parts below what it says; it scrolls where the page is narrow."""
+    if not part:
+        shown, plain = table_html(finding), finding.table.to_string(index=False, na_rep="")
+    else:
+        found = finding.parts.get(part, Part(pd.DataFrame(), finding.summary))
+        shown = f"<p>{html.escape(found.said)}</p>" + ("" if found.table.empty else frame_html(found.table))
+        plain = found.said if found.table.empty else f"{found.said}\n{found.table.to_string(index=False, na_rep='')}"
+    display({"text/html": shown, "text/plain": plain}, raw=True)
 
 
 def table_html(finding: Finding) -> str:
-    """The table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
-    if finding.table.empty:
-        return f"<p>{html.escape(finding.summary)}</p>"
-    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in finding.table)
-    columns = [_cells(finding.table[column]) for column in finding.table]
+    """The finding's table as HTML, or its summary where there is none."""
+    return f"<p>{html.escape(finding.summary)}</p>" if finding.table.empty else frame_html(finding.table)
+
+
+def frame_html(frame: pd.DataFrame) -> str:
+    """A table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
+    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame)
+    columns = [_cells(frame[column]) for column in frame]
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     return (
         '<div class="finding-table" role="region" aria-label="Table" tabindex="0" style="overflow-x: auto">'

@@ -16,13 +16,14 @@ from helpers.findings._overview import FINDINGS, overview, verdicts
 from helpers.findings._plateau import plateau
 from helpers.findings._propagation import propagation
 from helpers.findings.claims import Claim, claims
-from helpers.findings.finding import Finding
+from helpers.findings.finding import Finding, Part
 from helpers.findings.results import Results, load
 
 __all__ = [
     "FINDINGS",
     "Claim",
     "Finding",
+    "Part",
     "Results",
     "claims",
     "controls",

@@ -9,6 +9,7 @@ from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
 from helpers.findings._instability import instability
+from helpers.findings._paper import beside
 from helpers.findings._plateau import plateau
 from helpers.findings._propagation import propagation
 from helpers.findings.claims import claims
@@ -42,7 +43,7 @@ def overview(
     Finding
         `frame` and `verdicts` hold the verdicts of all findings, `variants` their variants; the table has a row
         a corpus and annotator, and a column a finding: its verdict and its effect. The summary has a sentence
-        a finding.
+        a finding. The part "paper" has the paper's confirmed figures beside this study's.
 
     Raises
     ------
@@ -56,7 +57,8 @@ def overview(
         f"{f.claim.title}: {counted(f.verdicts)}." if len(f.verdicts) else f"{f.claim.title}: {f.summary}"
         for f in found
     )
-    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants)
+    parts = {"paper": beside(results, seed=seed)}
+    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants, parts)
 
 
 def verdicts(

@@ -1,18 +1,21 @@
 """What more labels buy, and how many gold labels an annotator's are worth."""
 
 import numpy as np
+import pandas as pd
 
-from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.finding import Finding, Part, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
 from helpers.measures.plateau import (
     Censored,
+    Onset,
     curve_draws,
     fit_curve,
     gain_per_doubling,
     gold_equivalent,
     gold_equivalent_bounds,
+    onset_interval,
 )
 from helpers.studies import Study
 
@@ -27,20 +30,27 @@ def plateau(
     annotators: str | list[str] = "all",
     ledger: Ledger | None = None,
     seed: int = 0,
+    threshold: float = 0.01,
 ) -> Finding:
     """Gain per doubling of the gold labels minus that of each annotator's labels, over the last three sizes.
 
     The gain is the least-squares slope of accuracy on log2 n: a weighted sum of correctness, so it has a
     value for every seed and text, and the difference is paired by both.
 
-    Parameters are those of `degradation`.
+    Parameters
+    ----------
+    threshold
+        A curve flattens at the first size after which a doubling of the labels gains less accuracy than this.
+
+    The other parameters are those of `degradation`.
 
     Returns
     -------
     Finding
         `frame` has a row a corpus, `labels` ("gold" or the annotator) and `n`: `accuracy` (mean over
         seeds), the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed),
-        and `own`, the accuracy of the annotator itself (nan for gold).
+        and `own`, the accuracy of the annotator itself (nan for gold). The part "gains" has the gain per
+        doubling after each size, and a sentence a corpus on where the curves flatten.
 
     Raises
     ------
@@ -49,11 +59,16 @@ def plateau(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("plateau", results)
+    gained: list[dict] = []
+    flatten: dict[str, list[str]] = {}
     for one in results.corpora.values():
         sizes = np.array(results.study.sizes_of(one.name))
         if len(sizes) < 2:
             continue
         gold = _curve(one, None, sizes)
+        gold_onset = onset_interval(sizes, gold, threshold, rng=results.rng(one.name, "gold onset", seed))
+        gained += _gains(one.name, "gold", sizes, gold, results.rng(one.name, "gold gains", seed))
+        flatten[one.name] = [f"gold, {_onset(gold_onset)}"]
         tally.frame += _points(one.name, "gold", sizes, gold, results.rng(one.name, "gold", seed), np.nan)
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
@@ -67,6 +82,9 @@ def plateau(
             verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * seeds)
             fit = fit_curve(sizes, curve, rng=rng) if len(sizes) > 2 else None
             worth = gold_equivalent(sizes, gold.mean((0, 2)), float(curve[:, -1].mean()))
+            flat = onset_interval(sizes, curve, threshold, rng=rng)
+            gained += _gains(one.name, annotator, sizes, curve, rng)
+            flatten[one.name].append(f"{annotator}, {_onset(flat)}")
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -79,9 +97,14 @@ def plateau(
                     "Its labels": int(sizes[-1]),
                     "All of them are worth, gold labels": _number(worth),
                     "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
+                    "Gold flattens at, labels": _onset(gold_onset),
+                    "It flattens at, labels": _onset(flat),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
+    said = [f"On {name}, the curves flatten: {'; '.join(places)}." for name, places in flatten.items()]
+    rule = f"A curve flattens where a doubling of the labels gains less than {100 * threshold:g} points."
+    tally.parts = {"gains": Part(pd.DataFrame(gained), " ".join([rule, *said]))}
     return tally.finish(_remark(results))
 
 
@@ -110,6 +133,35 @@ def _points(
         {"corpus": corpus, "labels": labels, "n": int(n), "accuracy": float(a), "low": lo, "high": hi, "own": own}
         for n, a, lo, hi in zip(sizes, accuracy, low, high, strict=True)
     ]
+
+
+def _gains(corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: np.random.Generator) -> list[dict]:
+    """A row for each pair of neighbouring sizes: what a doubling gains between them."""
+    rows = []
+    for i, doublings in enumerate(np.diff(np.log2(sizes))):
+        gain = paired_difference(curve[:, i + 1], curve[:, i], rng=rng)
+        low, high = (percent(bound / doublings) for bound in (gain.low, gain.high))
+        rows.append(
+            {
+                "Corpus": corpus,
+                "Labels of": labels,
+                "From, labels": int(sizes[i]),
+                "To, labels": int(sizes[i + 1]),
+                "Gain per doubling, points": percent(gain.effect / doublings),
+                "95 % interval": f"{low} to {high}".replace("-", "−") if low <= high else "none",
+            }
+        )
+    return rows
+
+
+def _onset(flat: Onset) -> str:
+    if flat.identified:
+        return f"{_number(flat.at)} ({_number(flat.low)} to {_number(flat.high)})"
+    if not np.isfinite(flat.low.value):
+        return "not identified: one seed"
+    if flat.low.flag:
+        return f"not by {flat.low.value:.0f}"
+    return f"not identified: {_number(flat.low)} to {_number(flat.high)}"
 
 
 def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> str:

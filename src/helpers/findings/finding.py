@@ -1,6 +1,7 @@
 """What a finding is: numbers for a chart, a table, verdicts, and the sentence that sums them up."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,6 +10,16 @@ from helpers.findings.results import Results
 from helpers.measures.intervals import Interval
 
 VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low", "high", "verdict", "n_runs"]
+
+
+class Part(NamedTuple):
+    """A further table of a finding, and the computed sentences that go with it.
+
+    Where the study has nothing for it, the table is empty and `said` names what to add.
+    """
+
+    table: pd.DataFrame
+    said: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Finding:
     variants
         The same for what the finding judges beside its claim, by the same rule, such as other filters: the
         column variant names it. They are not counted in the summary.
+    parts
+        Further tables by name, each with what it says.
     summary
         What came out, in plain words.
     provenance
@@ -44,6 +57,7 @@ class Finding:
     summary: str
     provenance: dict[str, str] = field(default_factory=dict)
     variants: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=VERDICT_COLUMNS))
+    parts: dict[str, Part] = field(default_factory=dict)
 
     @property
     def claim(self) -> Claim:
@@ -61,6 +75,7 @@ class Tally:
         self.table: list[dict] = []
         self.verdicts: list[dict] = []
         self.variants: list[dict] = []
+        self.parts: dict[str, Part] = {}
 
     def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int, *, variant: str = "") -> str:
         """Add one verdict on the claim, or on a variant of it, and return it."""
@@ -76,7 +91,7 @@ class Tally:
         frame, table = pd.DataFrame(self.frame), pd.DataFrame(self.table)
         said = [summarise(self.claim, verdicts)] if len(verdicts) else []
         summary = " ".join([*said, *([remark] if remark else [])])
-        return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance, variants)
+        return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance, variants, self.parts)
 
 
 def counted(verdicts: pd.DataFrame) -> str:

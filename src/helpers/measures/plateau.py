@@ -50,6 +50,54 @@ def onset(sizes, accuracy, threshold):
     return np.where(below.any(-1), np.asarray(sizes, dtype=float)[below.argmax(-1)], np.nan)[()]
 
 
+class Censored(NamedTuple):
+    """A number, or a bound on it: `flag` is "<" or ">" where only that is known, else ""."""
+
+    value: float
+    flag: str
+
+
+class Onset(NamedTuple):
+    """Where a curve flattens, with the bounds of its interval: each a size, or ">" and the last size that was tried."""
+
+    at: Censored
+    low: Censored
+    high: Censored
+
+    @property
+    def identified(self) -> bool:
+        """Whether the curve and both bounds flatten within the sizes."""
+        return not (self.at.flag or self.low.flag or self.high.flag) and bool(np.isfinite(self.low.value))
+
+
+def onset_interval(sizes, accuracy, threshold, *, rng, n_boot=1000, level=0.95):
+    """Onset of the mean curve and its interval over seeds and texts.
+
+    Parameters
+    ----------
+    accuracy : float array (S, n_sizes) or (S, n_sizes, T)
+        As in `curve_draws`.
+    threshold : float
+        As in `onset`.
+
+    Returns
+    -------
+    Onset
+        Bounds nan with one seed.
+    """
+    accuracy = np.asarray(accuracy, dtype=float)
+    last = float(sizes[-2])
+
+    def found(curves):
+        return [Censored(last, ">") if np.isnan(n) else Censored(float(n), "") for n in onset(sizes, curves, threshold)]
+
+    (at,) = found(accuracy.mean((0, *range(2, accuracy.ndim)))[None])
+    if len(accuracy) < 2:
+        return Onset(at, Censored(np.nan, ""), Censored(np.nan, ""))
+    draws = curve_draws(accuracy, rng=rng, n_boot=n_boot, level=level)[0]
+    return Onset(at, *censored_interval(found(draws), level=level))
+
+
 def curve_draws(*curves, rng, n_boot=1000, level=0.95):
     """Plausible mean learning curves, drawn over seeds and, where texts are given, over texts.
 
@@ -210,13 +258,6 @@ def _fit_given_rate(sizes, curves, rates):
 
     a, b = chosen([a for a, _ in candidates]), chosen([b for _, b in candidates])
     return a, b * sizes[0] ** rates, chosen(losses)
-
-
-class Censored(NamedTuple):
-    """A number, or a bound on it: `flag` is "<" or ">" where only that is known, else ""."""
-
-    value: float
-    flag: str
 
 
 def gold_equivalent(sizes, gold_accuracy, target_accuracy):

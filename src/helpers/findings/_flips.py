@@ -1,0 +1,159 @@
+"""On which texts predictions flip from seed to seed, and whether another training subset changes more than a seed."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.findings.finding import Part, percent
+from helpers.findings.results import CorpusResults, Results, Students
+from helpers.labels import LabelSource
+from helpers.measures.accuracy import macro_f1
+from helpers.measures.intervals import Interval, disagreement_contrast, stability_interval
+from helpers.measures.stability import (
+    class_counts,
+    disagreement_by_text,
+    krippendorff_alpha,
+    label_entropy,
+    pairwise_disagreement,
+    unchanged_share,
+)
+
+_QUARTERS = 4
+
+#: Measure -> its name in `helpers.measures.intervals`.
+STATISTICS = {
+    "alpha": "krippendorff_alpha",
+    "unchanged predictions": "unchanged_share",
+    "disagreement of two seeds": "pairwise_disagreement",
+}
+
+
+def measures(one: CorpusResults, students: Students) -> dict[str, float]:
+    """Every measure of change over seeds of one cell; nan of a single seed."""
+    pred = students.pred
+    if students.seeds < 2:
+        names = [*STATISTICS, "sd of accuracy", "sd of macro-F1"]
+        return dict.fromkeys(names, float("nan"))
+    return {
+        "alpha": krippendorff_alpha(pred, n_classes=one.n_classes),
+        "unchanged predictions": unchanged_share(pred),
+        "disagreement of two seeds": pairwise_disagreement(pred),
+        "sd of accuracy": float(students.correct.mean(axis=1).std(ddof=1)),
+        "sd of macro-F1": float(np.std(macro_f1(pred, one.gold, n_classes=one.n_classes), ddof=1)),
+    }
+
+
+def points_bounds(interval: Interval) -> str:
+    """An interval of a difference of shares in points."""
+    if not interval.low <= interval.high:
+        return "none"
+    return f"{percent(interval.low):+.1f} to {percent(interval.high):+.1f}".replace("-", "−").replace("+0.0", "0.0")
+
+
+def flips(one: CorpusResults, labels: str, whose: str, students: Students, results: Results, seed: int) -> list[dict]:
+    """Where two seeds disagree: a row for the entropy of people's votes, or of an annotator's probabilities."""
+    if whose == "people":
+        if one.votes is None:
+            return []
+        shares = one.votes / one.votes.sum(axis=1, keepdims=True)
+    else:
+        shares, _ = one.annotated(whose)
+    known = np.isfinite(shares).all(axis=1)
+    if students.seeds < 2 or known.sum() < _QUARTERS:
+        return []
+    pred, quarter = students.pred[:, known], quarters(label_entropy(shares[known]))
+    by_text = disagreement_by_text(class_counts(pred))
+    low, high = quarter == quarter.min(), quarter == quarter.max()
+    if quarter.min() == quarter.max():
+        return []
+    rng = results.rng(one.name, f"{labels} flips by {whose}", seed)
+    contrast = disagreement_contrast(pred, high, low, rng=rng)
+    means = [percent(by_text[quarter == k].mean()) if (quarter == k).any() else np.nan for k in range(_QUARTERS)]
+    names = ["lowest quarter", "second", "third", "highest"]
+    return [
+        {
+            "Corpus": one.name,
+            "Labels of": labels,
+            "Entropy of": whose,
+            **{f"Two seeds disagree, {name}, %": mean for name, mean in zip(names, means, strict=True)},
+            "Highest minus lowest, points": percent(contrast.effect),
+            "95 % interval": points_bounds(contrast),
+            "_sign": contrast.sign,
+        }
+    ]
+
+
+def quarters(entropy: np.ndarray) -> np.ndarray:
+    """Quarter of each text, 0 to 3, from the lowest entropy to the highest, (T,) -> int (T,).
+
+    Texts of equal entropy share a quarter, the one that the middle of them falls into, so a quarter may be empty.
+    """
+    ranks = pd.Series(entropy).rank(method="average").to_numpy()
+    return np.minimum((_QUARTERS * (ranks - 0.5) / len(ranks)).astype(int), _QUARTERS - 1)
+
+
+def where(rows: list[dict]) -> Part:
+    """The rows of `flips` as a part, with a sentence on people's entropy and one on the annotators'."""
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return Part(
+            table, "Where predictions flip cannot be said: it takes two seeds, and texts that differ in entropy."
+        )
+    signs = table.pop("_sign")
+    by_people = table["Entropy of"] == "people"
+    kinds = [("people's votes", signs[by_people]), ("the annotator's own probabilities", signs[~by_people])]
+    sentences = [
+        f"Where the entropy of {whose} is high, flips are more frequent in {(group > 0).sum()} of {len(group)} rows "
+        f"and less in {(group < 0).sum()}."
+        for whose, group in kinds
+        if len(group)
+    ]
+    return Part(table, " ".join(sentences))
+
+
+def subsets(results: Results, seed: int) -> Part:
+    """The change of students from one training subset to another, beside that from seed to seed at the same size."""
+    rows = []
+    for one in results.corpora.values():
+        for labels in [None, *results.annotators]:
+            source = LabelSource("annotator", (labels,)) if labels else LabelSource("gold")
+            drawn = sorted(cell for cell in one.cells if cell.source == source and cell.drawn)
+            if len(drawn) < 2:
+                continue
+            n = drawn[0].n
+            probs = np.concatenate([one.cells[cell].probs for cell in drawn])
+            changed, seeds = Students(probs, one.cells[drawn[0]].targets, one.gold), one.students(labels, n)
+            rng = results.rng(one.name, f"{labels} subsets", seed)
+            by_subset, by_seed = measures(one, changed), measures(one, seeds)
+            disagreement = stability_interval(changed.pred, statistic="pairwise_disagreement", rng=rng)
+            # Two halves of a pool share texts, so they differ less than two fresh samples: the correction of a finite
+            # population (Cochran, 1977, Sampling Techniques, ch. 2).
+            fresh = by_subset["sd of accuracy"] / np.sqrt(1 - n / len(one.corpus.pool))
+            rows.append(
+                {
+                    "Corpus": one.name,
+                    "Labels of": labels or "gold",
+                    "Labels": n,
+                    "Subsets": len(drawn),
+                    "Seeds": seeds.seeds,
+                    "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
+                    "The same for fresh texts, points": round(100 * float(fresh), 2),
+                    "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
+                    "Two subsets disagree, %": percent(by_subset["disagreement of two seeds"]),
+                    "95 % interval of that": f"{percent(disagreement.low)} to {percent(disagreement.high)}"
+                    if disagreement.low <= disagreement.high
+                    else "none",
+                    "Two seeds disagree, %": percent(by_seed["disagreement of two seeds"]),
+                }
+            )
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return Part(
+            table,
+            f"Study {results.study.name} draws no training subset anew: give it a part `stability`, for example "
+            "`stability: {seeds: 10, draws: 5}`.",
+        )
+    more = (table["Two subsets disagree, %"] > table["Two seeds disagree, %"]).sum()
+    return Part(
+        table,
+        f"Another training subset changes more predictions than another seed in {more} of {len(table)} rows.",
+    )

@@ -1,0 +1,152 @@
+"""The paper's confirmed figures beside this edition's, and what differs in set-up."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from helpers import artifacts, places
+from helpers.findings._ensembling import vote
+from helpers.findings.claims import claims
+from helpers.findings.finding import Part, percent
+from helpers.findings.results import CorpusResults, Results, Students, paired
+from helpers.labels import LabelSource
+from helpers.measures.intervals import paired_difference
+from helpers.measures.stability import krippendorff_alpha
+from helpers.studies import Cell
+
+_MEASURES = {
+    "accuracy": "Accuracy of students, %",
+    "alpha": "Krippendorff's alpha, times 100",
+    "recovered": "Gap to gold closed, %",
+}
+
+
+@cache
+def paper() -> dict:
+    """What `notebooks/paper.yml` says."""
+    return yaml.safe_load((places.ROOT / "notebooks" / "paper.yml").read_text(encoding="utf-8"))
+
+
+def beside(results: Results, *, seed: int) -> Part:
+    """A row a confirmed figure, with a column for each of the study's corpora, and a paragraph on the set-up.
+
+    A cell is empty where the study has no such runs. What a mitigation closes is the median over annotators whose gap
+    to gold is clear, and how many these are.
+    """
+    rows = []
+    for figure in paper()["figures"]:
+        low, *high = (f"{value:g}" for value in figure["value"])
+        rows.append(
+            {
+                "Measure": _MEASURES[figure["measure"]],
+                "Labels": figure["labels"],
+                "The paper": f"{low} to {high[0]}" if high else low,
+                "On": figure["corpus"],
+                **{one.name: _ours(results, one, figure, seed) for one in results.corpora.values()},
+            }
+        )
+    return Part(pd.DataFrame(rows), _setup(results))
+
+
+def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
+    if figure["measure"] == "recovered":
+        return _recovered(results, one, figure["labels"], seed)
+    annotator = None
+    if figure["labels"] != "gold":
+        if not results.annotators:
+            return ""
+        annotator = results.annotators[0 if figure["rank"] == "weakest" else -1]
+    students = one.students(annotator, results.study.sizes_of(one.name)[-1])
+    if figure["measure"] == "accuracy":
+        value = students.accuracy
+    else:
+        value = krippendorff_alpha(students.pred, n_classes=one.n_classes) if students.seeds > 1 else np.nan
+    if not np.isfinite(value):
+        return ""
+    return f"{percent(value)}" + (f" ({annotator})" if annotator else "")
+
+
+def _recovered(results: Results, one: CorpusResults, mitigation: str, seed: int) -> str:
+    """For example `35 (2 of 3)`: the median share of the gap that is closed, and of how many annotators."""
+    shares = []
+    for annotator in results.annotators:
+        cells = _mitigated(results, one, annotator, mitigation)
+        if cells is None:
+            return ""
+        better, plain, gold = cells
+        gap = paired_difference(gold.correct, plain.correct, rng=results.rng(one.name, annotator, seed))
+        if gap.sign == 1:
+            shares.append((better - plain.accuracy) / (gold.accuracy - plain.accuracy))
+    if not results.annotators:
+        return ""
+    if not shares:
+        return "no clear gap"
+    return f"{percent(np.median(shares))} ({len(shares)} of {len(results.annotators)})".replace("-", "−")
+
+
+def _mitigated(
+    results: Results, one: CorpusResults, annotator: str, mitigation: str
+) -> tuple[float, Students, Students] | None:
+    """Accuracy with the mitigation, the students without it, and gold's; None where the study has no runs for it."""
+    study = results.study
+    if mitigation == "filtering":
+        share = claims()["filtering"].parameters["fraction"]
+        if study.filtering is None or study.filtering.size not in study.sizes_of(one.name):
+            return None
+        n = study.filtering.size
+        filtered = one.cells.get(Cell(LabelSource("entropy", (annotator,), share), n))
+        if filtered is None:
+            return None
+        filtered, plain, gold = paired(filtered, one.students(annotator, n), one.students(None, n))
+        return filtered.accuracy, plain, gold
+    n = study.ensembling_size(one.name)
+    plain, gold = (one.students(labels, n).first(study.seeds) for labels in (annotator, None))
+    if plain.seeds < 2:
+        return None
+    return float((vote(plain.probs) == one.gold).mean()), plain, gold
+
+
+def _setup(results: Results) -> str:
+    """What the paper did, what this study does, and what the two share."""
+    theirs, study = paper()["paper"], results.study
+    encoder = study.student.encoder
+    described = artifacts.registry()[encoder]["about"] if encoder in artifacts.registry() else encoder
+    classes = sorted({one.n_classes for one in results.corpora.values()})
+    sizes = sorted({study.sizes_of(name)[-1] for name in results.corpora})
+    pairs = [(one, annotator) for one in results.corpora.values() for annotator in results.annotators]
+    own = sorted(round(100 * float((one.annotated(name)[1] == one.gold).mean())) for one, name in pairs)
+    words = [
+        f"The paper fine-tunes {theirs['encoder']} on {_list(theirs['corpora'])}, with labels of "
+        f"{_list(theirs['annotators'])}, in {theirs['runs']} runs each.",
+        f"Study {study.name} trains students of kind {study.student.kind} ({described}) on "
+        f"{_list(list(results.corpora))}, of {_range(classes)} classes and with {_range(sizes)} labels, in "
+        f"{study.seeds} runs each.",
+    ]
+    if own:
+        who = _list(results.annotators)
+        words.append(f"Its annotators, {who}, are themselves right on {_range(own)} % of the test texts.")
+    shared = [
+        what
+        for what, a, b in [
+            ("corpora", theirs["corpora"], list(results.corpora)),
+            ("annotators", theirs["annotators"], results.annotators),
+            ("encoder", [theirs["encoder"]], [encoder]),
+        ]
+        if {name.casefold() for name in a} & {name.casefold() for name in b}
+    ]
+    words.append(
+        f"Corpora, annotators and encoder {'are all others' if not shared else 'are others but for ' + _list(shared)}: "
+        "compare directions and not levels."
+    )
+    words.append(f"The paper's figures are from {paper()['provenance']}. What could not be confirmed is not shown.")
+    return " ".join(words)
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _range(values: list[int]) -> str:
+    return f"{values[0]}" if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
