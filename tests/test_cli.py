@@ -71,7 +71,11 @@ def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger):
         ("controls", "shuffled within class, 100 labels"),
         ("instability", "shuffled errors"),
     } <= variants
-    assert all(row["low"] <= row["effect"] <= row["high"] for row in rows)
+    # The students of one class only have no alpha, and so no interval of it.
+    bounded = [row for row in rows if row["low"] is not None]
+    assert all(row["low"] <= row["effect"] <= row["high"] for row in bounded)
+    assert all(row["verdict"] == "not shown" for row in rows if row not in bounded)
+    assert len(bounded) > 0.9 * len(rows)
 
 
 def test_importing_the_command_line_loads_no_torch():
