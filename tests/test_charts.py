@@ -45,7 +45,7 @@ def found():
 
 
 def test_every_finding_has_a_chart():
-    assert list(charts.CHARTS) == [*findings.FINDINGS, "overview"]
+    assert list(charts.CHARTS) == [*findings.FINDINGS, *findings.rules(), "overview"]
 
 
 @pytest.mark.parametrize("static", [False, True], ids=["interactive", "static"])

@@ -15,6 +15,7 @@ import yaml
 from helpers import findings, places, report
 
 NOTEBOOKS = sorted((places.ROOT / "notebooks").glob("*.py"))
+PAGES = findings.claims() | findings.rules()
 QUICK = places.ROOT / "studies/quick.yml"
 
 
@@ -28,7 +29,7 @@ def notebook(request):
 
 
 def test_there_is_a_notebook_for_every_finding():
-    named = {places.ROOT / claim.notebook for claim in findings.claims().values()}
+    named = {places.ROOT / page.notebook for page in PAGES.values()}
     assert named | {places.ROOT / "notebooks/overview.py"} == set(NOTEBOOKS)
 
 
@@ -41,8 +42,8 @@ def test_the_header_names_a_kernel(notebook):
 def test_parameters_are_literals_and_those_of_the_claim(notebook):
     defaults = report.parameter_defaults(notebook)  # raises on what is not a literal
     assert list(defaults)[:4] == ["study", "corpus", "annotators", "seed"]
-    if notebook.stem in findings.claims():
-        expected = findings.claims()[notebook.stem].parameters
+    if notebook.stem in PAGES:
+        expected = PAGES[notebook.stem].parameters
         assert {name: defaults[name] for name in list(defaults)[4:]} == expected
     (cell,) = (cell for cell in cells(notebook, "code") if "parameters" in cell.metadata.get("tags", []))
     assert len(cell.source.splitlines()) == len(defaults)

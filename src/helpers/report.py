@@ -177,6 +177,7 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
         study,
         root / "notebooks/findings.yml",
         root / "notebooks/paper.yml",
+        root / "notebooks/decisions.yml",
         *_files(root / "src/helpers", "*.py", "*.yml"),
         *(file for folder in data for file in _files(folder)),
     )

@@ -11,12 +11,14 @@ A chart is changed in `figures.py`, the look of all charts in `theme.py`, how th
 from helpers.charts.figures import (
     CHARTS,
     controls,
+    decision,
     degradation,
     ensembling,
     filtering,
     instability,
     overview,
     plateau,
+    prevalence,
     propagation,
 )
 from helpers.charts.page import provenance, save, show, table, verdict
@@ -24,12 +26,14 @@ from helpers.charts.page import provenance, save, show, table, verdict
 __all__ = [
     "CHARTS",
     "controls",
+    "decision",
     "degradation",
     "ensembling",
     "filtering",
     "instability",
     "overview",
     "plateau",
+    "prevalence",
     "propagation",
     "provenance",
     "save",

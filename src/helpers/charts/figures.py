@@ -383,7 +383,104 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
     return theme.finish(chart, description, chosen)
 
 
-#: Finding -> function that draws it.
+def decision(finding: Finding, *, static: bool = False) -> alt.LayerChart:
+    """Expected loss against gold students, as the labels are and with the remedy, by annotator and corpus."""
+    rows = finding.frame
+    if rows.empty or rows["loss"].isna().all():
+        return _nothing(finding)
+    rows = rows.merge(
+        finding.verdicts[["corpus", "annotator", "verdict"]], on=["corpus", "annotator"], validate="many_to_one"
+    )
+    rows = rows.assign(**{column: 100 * rows[column] for column in ("loss", "low", "high")})
+    corpora, annotators = list(dict.fromkeys(rows["corpus"])), _annotators(rows["annotator"])
+    chosen, corpus = theme.legend_selection("annotator"), theme.switch("Corpus", corpora, everything="all")
+    if static:
+        corpus = None
+    title = "points of accuracy lost against gold students"
+    base = _chosen_corpus(alt.Chart(rows), corpus).encode(
+        alt.Y("corpus:N", sort=corpora, title=None, axis=alt.Axis(labelLimit=90)),
+        alt.YOffset("annotator:N", sort=annotators),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("annotator:N"),
+            alt.Tooltip("verdict:N", title="advice"),
+            alt.Tooltip("students:N"),
+            alt.Tooltip("remedy:N"),
+            alt.Tooltip("loss:Q", title="points lost", format="+.1f"),
+            alt.Tooltip("low:Q", title="from", format="+.1f"),
+            alt.Tooltip("high:Q", title="to", format="+.1f"),
+        ],
+    )
+    kinds = ["of its labels", "with the remedy"]
+    zero = alt.Chart(pd.DataFrame({"loss": [0.0]})).mark_rule(color=theme.GOLD, strokeWidth=2.5).encode(alt.X("loss:Q"))
+    bar = base.mark_rule(strokeWidth=5).encode(alt.X("low:Q", title=title), alt.X2("high:Q"))
+    bar = bar.encode(strokeOpacity=alt.value(0.3))
+    dots = base.mark_point(size=75, strokeWidth=2).encode(
+        alt.X("loss:Q", title=title, axis=alt.Axis(tickCount=6)),
+        alt.Shape("students:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"]), legend=_LEGEND),
+    )
+    chart = alt.layer(zero, bar, dots).properties(width=_width(static), height=_height(corpora, annotators))
+    description = (
+        "Dot plot of the accuracy that students of an annotator's labels lose against gold students, in points, with "
+        "95 % intervals, as the labels are and with the remedy that helps most where one does, a row an annotator, "
+        f"grouped by corpus. Corpora: {_list(corpora)}; annotators: {_list(annotators)}. {finding.summary}"
+    )
+    return theme.finish(chart, description, chosen, corpus)
+
+
+def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
+    """Share of each class: counted, estimated with its interval, and as all gold labels show it, by annotator."""
+    if finding.frame.empty:
+        return _nothing(finding)
+    rows = finding.frame
+    who = list(dict.fromkeys(rows["who"]))
+    # The corpus of most classes first: in its order, others have theirs most often.
+    by_number = sorted((list(dict.fromkeys(r["label"])) for _, r in rows.groupby("corpus", sort=False)), key=len)
+    labels = list(dict.fromkeys(label for found in reversed(by_number) for label in found))
+    annotators = [name for name in who if name != "gold alone"]
+    chosen = theme.legend_selection("who")
+    scale = theme.colours(annotators)
+    scale.domain = ["gold alone", *annotators]
+    base = alt.Chart(rows).encode(
+        alt.X("share:Q", title="share of the texts", axis=alt.Axis(format="%", tickCount=6)),
+        alt.Y("label:N", sort=labels, title=None),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("label:N", title="class"),
+            alt.Tooltip("who:N", title="labels of"),
+            alt.Tooltip("way:N"),
+            alt.Tooltip("share:Q", format=".1%"),
+            alt.Tooltip("low:Q", title="from", format=".1%"),
+            alt.Tooltip("high:Q", title="to", format=".1%"),
+        ],
+    )
+    lane = base.encode(
+        alt.YOffset("who:N", sort=who),
+        alt.Color("who:N", scale=scale, legend=theme.legend(who)),
+        opacity=theme.faded_unless(chosen),
+    )
+    shapes = alt.Scale(domain=["counted", "estimated"], range=["triangle-up", "circle"])
+    bar = lane.transform_filter("datum.way == 'estimated'").mark_rule(strokeWidth=5)
+    bar = bar.encode(alt.X("low:Q", title="share of the texts"), alt.X2("high:Q"), strokeOpacity=alt.value(0.3))
+    dots = lane.transform_filter("datum.way != 'all gold labels'").mark_point(size=75, strokeWidth=2)
+    dots = dots.encode(alt.Shape("way:N", scale=shapes, legend=_LEGEND))
+    truth = base.transform_filter("datum.way == 'all gold labels'").mark_rule(color=theme.GOLD, strokeWidth=2.5)
+    truth = truth.encode(alt.Y("label:N", sort=labels, title=None, bandPosition=0), alt.Y2("label:N", bandPosition=1))
+    return _by_corpus(
+        finding,
+        [bar, truth, dots],  # the first has the lanes: they hold for all
+        f"Share of each class ({_list(labels)}): counted among the labels of {_list(annotators)} as triangles, "
+        "estimated from a few gold labels alone and together with each annotator's as circles with 95 % intervals; "
+        "where all gold labels are known, their share as an upright line.",
+        chosen,
+        static=static,
+        height=_height(labels, who),
+    )
+
+
+#: Finding, or page that advises -> function that draws it.
 CHARTS = {
     "degradation": degradation,
     "instability": instability,
@@ -392,6 +489,8 @@ CHARTS = {
     "ensembling": ensembling,
     "controls": controls,
     "propagation": propagation,
+    "decision": decision,
+    "prevalence": prevalence,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }
 
@@ -492,7 +591,7 @@ def _by_corpus(
         columns = min(2, len(corpora))
         chart = alt.layer(*layers).properties(width=_width(True) // columns - 50 * (columns - 1), height=height)
         chart = chart.facet(alt.Facet("corpus:N", sort=corpora, title=None), columns=columns)
-        return theme.finish(chart.resolve_scale(y="independent"), description, *params)
+        return theme.finish(chart.resolve_scale(y="independent", yOffset="independent"), description, *params)
     corpus = theme.switch("Corpus", corpora)
     layers = [layer.transform_filter("datum.corpus == Corpus") for layer in layers] if corpus else layers
     chart = alt.layer(*layers).properties(width=_width(False), height=height)

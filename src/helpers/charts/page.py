@@ -21,6 +21,8 @@ from helpers.errors import UserError
 from helpers.findings import Finding, Part
 
 INK = "#222222"
+#: Every verdict and every advice, in the order in which they are counted out.
+_KINDS = [*theme.VERDICTS, *theme.ADVICE]
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
@@ -82,22 +84,20 @@ def frame_html(frame: pd.DataFrame) -> str:
 
 
 def verdict(finding: Finding) -> None:
-    """Show what came out: how often each verdict fell, and the computed sentence."""
+    """Show what came out: how often each verdict or advice fell, and the computed sentence."""
     display({"text/html": verdict_html(finding), "text/plain": finding.summary}, raw=True)
 
 
 def verdict_html(finding: Finding) -> str:
     """The counted verdicts as badges, and the sentence, as HTML."""
     counts = finding.verdicts["verdict"].value_counts()
-    badges = " ".join(
-        f"{badge(kind)}&nbsp;{counts[kind]} of {counts.sum()}" for kind in theme.VERDICTS if kind in counts
-    )
+    badges = " ".join(f"{badge(kind)}&nbsp;{counts[kind]} of {counts.sum()}" for kind in _KINDS if kind in counts)
     return f'<p class="finding-verdict">{badges}</p><p>{html.escape(finding.summary)}</p>'
 
 
 def badge(kind: str) -> str:
-    """A verdict as HTML, with the class that colours it, such as `verdict-not-shown`."""
-    return f'<span class="verdict verdict-{kind.replace(" ", "-")}">{html.escape(kind)}</span>'
+    """A verdict or an advice as HTML, with the class that colours it, such as `verdict-not-shown`."""
+    return f'<span class="verdict verdict-{kind.replace(",", "").replace(" ", "-")}">{html.escape(kind)}</span>'
 
 
 def provenance(finding: Finding) -> None:
@@ -150,7 +150,7 @@ def _cells(column: pd.Series) -> list[str]:
             return "<td></td>"
         if numbers:
             return f'<td class="number">{value:.{decimals}f}</td>'.replace("-", "−")
-        if column.name == "Verdict" and value in theme.VERDICTS:
+        if column.name in ("Verdict", "Advice") and value in _KINDS:
             return f"<td>{badge(value)}</td>"
         return f"<td>{html.escape(str(value))}</td>"
 

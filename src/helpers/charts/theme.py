@@ -13,6 +13,16 @@ ANNOTATORS = ("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A")
 #: The two terms of the decomposition.
 TERMS = ("#7D6FB5", "#C2703D")
 VERDICTS = {"reproduced": "#0072B2", "not shown": "#808791", "reversed": "#D55E00"}
+#: What `notebooks/decisions.yml` can advise, best news first.
+ADVICE = {
+    "train": "#0072B2",
+    "train, mended": "#009473",
+    "train, at a loss": "#B0820B",
+    "label by hand": "#D55E00",
+    "not clear": "#808791",
+    "no bias shown": "#808791",
+    "counting misleads": "#D55E00",
+}
 GREY = "#808791"
 #: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.
 TEXT = "currentColor"

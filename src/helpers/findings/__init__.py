@@ -4,20 +4,24 @@
     finding = findings.degradation(study)
 
 `load` reads the runs once for several findings: what it returns may stand wherever a study may. What is
-claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`.
+claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`; by which rules `decision` and
+`prevalence` advise, in `notebooks/decisions.yml`.
 """
 
 from helpers.findings._controls import controls
+from helpers.findings._decision import decision
 from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
 from helpers.findings._instability import instability
 from helpers.findings._overview import FINDINGS, overview, verdicts
 from helpers.findings._plateau import plateau
+from helpers.findings._prevalence import prevalence
 from helpers.findings._propagation import propagation
 from helpers.findings.claims import Claim, claims
 from helpers.findings.finding import Finding, Part
 from helpers.findings.results import Results, load
+from helpers.findings.rules import Rules, rules
 
 __all__ = [
     "FINDINGS",
@@ -25,8 +29,10 @@ __all__ = [
     "Finding",
     "Part",
     "Results",
+    "Rules",
     "claims",
     "controls",
+    "decision",
     "degradation",
     "ensembling",
     "filtering",
@@ -34,6 +40,8 @@ __all__ = [
     "load",
     "overview",
     "plateau",
+    "prevalence",
     "propagation",
+    "rules",
     "verdicts",
 ]

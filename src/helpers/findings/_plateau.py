@@ -95,7 +95,7 @@ def plateau(
                     "95 % interval": bounds(tally.claim, interval),
                     "Verdict": verdict,
                     "Its labels": int(sizes[-1]),
-                    "All of them are worth, gold labels": _number(worth),
+                    "All of them are worth, gold labels": number(worth),
                     "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
                     "Gold flattens at, labels": _onset(gold_onset),
                     "It flattens at, labels": _onset(flat),
@@ -115,6 +115,11 @@ def _remark(results: Results) -> str:
     if single:
         return f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
     return ""
+
+
+def gold_curve(one: CorpusResults, sizes: list[int]) -> np.ndarray:
+    """Correctness of the gold students of each size, float (seeds, sizes, texts)."""
+    return _curve(one, None, np.array(sizes))
 
 
 def _curve(one: CorpusResults, annotator: str | None, sizes: np.ndarray) -> np.ndarray:
@@ -168,10 +173,11 @@ def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: 
     if len(gold) < 2:
         return "none"
     low, high = gold_equivalent_bounds(sizes, gold, target, rng=rng)
-    return f"{_number(low)} to {_number(high)}"
+    return f"{number(low)} to {number(high)}"
 
 
-def _number(worth: Censored) -> str:
+def number(worth: Censored) -> str:
+    """Write a gold equivalent as `640`, or as `< 250` or `> 2000` where only that is known."""
     return f"{worth.flag} {worth.value:.0f}".strip()
 
 

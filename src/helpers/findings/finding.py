@@ -1,5 +1,6 @@
 """What a finding is: numbers for a chart, a table, verdicts, and the sentence that sums them up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,9 +95,9 @@ class Tally:
         return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance, variants, self.parts)
 
 
-def counted(verdicts: pd.DataFrame) -> str:
+def counted(verdicts: pd.DataFrame, kinds: Sequence[str] = VERDICTS) -> str:
     """How often each verdict fell: `reproduced in 3 of 4 cells and not shown in 1`."""
-    counts = [(verdict, int((verdicts["verdict"] == verdict).sum())) for verdict in VERDICTS]
+    counts = [(verdict, int((verdicts["verdict"] == verdict).sum())) for verdict in kinds]
     (first, count), *others = [pair for pair in counts if pair[1]]
     if not others:
         where = {1: "the one cell", 2: "both cells"}.get(count, f"all {count} cells")
@@ -130,3 +131,11 @@ def bounds(claim: Claim, interval: Interval) -> str:
     if not interval.low <= interval.high:
         return "none"
     return f"{claim.shown(interval.low, unit=False)} to {claim.shown(interval.high, unit=False)}"
+
+
+def signed(interval: Interval) -> str:
+    """Write an interval of a difference of shares, in points, as `+1.2 to +3.4`; nothing where there is none."""
+    if not interval.low <= interval.high:
+        return ""
+    low, high = (f"{percent(v):+.1f}".replace("+0.0", "0.0").replace("-", "−") for v in (interval.low, interval.high))
+    return f"{low} to {high}"

@@ -6,6 +6,7 @@
 - `plateau`      what more labels buy
 - `power`        how small a difference a test split can show
 - `crossing`     where the learning curves of real and of random errors meet
+- `prevalence`   shares from a few gold labels and many of an annotator
 - `propagation`  the error decomposition on texts with several raters
 - `toy`          the same decomposition where every term has a closed form
 

@@ -1,0 +1,270 @@
+"""Whether to train on an annotator's labels: the advice that a study's runs support, and what it costs to follow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import UserError
+from helpers.findings._ensembling import vote
+from helpers.findings._plateau import gold_curve, number
+from helpers.findings._recovery import recovery, shown
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
+from helpers.findings.results import GOLD, CorpusResults, Results, Students, load
+from helpers.findings.rules import rules
+from helpers.labels import LabelSource, annotator_of
+from helpers.ledger import Ledger
+from helpers.measures.intervals import Interval, paired_difference
+from helpers.measures.plateau import Censored, gold_equivalent, gold_equivalent_bounds
+from helpers.measures.prevalence import labels_for_precision, wilson
+from helpers.studies import Cell, Study
+
+#: Label sources that nobody can use as a remedy: the labels as they are, and what needs all the gold.
+_NO_REMEDY = {"gold", "annotator", "uniform", "class_conditional", "shuffled", "oracle"}
+_NONE = Interval(np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True)
+class _Remedy:
+    """A mitigation that clearly helps: its name, and correctness on the test texts, float (seeds or 1, texts)."""
+
+    name: str
+    correct: np.ndarray
+
+
+def decision(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    k: int = 300,
+    tolerance: float = 0.02,
+    precision: float = 0.02,
+) -> Finding:
+    """For every corpus and annotator: train on its labels or not, with which remedy, at which expected loss.
+
+    The rules are in `notebooks/decisions.yml`. They need no more than the study's runs: students of gold and of the
+    annotator's labels, and those of every mitigation at the largest number of labels.
+
+    Parameters
+    ----------
+    k
+        Gold labels that the reader could make instead. As many, drawn from the training pool, estimate the
+        annotator's accuracy.
+    tolerance
+        Accuracy whose loss counts as none, 0 to 1.
+    precision
+        How closely the annotator's accuracy is to be known, 0 to 1: the table says how many gold labels that takes.
+
+    The other parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `annotator` and `students` ("of its labels" or "with the remedy"): `remedy`,
+        `loss` against the gold students, with its bounds `low` and `high`. In `verdicts`, the advice is the verdict
+        and the loss, with the remedy if there is one, the effect.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, a parameter is out of range, or runs are not in the ledger.
+    """
+    if k < 1 or not 0 <= tolerance < 1 or not 0 < precision < 1:
+        raise UserError(
+            f"k = {k}, tolerance = {tolerance:g} and precision = {precision:g}: k counts labels and must be 1 or more, "
+            "the others are shares between 0 and 1"
+        )
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    frame, table, verdicts, remedies = [], [], [], []
+    for one in results.corpora.values():
+        n = results.study.sizes_of(one.name)[-1]
+        gold = one.cells.get(Cell(GOLD, n))
+        sample = gold_sample(one, k, results.rng(one.name, "gold sample", seed))
+        for annotator in results.annotators:
+            rng = results.rng(one.name, annotator, seed)
+            plain = one.students(annotator, n)
+            loss = _difference(gold.correct, plain.correct, rng) if gold else _NONE
+            remedy = _remedy(one, plain, annotator, n, results.study.seeds, rng)
+            best = remedy.correct if remedy else plain.correct
+            mended = _difference(gold.correct, best, rng) if gold and remedy else loss
+            worth, low, high = _worth(one, results.study.sizes_of(one.name), best, rng)
+            advice = _advise(loss, mended, low, high, k=k, tolerance=tolerance)
+            closed = _NONE
+            if gold and remedy:
+                seeds = _common_seeds(gold.correct, plain.correct, remedy.correct)
+                closed = recovery(remedy.correct[:seeds], plain.first(seeds), gold.first(seeds), loss, rng=rng)
+            frame += [
+                _point(one, annotator, "of its labels", "", loss),
+                *([_point(one, annotator, "with the remedy", remedy.name, mended)] if remedy else []),
+            ]
+            n_runs = (gold.seeds if gold else 0) + plain.seeds
+            row = ("decision", one.name, annotator, "", mended.effect, mended.low, mended.high, advice, n_runs)
+            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            remedies += [remedy.name] if remedy else []
+            right = _accuracy_on(one, annotator, sample)
+            table.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Advice": advice,
+                    "Remedy": remedy.name if remedy else "",
+                    "Expected loss, points": percent(mended.effect),
+                    "95 % interval": signed(mended),
+                    **shown(closed),
+                    "Its labels": n,
+                    "All of them are worth, gold labels": number(worth) if worth else "",
+                    "95 % interval of the worth": f"{number(low)} to {number(high)}" if low else "",
+                    f"Right on {len(sample)} gold labels, %": percent(right.effect),
+                    "95 % interval of its accuracy": _shares(right),
+                    f"Gold labels to know it to ± {100 * precision:g} points": _needed(right, precision),
+                }
+            )
+    verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
+    summary = _summary(results, verdicts, remedies, k=k, tolerance=tolerance)
+    return Finding("decision", pd.DataFrame(frame), pd.DataFrame(table), verdicts, summary, results.provenance)
+
+
+def gold_sample(one: CorpusResults, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Row positions of `k` texts of the training pool, drawn at random: those whose gold labels a reader would make.
+
+    Of a pool with fewer gold labels, all that have one.
+    """
+    pool = one.corpus.pool
+    known = pool[one.corpus.gold[pool] >= 0]
+    return np.sort(rng.choice(known, min(k, len(known)), replace=False))
+
+
+def _remedy(
+    one: CorpusResults, plain: Students, annotator: str, n: int, voters: int, rng: np.random.Generator
+) -> _Remedy | None:
+    """Find the mitigation that clearly helps and is most accurate; every one that was tried widens the intervals."""
+    tried = [_Remedy(_name(cell.source), students.correct) for cell, students in _mended_cells(one, annotator, n)]
+    if min(voters, plain.seeds) > 1:
+        voting = plain.first(voters)
+        together = (vote(voting.probs) == one.gold).astype(float)[None]
+        tried.append(_Remedy(f"vote of {voting.seeds} of its students", together))
+    level = 1 - 0.05 / max(len(tried), 1)
+    helps = [
+        remedy for remedy in tried if _difference(remedy.correct, plain.correct, rng, n_boot=4000, level=level).sign > 0
+    ]
+    return max(helps, key=lambda remedy: remedy.correct.mean(), default=None)
+
+
+def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell, Students]]:
+    return [
+        (cell, students)
+        for cell, students in one.cells.items()
+        if cell.n == n
+        and not cell.drawn
+        and cell.source.method not in _NO_REMEDY
+        and annotator in map(annotator_of, cell.source.annotators)
+    ]
+
+
+def _name(source: LabelSource) -> str:
+    method = source.method.replace("_", " ")
+    if source.keep < 1:
+        kept = f"{100 * source.keep:g} %"
+        return f"the {kept} of lowest entropy" if method == "entropy" else f"the best {kept} by {method}"
+    several = len({annotator_of(table) for table in source.annotators})
+    return f"{method} of all {several} annotators" if several > 1 else method
+
+
+def _difference(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, **options) -> Interval:
+    """Accuracy of `a` minus that of `b`, float (seeds, texts) each, paired by the seeds that both have."""
+    seeds = _common_seeds(a, b)
+    return paired_difference(a[:seeds], b[:seeds], rng=rng, **options)
+
+
+def _common_seeds(*cells: np.ndarray) -> int:
+    """Number of seeds that all have; an ensemble, (1, texts), goes with any number."""
+    return min((len(cell) for cell in cells if len(cell) > 1), default=1)
+
+
+def _worth(
+    one: CorpusResults, sizes: list[int], best: np.ndarray, rng: np.random.Generator
+) -> tuple[Censored | None, Censored | None, Censored | None]:
+    """Gold labels whose students are as accurate, and the bounds; None where the gold curve or seeds are too few."""
+    known = [n for n in sizes if Cell(GOLD, n) in one.cells]
+    if len(known) < 2:
+        return None, None, None
+    gold = gold_curve(one, known)
+    worth = gold_equivalent(known, gold.mean((0, 2)), float(best.mean()))
+    if len(gold) < 2:
+        return worth, None, None
+    seeds = _common_seeds(gold, best)
+    # One ensemble stands for all seeds: it has no spread of its own over them.
+    target = np.broadcast_to(best[:seeds], (seeds, best.shape[1]))
+    return worth, *gold_equivalent_bounds(known, gold[:seeds], target, rng=rng)
+
+
+def _advise(
+    loss: Interval, mended: Interval, low: Censored | None, high: Censored | None, *, k: int, tolerance: float
+) -> str:
+    """The first advice of `notebooks/decisions.yml` whose rule holds."""
+    holds = {
+        "train": loss.high < tolerance,
+        "train, mended": mended.high < tolerance,
+        # A censored bound is itself only bounded: "< 250" may be more or less than k = 100.
+        "train, at a loss": low is not None and low.flag != "<" and round(low.value) > k,
+        "label by hand": high is not None and high.flag != ">" and round(high.value) < k,
+        "not clear": True,
+    }
+    return next(advice for advice in rules()["decision"].advice if holds[advice])
+
+
+def _accuracy_on(one: CorpusResults, annotator: str, sample: np.ndarray) -> Interval:
+    """Share of the sample's gold labels that the annotator gives; a text that it failed on counts as wrong."""
+    probs = one.annotator_probs[annotator][sample]
+    known = np.isfinite(probs).all(axis=1)
+    said = np.where(known, np.nan_to_num(probs).argmax(axis=1), -1)
+    return wilson(int((said == one.corpus.gold[sample]).sum()), len(sample))
+
+
+def _needed(right: Interval, precision: float) -> str:
+    return "" if np.isnan(right.effect) else f"{labels_for_precision(right.effect, precision)}"
+
+
+def _shares(interval: Interval) -> str:
+    return f"{percent(interval.low)} to {percent(interval.high)}" if interval.low <= interval.high else ""
+
+
+def _point(one: CorpusResults, annotator: str, students: str, remedy: str, loss: Interval) -> dict:
+    return {
+        "corpus": one.name,
+        "annotator": annotator,
+        "students": students,
+        "remedy": remedy,
+        "loss": loss.effect,
+        "low": loss.low,
+        "high": loss.high,
+    }
+
+
+def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, n: int, k: int, tolerance: float) -> str:
+    if verdicts.empty:
+        return "The study has no annotators."
+    said = [
+        f"{rules()['decision'].question} All labels of an annotator against {k} gold labels, with "
+        f"{100 * tolerance:g} points of accuracy to spare: {counted(verdicts, list(rules()['decision'].advice))}."
+    ]
+    known = verdicts.dropna(subset=["effect"])
+    if len(known):
+        said.append(f"The expected loss is {percent(known['effect'].median())} points in the median cell.")
+    if remedies:
+        often = max(dict.fromkeys(remedies), key=remedies.count)
+        said.append(
+            f"A remedy clearly helps in {len(remedies)} of {len(verdicts)}, most often this: {often} "
+            f"({remedies.count(often)})."
+        )
+    else:
+        said.append("No remedy of the study clearly helps anywhere.")
+    without = [
+        name for name, one in results.corpora.items() if Cell(GOLD, results.study.sizes_of(name)[-1]) not in one.cells
+    ]
+    if without:
+        said.append(f"For want of as many gold labels, the loss is not known of {', '.join(without)}.")
+    return " ".join(said)

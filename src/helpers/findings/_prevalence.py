@@ -1,0 +1,156 @@
+"""How frequent each class is, from an annotator's labels and a few gold ones."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import UserError
+from helpers.findings._decision import gold_sample
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent
+from helpers.findings.results import CorpusResults, Results, load
+from helpers.findings.rules import rules
+from helpers.ledger import Ledger
+from helpers.measures.intervals import Interval
+from helpers.measures.prevalence import powered_share, wilson
+from helpers.studies import Study
+
+
+def prevalence(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    k: int = 300,
+) -> Finding:
+    """The share of each class in a corpus: the annotator's labels counted, k gold labels alone, and both together.
+
+    Both together is prediction-powered inference (`helpers.measures.prevalence`) on the annotator's probabilities; a
+    text that it failed on gets its mean. The gold labels are drawn from the training pool. Where every row has a gold
+    label, as in the shipped corpora, the share that all of them show stands beside.
+
+    Parameters
+    ----------
+    k
+        Gold labels, fewer where the training pool has fewer.
+
+    The other parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `who` ("gold alone" or the annotator), `label` (the class) and `way` ("counted",
+        "estimated" or "all gold labels"): `share`, `low`, `high`. In `verdicts`, a row a corpus, annotator and class
+        (`variant`), the effect is the counted share minus the estimate.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, `k` is out of range, or runs are not in the ledger.
+    """
+    if k < 2:
+        raise UserError(f"k = {k}: an estimate takes 2 gold labels or more, and is of use from 50 or so")
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    frame, table, verdicts = [], [], []
+    with_gold = {name: one for name, one in results.corpora.items() if (one.corpus.gold >= 0).sum() > 1}
+    for one in with_gold.values():
+        sample = gold_sample(one, k, results.rng(one.name, "gold sample", seed))
+        for c, label in enumerate(one.corpus.labels):
+            alone = wilson(int((one.corpus.gold[sample] == c).sum()), len(sample))
+            truth = _truth(one, c)
+            frame.append(_point(one, "gold alone", label, "estimated", alone))
+            if truth is not None:
+                frame.append(_point(one, "gold alone", label, "all gold labels", Interval(truth, np.nan, np.nan)))
+            for annotator in results.annotators:
+                counted_share, together = _both(one, annotator, c, sample)
+                misleads = not together.low <= counted_share <= together.high
+                verdict = list(rules()["prevalence"].advice)[0 if misleads else 1]
+                frame += [
+                    _point(one, annotator, label, "counted", Interval(counted_share, np.nan, np.nan)),
+                    _point(one, annotator, label, "estimated", together),
+                ]
+                off = counted_share - together.effect
+                ends = counted_share - together.high, counted_share - together.low
+                row = ("prevalence", one.name, annotator, label, off, *ends, verdict, 0)
+                verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+                table.append(
+                    {
+                        "Corpus": one.name,
+                        "Class": label,
+                        "Annotator": annotator,
+                        "Its labels counted, %": percent(counted_share),
+                        "Advice": verdict,
+                        f"{len(sample)} gold labels alone, %": percent(alone.effect),
+                        "95 % interval": _bounds(alone),
+                        "Gold and its labels, %": percent(together.effect),
+                        "95 % interval of both": _bounds(together),
+                        "As good as so many gold labels": _equivalent(alone, together, len(sample)),
+                        "All gold labels, %": np.nan if truth is None else percent(truth),
+                    }
+                )
+    verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
+    summary = _summary(results, with_gold, verdicts, table)
+    return Finding("prevalence", pd.DataFrame(frame), pd.DataFrame(table), verdicts, summary, results.provenance)
+
+
+def _both(one: CorpusResults, annotator: str, c: int, sample: np.ndarray) -> tuple[float, Interval]:
+    """Share of class `c` among an annotator's labels, and the estimate from them and the sample's gold labels."""
+    probs = one.annotator_probs[annotator]
+    known = np.isfinite(probs).all(axis=1)
+    if not known.any():
+        return np.nan, Interval(np.nan, np.nan, np.nan)
+    says = np.where(known, probs[:, c], probs[known, c].mean())
+    rest = np.setdiff1d(np.arange(len(probs)), sample)
+    share = float((probs[known].argmax(axis=1) == c).mean())
+    return share, powered_share(one.corpus.gold[sample] == c, says[sample], says[rest])
+
+
+def _truth(one: CorpusResults, c: int) -> float | None:
+    """Share of class `c` among all rows, where every row has a gold label."""
+    gold = one.corpus.gold
+    return float((gold == c).mean()) if (gold >= 0).all() else None
+
+
+def _equivalent(alone: Interval, together: Interval, k: int) -> float:
+    """Gold labels that would give as narrow an interval by themselves: widths fall with the root of k."""
+    if not together.high > together.low:
+        return np.nan
+    return round(k * ((alone.high - alone.low) / (together.high - together.low)) ** 2)
+
+
+def _bounds(interval: Interval) -> str:
+    return f"{percent(interval.low)} to {percent(interval.high)}" if interval.low <= interval.high else ""
+
+
+def _point(one: CorpusResults, who: str, label: str, way: str, share: Interval) -> dict:
+    place = {"corpus": one.name, "who": who, "label": label, "way": way}
+    return place | {"share": share.effect, "low": share.low, "high": share.high}
+
+
+def _summary(results: Results, with_gold: dict[str, CorpusResults], verdicts: pd.DataFrame, table: list[dict]) -> str:
+    said = []
+    if len(verdicts):
+        off = verdicts["effect"].abs()
+        worst = verdicts.loc[off.idxmax()] if off.notna().any() else None
+        said.append(
+            f"{rules()['prevalence'].question} {counted(verdicts, list(rules()['prevalence'].advice))} (a cell is a "
+            "corpus, an annotator and a class)."
+        )
+        if worst is not None:
+            said.append(
+                f"Counted shares are off by {percent(off.median())} points in the median cell, and by "
+                f"{percent(off.max())} at most ({worst['variant']} in {worst['corpus']}, {worst['annotator']})."
+            )
+        gains = [row["As good as so many gold labels"] for row in table]
+        best = int(np.nanargmax(gains)) if np.isfinite(gains).any() else None
+        if best is not None:
+            row = table[best]
+            said.append(
+                f"With an annotator's labels, the gold labels count as up to {gains[best]:.0f} "
+                f"({row['Class']} in {row['Corpus']}, {row['Annotator']})."
+            )
+    elif not results.annotators:
+        said.append("The study has no annotators.")
+    if without := [name for name in results.corpora if name not in with_gold]:
+        said.append(f"Without gold labels no share can be estimated: {', '.join(without)}.")
+    return " ".join(said)

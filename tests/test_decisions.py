@@ -1,0 +1,146 @@
+"""The pages that advise, on runs whose answers are known, made by hand: no training."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import charts, findings, studies
+from helpers.charts import page
+from helpers.corpora import Corpus
+from helpers.errors import UserError
+from helpers.findings.results import GOLD, CorpusResults, Results, Students
+from helpers.labels import LabelSource, Targets
+from helpers.studies import Cell
+
+TEXTS, POOL = 200, 800
+FLAWED = LabelSource("annotator", ("flawed",))
+HALF = LabelSource("entropy", ("flawed",), 0.5)
+
+
+def corpus(*, labels=("no", "yes"), gold=None):
+    """200 test texts, half of each class in turn, after a pool of 800."""
+    count = POOL + TEXTS
+    rows = pd.DataFrame({"id": [str(i) for i in range(count)], "text": [f"text {i}" for i in range(count)]})
+    rows["gold"] = np.arange(count) % 2 if gold is None else gold
+    rows["rank"] = np.where(np.arange(count) < POOL, np.arange(count), -1)
+    return Corpus("news", labels, rows)
+
+
+def students(*shares):
+    """One student for each share: right on the first of the test texts, wrong on the others."""
+    gold = np.arange(TEXTS) % 2
+    pred = np.stack([np.where(np.arange(TEXTS) < round(share * TEXTS), gold, 1 - gold) for share in shares])
+    probs = np.where(np.arange(2) == pred[..., None], 0.9, 0.1)
+    return Students(probs, Targets(np.arange(POOL), np.eye(2)[np.arange(POOL) % 2]), gold)
+
+
+def results(gold, flawed, *, half=None, one=None, said=None):
+    """Gold students of these accuracies at 100, 200, 400 and 800 labels; those of `flawed` at 800."""
+    one = corpus() if one is None else one
+    sizes = [100, 200, 400, 800]
+    plan = {"name": "made", "corpora": ["news"], "annotators": ["flawed"], "sizes": sizes, "seeds": 3}
+    cells = {Cell(GOLD, n): students(a, a, a) for n, a in zip(sizes, gold, strict=False)}
+    cells[Cell(FLAWED, 800)] = students(*[flawed] * 3)
+    if half is not None:
+        cells[Cell(HALF, 800)] = students(*[half] * 3)
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2] if said is None else said
+    study = studies.Study.model_validate(plan)
+    return Results(study, {"news": CorpusResults(one, {"flawed": said}, cells)}, ["flawed"], {"label-risk": "0"})
+
+
+def only(frame):
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("gold", "flawed", "half", "k", "advice", "remedy"),
+    [
+        ((0.5, 0.6, 0.7, 0.8), 0.9, None, 300, "train", ""),
+        ((0.5, 0.6, 0.7, 0.8), 0.65, 0.9, 300, "train, mended", "the 50 % of lowest entropy"),
+        ((0.4, 0.5, 0.6, 0.9), 0.7, None, 150, "train, at a loss", ""),
+        ((0.4, 0.5, 0.6, 0.9), 0.3, 0.7, 150, "train, at a loss", "the 50 % of lowest entropy"),
+        ((0.5, 0.7, 0.8, 0.9), 0.55, 0.4, 300, "label by hand", ""),
+        ((0.4, 0.5, 0.6, 0.9), 0.6, None, 400, "not clear", ""),
+        # Under the whole gold curve: fewer than 100, which may be more or fewer than 50.
+        ((0.5, 0.7, 0.8, 0.9), 0.2, None, 50, "not clear", ""),
+        ((0.5, 0.7, 0.8, 0.9), 0.2, None, 100, "not clear", ""),
+        ((0.5, 0.7, 0.8, 0.9), 0.2, None, 101, "label by hand", ""),
+    ],
+)
+def test_the_first_advice_whose_rule_holds_is_given(gold, flawed, half, k, advice, remedy):
+    found = findings.decision(results(gold, flawed, half=half), k=k)
+    row = only(found.table)
+    assert (row["Advice"], row["Remedy"]) == (advice, remedy)
+    assert only(found.verdicts)["verdict"] == advice
+    best = half if remedy else flawed
+    assert only(found.verdicts)["effect"] == pytest.approx(gold[-1] - best)
+    assert len(found.frame) == 1 + bool(remedy)
+
+
+def test_every_advice_has_a_rule_a_colour_and_a_page():
+    kinds = [kind for rule in findings.rules().values() for kind in rule.advice]
+    assert set(kinds) == set(charts.theme.ADVICE)
+    for name, rule in findings.rules().items():
+        function = getattr(findings, name)
+        assert {key: function.__kwdefaults__[key] for key in rule.parameters} == rule.parameters
+
+
+def test_a_vote_of_students_is_a_remedy_if_it_clearly_helps():
+    """Three students that err on different texts: every vote is right."""
+    made = results((0.5, 0.6, 0.7, 0.9), 0.5)
+    gold = np.arange(TEXTS) % 2
+    pred = np.stack([np.where(np.arange(TEXTS) % 3 == seed, 1 - gold, gold) for seed in range(3)])
+    cell = made.corpora["news"].cells[Cell(FLAWED, 800)]
+    probs = np.where(np.arange(2) == pred[..., None], 0.9, 0.1)
+    made.corpora["news"].cells[Cell(FLAWED, 800)] = Students(probs, cell.targets, gold)
+    row = only(findings.decision(made).table)
+    assert row["Remedy"] == "vote of 3 of its students"
+    assert row["Expected loss, points"] == pytest.approx(-10)
+    assert row["Gap to gold closed, %"] > 100
+
+
+def test_a_remedy_that_may_not_help_is_none():
+    assert only(findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.7, half=0.705)).table)["Remedy"] == ""
+
+
+def test_the_sample_tells_how_often_the_annotator_is_right():
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
+    said[: POOL // 2] = np.nan  # a failure is no right label
+    row = only(findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=POOL, precision=0.05).table)
+    assert row["Right on 800 gold labels, %"] == 50
+    assert row["Gold labels to know it to ± 5 points"] == "381"
+
+
+@pytest.mark.parametrize("wrong", [{"k": 0}, {"tolerance": -0.1}, {"precision": 0.0}, {"tolerance": 1.0}])
+def test_parameters_out_of_range_are_refused(wrong):
+    with pytest.raises(UserError, match="k = "):
+        findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.7), **wrong)
+    with pytest.raises(UserError, match="2 gold labels"):
+        findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7), k=1)
+
+
+def test_counted_shares_mislead_where_they_leave_the_interval():
+    """The annotator says yes of every text of that class and of half of the others."""
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
+    said[np.arange(POOL + TEXTS) % 4 == 0] = [0.1, 0.9]
+    found = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=400)
+    row = found.table[found.table["Class"] == "yes"].iloc[0]
+    assert row["Its labels counted, %"] == 75
+    assert row["Advice"] == "counting misleads"
+    assert row["All gold labels, %"] == 50
+    estimate = found.frame.query("way == 'estimated' and who == 'flawed' and label == 'yes'").iloc[0]
+    assert estimate["low"] < 0.5 < estimate["high"]
+    assert row["As good as so many gold labels"] > 400
+    fair = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7), k=400)
+    assert set(fair.table["Advice"]) == {"no bias shown"}
+
+
+def test_hostile_names_are_escaped():
+    evil = "<script>alert(1)</script>"
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7, half=0.79, one=corpus(labels=("no", evil)))
+    for found in (findings.decision(made), findings.prevalence(made)):
+        shown = page.table_html(found) + page.verdict_html(found)
+        shown += page.to_html(charts.CHARTS[found.name](found), data=found.frame, name=found.name)
+        assert evil not in shown
+        assert "<script>alert" not in shown
