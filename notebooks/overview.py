@@ -59,10 +59,10 @@ charts.table(finding, "paper")
 # - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
 #   plateau](plateau.ipynb)
 # - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
-# - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb)
-# - **Why:** [error propagation](propagation.ipynb)
-# - **What to do:** [train on such labels or not](decision.ipynb), and [how to count with
-#   them](prevalence.ipynb)
+# - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb),
+#   [texts that tell](telling.ipynb)
+# - **What to do:** [train on such labels or not](decision.ipynb), [how to count with them](prevalence.ipynb), and
+#   [what labels show by themselves](unaided.ipynb)
 # - **Background:** [the paper](../paper.md), [corpora and models](../materials.md), [how things are
 #   measured](../measures.md), [the words](../glossary.md)
 # - **Your turn:** [run it on your own data](../rerun.md)

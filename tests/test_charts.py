@@ -10,6 +10,7 @@ import vl_convert
 from test_findings import everything, only, results, voted
 
 from helpers import charts, findings
+from helpers.annotators import specs
 from helpers.charts import page, theme
 from helpers.errors import UserError
 from helpers.findings.results import CorpusResults, Results
@@ -17,6 +18,11 @@ from helpers.labels import LabelSource
 from helpers.studies import Cell
 
 EVIL = "<script>alert(1)</script>"
+
+
+def _named(name):
+    """What a study says of an annotator of that name, which no study file could give it."""
+    return specs.Shipped.model_construct(name=name)
 
 
 def evil():
@@ -30,8 +36,7 @@ def evil():
         for name in names:
             cells[Cell(LabelSource(source.method, (name,) * len(source.annotators), source.keep), n)] = cell
     both = [CorpusResults(c, dict.fromkeys(names, news.annotator_probs["flawed"]), cells) for c in (one, news.corpus)]
-    # A study accepts no such name of an annotator, but a ledger of another's making may hold one.
-    plan = made.study.model_copy(update={"corpora": [EVIL, "news"]})
+    plan = made.study.model_copy(update={"corpora": [EVIL, "news"], "annotators": list(map(_named, names))})
     return Results(plan, {c.name: c for c in both}, names, {f"key {EVIL}": f"value {EVIL}"})
 
 

@@ -1,5 +1,7 @@
 """The pages that advise, on runs whose answers are known, made by hand: no training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,10 +138,159 @@ def test_counted_shares_mislead_where_they_leave_the_interval():
     assert set(fair.table["Advice"]) == {"no bias shown"}
 
 
+# --- little gold, and none ---------------------------------------------------------------------------------------
+
+
+def little_gold(known=100, tested=True):
+    """Gold labels of the first `known` texts of the pool, and of the test texts or not."""
+    gold = np.arange(POOL + TEXTS) % 2
+    gold[known:POOL] = -1
+    gold[POOL:] = gold[POOL:] if tested else -1
+    one = corpus(gold=gold)
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7, one=one)
+    cells = {
+        cell: Students(s.probs, s.targets, one.gold[one.test])
+        for cell, s in made.corpora["news"].cells.items()
+        if cell.source != GOLD or cell.n <= known
+    }
+    return replace(
+        made, corpora={"news": CorpusResults(one, {"flawed": np.eye(2)[np.arange(POOL + TEXTS) % 2]}, cells)}
+    )
+
+
+def test_the_gold_that_comes_first_is_what_there_is():
+    assert corpus(gold=np.where(np.arange(1000) < 300, 1, -1)).n_gold == 300
+    assert corpus().n_gold == POOL
+    assert corpus().fully_gold
+
+
+def test_pages_that_need_all_gold_say_so_in_one_sentence():
+    made = little_gold()
+    for name, function in findings.FINDINGS.items():
+        found = function(made)
+        assert found.verdicts.empty, name
+        assert found.summary == "Left out, because not every text has a gold label: news.", name
+        charts.CHARTS[name](found).to_dict()
+        assert "Left out" in page.table_html(found)
+    assert findings.telling(made).summary.endswith("Left out, because not every text has a gold label: news.")
+
+
+def test_little_gold_still_tells_accuracy_worth_and_shares():
+    made = little_gold(known=200)
+    row = only(findings.decision(made, k=150).table)
+    assert np.isnan(row["Expected loss, points"])
+    assert row["All of them are worth, gold labels"] == "> 200"
+    assert row["Advice"] == "train, at a loss"
+    assert row["Right on 150 gold labels, %"] == 100
+    shares = findings.prevalence(made, k=150)
+    assert set(shares.table["Advice"]) == {"no bias shown"}
+    assert shares.table["All gold labels, %"].isna().all()
+    assert "For want of as many gold labels, the loss is not known of news." in findings.decision(made).summary
+
+
+def test_without_any_gold_what_cannot_be_known_is_said():
+    made = little_gold(known=0, tested=False)
+    assert findings.decision(made).summary == "Without gold labels to test on nothing can be decided: news."
+    assert findings.prevalence(made).summary == "Without gold labels no share can be estimated: news."
+    for name in ("decision", "prevalence"):
+        charts.CHARTS[name](getattr(findings, name)(made)).to_dict()
+    found = findings.unaided(made)
+    assert only(found.table)["Advice"] == "no warning"
+    assert "What no sign can tell is how often the labels are right" in found.summary
+    assert found.frame["accuracy"].isna().all()
+    charts.CHARTS["unaided"](found).to_dict()
+
+
+# --- without gold ------------------------------------------------------------------------------------------------
+
+
+def test_signs_by_hand():
+    """Students of three seeds: one dissents on a fifth of the texts. D_o = 2/15 as in test_findings, on 200 texts."""
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7, said=np.tile([0.9, 0.1], (POOL + TEXTS, 1)))
+    one = made.corpora["news"]
+    pred = np.stack([np.arange(TEXTS) % 2] * 3)
+    pred[2, :40] = 1 - pred[2, :40]
+    cell = one.cells[Cell(FLAWED, 800)]
+    one.cells[Cell(FLAWED, 800)] = Students(np.eye(2)[pred], cell.targets, cell.gold)
+    row = only(findings.unaided(made).table)
+    assert row["Agreement of its students, alpha"] == pytest.approx(1 - (2 / 15) / (300 / 599), abs=0.005)
+    assert np.isnan(row["Agreement with the other annotators, alpha"])  # there is no other
+    assert row["Mean entropy, share of the most"] == pytest.approx(0.47, abs=0.005)
+    assert row["Accuracy by gold, %"] == 50
+    assert only(findings.unaided(made, threshold=0.8).table)["Advice"] == "warning"
+    with pytest.raises(UserError, match="threshold = "):
+        findings.unaided(made, threshold=1.5)
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def mistaken(**changes):
+    """The annotator errs on the last 100 of 200 test texts; its students on 60 of these, gold students on 20."""
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
+    said[POOL + 100 :] = said[POOL + 100 :, ::-1] * 0.8 + 0.1
+    made = results((0.5, 0.6, 0.7, 0.9), 0.7, said=said)
+    return replace(made, study=made.study.model_copy(update=changes))
+
+
+def test_texts_whose_mistake_is_handed_down_come_first():
+    found = findings.telling(mistaken(texts=True), count=2)
+    assert only(found.verdicts)["verdict"] == "repeats"
+    assert only(found.verdicts)["effect"] == pytest.approx(0.4)  # 60 of 100 against 20
+    assert found.table["Text"].tolist() == ["text 940", "text 941"]  # the first on which gold students are right
+    assert found.table["Its students that say so, %"].tolist() == [100, 100]
+    assert found.table["Gold students that say so, %"].tolist() == [0, 0]
+    shares = found.frame.set_index(["students", "repeated"])["share"]
+    assert shares["its students", 1.0] == pytest.approx(0.6)
+    assert shares["gold students", 1.0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("texts", [False, [], ["news"], True])
+def test_texts_are_shown_only_where_they_may_be(texts, monkeypatch):
+    found = findings.telling(mistaken(texts=texts))
+    assert set(found.table["Text"]) == ({"text 940", "text 941", "text 942"} if texts else {"not shown"})
+    assert ("Texts are not shown" in found.summary) != bool(texts)
+    monkeypatch.setenv("LABEL_RISK_NO_TEXTS", "1")
+    hidden = findings.telling(mistaken(texts=texts))
+    assert set(hidden.table["Text"]) == {"not shown"}
+    assert not found.table["Id"].empty
+
+
+def test_a_study_names_the_corpora_whose_texts_may_be_shown():
+    plan = {"name": "made", "corpora": ["movie"], "sizes": [100]}
+    assert not studies.Study.model_validate(plan).shows("movie")
+    with pytest.raises(ValueError, match="`texts` names the corpora tweets"):
+        studies.Study.model_validate(plan | {"texts": ["tweets"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, 日本語 עברית é 👍\n\tx", "plain, 日本語 עברית é 👍\n\tx"),
+        ("\x1b[31mred\x00", "⟨U+001B⟩[31mred⟨U+0000⟩"),
+        ("\u202eevil\u2066", "⟨U+202E⟩evil⟨U+2066⟩"),
+        ("in\u200bvisible\ufeff\U000e0041", "in⟨U+200B⟩visible⟨U+FEFF⟩⟨U+E0041⟩"),
+    ],
+)
+def test_what_acts_unseen_is_written_out(text, shown):
+    assert page.visible(text) == shown
+
+
+def test_hostile_texts_are_escaped_and_cut():
+    evil = "<img src=x onerror=alert(1)>\u202e" + "a" * 1000
+    made = mistaken(texts=True)
+    one = made.corpora["news"].corpus
+    one.rows["text"] = evil
+    drawn = page.table_html(findings.telling(made))
+    assert "<img" not in drawn
+    assert "&lt;img src=x onerror=alert(1)&gt;⟨U+202E⟩aaa" in drawn
+    assert "a" * 401 not in drawn
+
+
 def test_hostile_names_are_escaped():
     evil = "<script>alert(1)</script>"
     made = results((0.5, 0.6, 0.7, 0.8), 0.7, half=0.79, one=corpus(labels=("no", evil)))
-    for found in (findings.decision(made), findings.prevalence(made)):
+    for found in (findings.decision(made), findings.prevalence(made), findings.unaided(made)):
         shown = page.table_html(found) + page.verdict_html(found)
         shown += page.to_html(charts.CHARTS[found.name](found), data=found.frame, name=found.name)
         assert evil not in shown

@@ -356,9 +356,14 @@ def book(
     compute: Annotated[
         bool, typer.Option(help="First annotate and train what is missing; interrupted, the same command goes on.")
     ] = True,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Show no text of any corpus, even if the study allows it.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")] = False,
 ) -> None:
     """Compute what a study lacks, execute the notebooks on it and build the book."""
+    import os
+
     import yaml
 
     from helpers import places, report
@@ -369,6 +374,8 @@ def book(
         if not equals:
             raise UserError(f"--parameter {pair}: write it as NAME=VALUE, for example --parameter corpus=tweets")
         parameters[name] = yaml.safe_load(value)
+    if no_texts:
+        os.environ["LABEL_RISK_NO_TEXTS"] = "1"  # kernels inherit it
     report.plan(places.ROOT, Path(study), parameters)  # a wrong parameter is said before anything is computed
     if compute:
         _compute(study, yes)

@@ -23,6 +23,11 @@ def ledger() -> Path:
     return Path(moved).expanduser().resolve() if moved else platformdirs.user_data_path(APP) / "ledger"
 
 
+def texts_allowed() -> bool:
+    """Whether pages may show texts of corpora at all; `LABEL_RISK_NO_TEXTS` forbids it, whatever a study says."""
+    return not os.environ.get("LABEL_RISK_NO_TEXTS")
+
+
 def shown(path: Path) -> str:
     """`path` as a person would type it: relative to the working folder where it lies below it."""
     try:

@@ -174,6 +174,7 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
     data = (root / "annotations", root / "results", places.ledger() / "annotations", places.ledger() / "runs")
     shared = _digest(
         _versions(_PACKAGES),
+        f"texts allowed: {places.texts_allowed()}",
         study,
         root / "notebooks/findings.yml",
         root / "notebooks/paper.yml",

@@ -163,6 +163,8 @@ class Study(BaseModel):
         Numbers of training texts, ascending, for all corpora or for each by name; subsets are nested.
     seeds
         Number of seeds, 0..seeds-1; `controls` and `stability` may ask for more in their cells.
+    texts
+        Whether pages may show texts: of all corpora, of none (the default), or of those that are named.
     """
 
     model_config = _STRICT
@@ -178,6 +180,7 @@ class Study(BaseModel):
     ensembling: Ensembling | None = None
     controls: Controls | None = None
     stability: Stability | None = None
+    texts: bool | list[str] = False
 
     @field_validator("annotators")
     @classmethod
@@ -197,7 +200,16 @@ class Study(BaseModel):
                 f"`sizes` names the corpora {', '.join(self.sizes)}, and the study has {', '.join(self.corpus_names)}: "
                 "give each a list, or one list for all"
             )
+        if isinstance(self.texts, list) and not {*self.texts} <= {*self.corpus_names}:
+            raise ValueError(
+                f"`texts` names the corpora {', '.join(self.texts)}, and the study has {', '.join(self.corpus_names)}"
+            )
         return self
+
+    def shows(self, corpus: str) -> bool:
+        """Whether pages may show texts of a corpus: the study allows it, and who builds the book does not forbid it."""
+        allowed = self.texts if isinstance(self.texts, bool) else corpus in self.texts
+        return allowed and places.texts_allowed()
 
     @property
     def corpus_names(self) -> list[str]:
@@ -246,7 +258,7 @@ class Study(BaseModel):
         return self.sizes[corpus] if isinstance(self.sizes, dict) else self.sizes
 
     def grid(self, corpus: str) -> list[Cell]:
-        """Every cell of the study for one corpus, each once."""
+        """Every cell of the study for one corpus, each once; those that need more gold than there is are left out."""
         sizes = self.sizes_of(corpus)
         alone = [LabelSource("annotator", (name,)) for name in self.annotator_names]
         cells = [Cell(source, n) for n in sizes for source in [LabelSource("gold"), *alone]]
@@ -269,7 +281,20 @@ class Study(BaseModel):
             n = self.resampled_size(corpus)
             draws = range(1, self.stability.draws + 1)
             cells += [Cell(source, n, drawn) for source in [LabelSource("gold"), *alone] for drawn in draws]
-        return list(dict.fromkeys(cells))
+        known = self._n_gold(corpus)
+
+        def possible(cell: Cell) -> bool:
+            # A subset that is drawn anew holds texts without gold labels among the others.
+            most = 0 if cell.drawn and known < np.inf else known
+            return cell.source.method not in labels.NEED_GOLD or cell.n <= most
+
+        return [cell for cell in dict.fromkeys(cells) if possible(cell)]
+
+    def _n_gold(self, corpus: str) -> float:
+        """Number of training texts with gold labels. Where all have one, without loading the corpus."""
+        spec = self.corpora[self.corpus_names.index(corpus)]
+        keeps_unlabelled = isinstance(spec, dict) and spec.get("unlabelled", "drop") != "drop"
+        return self.corpus(corpus).n_gold if keeps_unlabelled else np.inf
 
     def resampled_size(self, corpus: str) -> int:
         """Size of the subsets that `stability` draws anew: the largest that is at most half of the pool.

@@ -20,6 +20,8 @@ from helpers.charts.figures import (
     plateau,
     prevalence,
     propagation,
+    telling,
+    unaided,
 )
 from helpers.charts.page import provenance, save, show, table, verdict
 
@@ -39,5 +41,7 @@ __all__ = [
     "save",
     "show",
     "table",
+    "telling",
+    "unaided",
     "verdict",
 ]

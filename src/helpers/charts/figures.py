@@ -480,6 +480,80 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
     )
 
 
+def unaided(finding: Finding, *, static: bool = False) -> alt.LayerChart:
+    """Signs that need no gold, from 0 to 1, and where it is known the accuracy that they should tell."""
+    if finding.frame.empty:
+        return _nothing(finding)
+    rows = finding.frame
+    corpora, annotators = list(dict.fromkeys(rows["corpus"])), _annotators(rows["annotator"])
+    signs = list(dict.fromkeys(rows["sign"]))
+    chosen, corpus = theme.legend_selection("annotator"), theme.switch("Corpus", corpora, everything="all")
+    if static:
+        corpus = None
+    base = _chosen_corpus(alt.Chart(rows), corpus).encode(
+        alt.Y("corpus:N", sort=corpora, title=None, axis=alt.Axis(labelLimit=90)),
+        alt.YOffset("annotator:N", sort=annotators),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("annotator:N"),
+            alt.Tooltip("sign:N"),
+            alt.Tooltip("value:Q", format=".2f"),
+            alt.Tooltip("accuracy:Q", format=".2f"),
+        ],
+    )
+    shapes = alt.Scale(domain=signs, range=["circle", "diamond", "square", "triangle-up"][: len(signs)])
+    title = "sign, from 0 to 1 (bar: accuracy by gold)"
+    dots = base.mark_point(size=75, strokeWidth=2).encode(
+        alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=6)),
+        alt.Shape("sign:N", scale=shapes, legend=_LEGEND),
+    )
+    accuracy = base.transform_filter("isValid(datum.accuracy)").mark_bar(height=_STEP * 0.4, fillOpacity=0.3)
+    accuracy = accuracy.transform_filter(f"datum.sign == '{signs[0]}'").encode(alt.X("accuracy:Q", title=title))
+    chart = alt.layer(accuracy, dots).properties(width=_width(static), height=_height(corpora, annotators))
+    description = (
+        f"Signs that need no gold ({_list(signs)}), each from 0 to 1, as marks in a row an annotator, grouped by "
+        "corpus, and the annotator's accuracy by gold as a pale bar where it is known. Corpora: "
+        f"{_list(corpora)}; annotators: {_list(annotators)}. {finding.summary}"
+    )
+    return theme.finish(chart, description, chosen, corpus)
+
+
+def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
+    """How many of an annotator's mistakes none, some or all of its students repeat, and of the gold students."""
+    rows = finding.frame
+    if rows.empty:
+        return _nothing(finding)
+    annotators, students = _annotators(rows["annotator"]), list(dict.fromkeys(rows["students"]))
+    chosen = theme.legend_selection("annotator")
+    base = alt.Chart(rows).encode(
+        alt.X("repeated:Q", title="share of the students that make the mistake", axis=alt.Axis(format="%")),
+        alt.Y("share:Q", title="share of the annotator's mistakes", axis=alt.Axis(format="%")),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("annotator:N"),
+            alt.Tooltip("students:N"),
+            alt.Tooltip("repeated:Q", title="made by", format=".0%"),
+            alt.Tooltip("share:Q", title="of its mistakes", format=".1%"),
+        ],
+    )
+    dashes = alt.Scale(domain=students, range=[[1, 0], [4, 4]])
+    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=_LEGEND))
+    shapes = alt.Scale(domain=students, range=["circle", "diamond"])
+    dots = base.mark_point(size=55, strokeWidth=1.5).encode(alt.Shape("students:N", scale=shapes, legend=_LEGEND))
+    return _by_corpus(
+        finding,
+        [line, dots],
+        f"Share of the mistakes of {_list(annotators)} over the share of the students that make the same mistake, for "
+        "its own students and for gold students.",
+        chosen,
+        static=static,
+    )
+
+
 #: Finding, or page that advises -> function that draws it.
 CHARTS = {
     "degradation": degradation,
@@ -491,6 +565,8 @@ CHARTS = {
     "propagation": propagation,
     "decision": decision,
     "prevalence": prevalence,
+    "unaided": unaided,
+    "telling": telling,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }
 

@@ -6,6 +6,7 @@ Whatever comes from data, the names of corpora, classes and annotators among it,
 import base64
 import html
 import json
+import unicodedata
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ from helpers.errors import UserError
 from helpers.findings import Finding, Part
 
 INK = "#222222"
+#: Characters of a text that a table shows.
+_LONGEST = 400
 #: Every verdict and every advice, in the order in which they are counted out.
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
@@ -92,7 +95,7 @@ def verdict_html(finding: Finding) -> str:
     """The counted verdicts as badges, and the sentence, as HTML."""
     counts = finding.verdicts["verdict"].value_counts()
     badges = " ".join(f"{badge(kind)}&nbsp;{counts[kind]} of {counts.sum()}" for kind in _KINDS if kind in counts)
-    return f'<p class="finding-verdict">{badges}</p><p>{html.escape(finding.summary)}</p>'
+    return f'<p class="finding-verdict">{badges}</p><p>{html.escape(visible(finding.summary))}</p>'
 
 
 def badge(kind: str) -> str:
@@ -103,7 +106,8 @@ def badge(kind: str) -> str:
 def provenance(finding: Finding) -> None:
     """Show, folded, what the numbers come from: study, runs, hashes, versions."""
     items = "".join(
-        f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in finding.provenance.items()
+        f"<tr><td>{html.escape(visible(k))}</td><td>{html.escape(visible(v))}</td></tr>"
+        for k, v in finding.provenance.items()
     )
     text = "\n".join(f"{key}: {value}" for key, value in finding.provenance.items())
     folded = f"<summary>Where these numbers come from</summary><table>{items}</table>"
@@ -138,6 +142,19 @@ def static_spec(chart: alt.TopLevelMixin, *, width: int = 620) -> dict:
     return spec
 
 
+def visible(text: str) -> str:
+    """The text with everything that acts and is not seen written out: controls, directions, what has no width.
+
+    A right-to-left override would turn around what stands beside it, and an escape or a zero-width space hides from
+    the reader what a model has read. Letters, marks and white space of all scripts stay.
+    """
+    return "".join(f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
 def _cells(column: pd.Series) -> list[str]:
     """The cells of one column as HTML."""
     numbers = pd.api.types.is_numeric_dtype(column)
@@ -152,6 +169,8 @@ def _cells(column: pd.Series) -> list[str]:
             return f'<td class="number">{value:.{decimals}f}</td>'.replace("-", "−")
         if column.name in ("Verdict", "Advice") and value in _KINDS:
             return f"<td>{badge(value)}</td>"
-        return f"<td>{html.escape(str(value))}</td>"
+        if column.name == "Text":
+            return f'<td class="text" dir="auto">{html.escape(visible(_cut(value)))}</td>'
+        return f"<td>{html.escape(visible(str(value)))}</td>"
 
     return [cell(value) for value in column]

@@ -22,6 +22,10 @@ ADVICE = {
     "not clear": "#808791",
     "no bias shown": "#808791",
     "counting misleads": "#D55E00",
+    "no repetition shown": "#808791",
+    "repeats": "#D55E00",
+    "no warning": "#808791",
+    "warning": "#D55E00",
 }
 GREY = "#808791"
 #: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.

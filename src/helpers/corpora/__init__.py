@@ -32,10 +32,10 @@ class Corpus:
     labels
         Names of the K classes, in the order of the class indices.
     rows
-        One row a text, in file order: `id` (str, unique), `text` (str), `gold` (int, 0..K-1) and `rank` (int):
-        the position in the training pool, -1 for a text of the test split, or -2 for a text that is spent: an
-        example in the prompt, neither trained on nor tested on. The training subset of size n is the texts with rank
-        0..n-1, so subsets are nested.
+        One row a text, in file order: `id` (str, unique), `text` (str), `gold` (int, 0..K-1, or -1 where it is not
+        known) and `rank` (int): the position in the training pool, -1 for a text of the test split, or -2 for a text
+        that is spent: an example in the prompt, neither trained on nor tested on. The training subset of size n is the
+        texts with rank 0..n-1, so subsets are nested.
     votes
         Human votes, int array (rows, K), or None where only gold labels are known.
     about
@@ -106,8 +106,19 @@ class Corpus:
 
     @cached_property
     def gold(self) -> np.ndarray:
-        """Gold class of every row, int array (rows,)."""
+        """Gold class of every row, int array (rows,); -1 where it is not known."""
         return self.rows["gold"].to_numpy()
+
+    @cached_property
+    def n_gold(self) -> int:
+        """Size of the largest training subset whose gold labels are all known: those that are, come first."""
+        unknown = self.gold[self.pool] < 0
+        return int(unknown.argmax()) if unknown.any() else len(self.pool)
+
+    @property
+    def fully_gold(self) -> bool:
+        """Whether the gold label of every row is known."""
+        return bool((self.gold >= 0).all())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -143,7 +154,7 @@ class Corpus:
 
 
 def load(spec: str | dict) -> Corpus:
-    """Load a built-in corpus by name, or a table that a mapping describes.
+    """Load a built-in corpus by name, or a table that a mapping describes, or a corpus with orders planted in another.
 
     Raises
     ------
@@ -151,13 +162,14 @@ def load(spec: str | dict) -> Corpus:
         If the name is unknown, or the table cannot be used; the message says why.
     """
     if isinstance(spec, dict):
-        from helpers.corpora import tables
+        from helpers.corpora import planted, tables
 
+        read = planted.load if "planted" in spec else tables.load
         try:
-            inspect.signature(tables.load).bind(**spec)
+            inspect.signature(read).bind(**spec)
         except TypeError as error:
             raise UserError(f"the corpus {spec.get('name', spec)!r} is not described right: {error}") from None
-        return tables.load(**spec)
+        return read(**spec)
     return _built_in(spec)
 
 

@@ -18,6 +18,8 @@ from helpers.findings._overview import FINDINGS, overview, verdicts
 from helpers.findings._plateau import plateau
 from helpers.findings._prevalence import prevalence
 from helpers.findings._propagation import propagation
+from helpers.findings._telling import telling
+from helpers.findings._unaided import unaided
 from helpers.findings.claims import Claim, claims
 from helpers.findings.finding import Finding, Part
 from helpers.findings.results import Results, load
@@ -43,5 +45,7 @@ __all__ = [
     "prevalence",
     "propagation",
     "rules",
+    "telling",
+    "unaided",
     "verdicts",
 ]

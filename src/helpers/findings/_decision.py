@@ -12,7 +12,7 @@ from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
 from helpers.findings.results import GOLD, CorpusResults, Results, Students, load
 from helpers.findings.rules import rules
-from helpers.labels import LabelSource, annotator_of
+from helpers.labels import NEED_GOLD, LabelSource, annotator_of
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.plateau import Censored, gold_equivalent, gold_equivalent_bounds
@@ -20,7 +20,7 @@ from helpers.measures.prevalence import labels_for_precision, wilson
 from helpers.studies import Cell, Study
 
 #: Label sources that nobody can use as a remedy: the labels as they are, and what needs all the gold.
-_NO_REMEDY = {"gold", "annotator", "uniform", "class_conditional", "shuffled", "oracle"}
+_NO_REMEDY = {"annotator", *NEED_GOLD}
 _NONE = Interval(np.nan, np.nan, np.nan)
 
 
@@ -77,9 +77,10 @@ def decision(
             f"k = {k}, tolerance = {tolerance:g} and precision = {precision:g}: k counts labels and must be 1 or more, "
             "the others are shares between 0 and 1"
         )
-    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger, gold=False)
     frame, table, verdicts, remedies = [], [], [], []
-    for one in results.corpora.values():
+    tested = [one for one in results.corpora.values() if (one.gold >= 0).all()]
+    for one in tested:
         n = results.study.sizes_of(one.name)[-1]
         gold = one.cells.get(Cell(GOLD, n))
         sample = gold_sample(one, k, results.rng(one.name, "gold sample", seed))
@@ -244,9 +245,11 @@ def _point(one: CorpusResults, annotator: str, students: str, remedy: str, loss:
     }
 
 
-def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, n: int, k: int, tolerance: float) -> str:
+def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k: int, tolerance: float) -> str:
+    untested = [name for name, one in results.corpora.items() if (one.gold < 0).any()]
+    cannot = f"Without gold labels to test on nothing can be decided: {', '.join(untested)}." if untested else ""
     if verdicts.empty:
-        return "The study has no annotators."
+        return cannot or "The study has no annotators."
     said = [
         f"{rules()['decision'].question} All labels of an annotator against {k} gold labels, with "
         f"{100 * tolerance:g} points of accuracy to spare: {counted(verdicts, list(rules()['decision'].advice))}."
@@ -267,4 +270,4 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, n
     ]
     if without:
         said.append(f"For want of as many gold labels, the loss is not known of {', '.join(without)}.")
-    return " ".join(said)
+    return " ".join([*said, cannot]).strip()

@@ -82,6 +82,8 @@ def _remark(tally: Tally, results: Results) -> str:
     counts = sorted({row["Seeds"] for row in tally.table})
     told = sum(row["95 % interval of the ratio"] != "none" for row in tally.table)
     wider = sum(row["Ratio of variances, of its students to gold's"] > 1 for row in tally.table)
+    if not counts:
+        return ""
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     ratio = (
         f"the variance of accuracy is larger than the gold students' in {wider} of {len(tally.table)} rows of the table"

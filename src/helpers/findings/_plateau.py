@@ -161,12 +161,12 @@ def _gains(corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: 
 
 def _onset(flat: Onset) -> str:
     if flat.identified:
-        return f"{_number(flat.at)} ({_number(flat.low)} to {_number(flat.high)})"
+        return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
     if flat.low.flag:
         return f"not by {flat.low.value:.0f}"
-    return f"not identified: {_number(flat.low)} to {_number(flat.high)}"
+    return f"not identified: {number(flat.low)} to {number(flat.high)}"
 
 
 def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> str:

@@ -50,7 +50,7 @@ def prevalence(
     """
     if k < 2:
         raise UserError(f"k = {k}: an estimate takes 2 gold labels or more, and is of use from 50 or so")
-    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger, gold=False)
     frame, table, verdicts = [], [], []
     with_gold = {name: one for name, one in results.corpora.items() if (one.corpus.gold >= 0).sum() > 1}
     for one in with_gold.values():

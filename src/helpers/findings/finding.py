@@ -91,7 +91,11 @@ class Tally:
         verdicts, variants = (pd.DataFrame(rows, columns=VERDICT_COLUMNS) for rows in (self.verdicts, self.variants))
         frame, table = pd.DataFrame(self.frame), pd.DataFrame(self.table)
         said = [summarise(self.claim, verdicts)] if len(verdicts) else []
-        summary = " ".join([*said, *([remark] if remark else [])])
+        if self.results.corpora and remark:
+            said.append(remark)
+        if without := self.results.without_gold:
+            said.append(f"Left out, because not every text has a gold label: {', '.join(without)}.")
+        summary = " ".join(said)
         return Finding(self.claim.name, frame, table, verdicts, summary, self.results.provenance, variants, self.parts)
 
 

@@ -3,13 +3,13 @@
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 
-from helpers import __version__, places
+from helpers import __version__, orders, places
 from helpers.annotations import Annotations
 from helpers.corpora import Corpus
 from helpers.errors import UserError
@@ -92,11 +92,14 @@ class CorpusResults:
         Annotator -> renormalised probabilities of every row, float (rows, classes); nan where it failed.
     cells
         Cell of the grid -> students.
+    missing
+        Annotator -> probability outside the label set, float (rows,), 0 to 1; nan where it failed.
     """
 
     corpus: Corpus
     annotator_probs: dict[str, np.ndarray]
     cells: dict[Cell, Students]
+    missing: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -110,7 +113,7 @@ class CorpusResults:
 
     @cached_property
     def gold(self) -> np.ndarray:
-        """Gold classes of the test texts, int (texts,)."""
+        """Gold classes of the test texts, int (texts,); -1 where they are not known."""
         return self.corpus.gold[self.corpus.test]
 
     @property
@@ -153,12 +156,15 @@ class Results:
         Names of the chosen annotators, weakest first.
     provenance
         What a reader needs to trace the numbers, name -> value.
+    without_gold
+        Names of the corpora that were asked for and left out, because not every gold label is known.
     """
 
     study: Study
     corpora: dict[str, CorpusResults]
     annotators: list[str]
     provenance: dict[str, str]
+    without_gold: tuple[str, ...] = ()
 
     def rng(self, corpus: str, annotator: str, seed: int) -> np.random.Generator:
         """Make the generator of one cell: its interval does not depend on which other cells are looked at."""
@@ -168,7 +174,14 @@ class Results:
         """The same results for fewer corpora and annotators; see `load`."""
         corpora = pick(corpus, list(self.corpora), "corpus", self.study.name)
         chosen = pick(annotators, self.annotators, "annotator", self.study.name)
-        return Results(self.study, {c: self.corpora[c] for c in corpora}, chosen, self.provenance)
+        return replace(self, corpora={c: self.corpora[c] for c in corpora}, annotators=chosen)
+
+    def with_gold(self) -> "Results":
+        """Those of the corpora of which every gold label is known."""
+        known = {name: one for name, one in self.corpora.items() if one.corpus.fully_gold}
+        if len(known) == len(self.corpora):
+            return self
+        return replace(self, corpora=known, without_gold=tuple(name for name in self.corpora if name not in known))
 
 
 def pick(wanted: str | list[str], known: list[str], what: str, study: str) -> list[str]:
@@ -194,6 +207,7 @@ def load(
     corpus: str | list[str] = "all",
     annotators: str | list[str] = "all",
     ledger: Ledger | None = None,
+    gold: bool = True,
 ) -> Results:
     """Read the finished runs of a study from the ledger.
 
@@ -205,12 +219,21 @@ def load(
         "all", a name, or a list of names of the study.
     ledger
         By default the committed ledgers and the user's own.
+    gold
+        Whether all gold labels are needed: then corpora with less are left out, and `without_gold` names them.
 
     Raises
     ------
     UserError
         If a corpus or an annotator is unknown, or if runs of the chosen ones are not in the ledger.
     """
+    results = _load(study, corpus, annotators, ledger)
+    return results.with_gold() if gold else results
+
+
+def _load(
+    study: Study | Results, corpus: str | list[str], annotators: str | list[str], ledger: Ledger | None
+) -> Results:
     if isinstance(study, Results):
         return study.choose(corpus, annotators)
     ledger = Ledger() if ledger is None else ledger
@@ -258,7 +281,8 @@ def _arrange(runs: list[Run], records: list[Record], tables: dict[str, Annotatio
         probs = probs[:, corpus.test]
         # Two bytes a number: rows miss a sum of 1 by up to a thousandth.
         cells[cell] = Students(probs / probs.sum(axis=2, keepdims=True), found[0][0].made, gold)
-    return CorpusResults(corpus, {name: table.probs for name, table in tables.items()}, cells)
+    probs, missing = ({name: getattr(table, what) for name, table in tables.items()} for what in ("probs", "missing"))
+    return CorpusResults(corpus, probs, cells, missing)
 
 
 def _provenance(
@@ -276,6 +300,7 @@ def _provenance(
         "training time": f"{sum({r.key: r.seconds for r in records}.values()) / 3600:.1f} hours of one thread",
         "student": f"{study.student.kind} of {study.student.encoder}",
         "runs' content (sha256)": _short(_digest(record.content_digest for record in records)),
+        "texts shown": ", ".join(name for name in runs if study.shows(name)) or "none, of any corpus, on any page",
     }
     for name, listed in runs.items():
         corpus = listed[0].corpus
@@ -287,6 +312,8 @@ def _provenance(
             found[f"gold spent in the prompt for {name}"] = f"{len(corpus.spent)} labels"
         if corpus.ranks is not None:
             found[f"split of {name}"] = f"{len(corpus.ranks)} folds, each text tested once"
+        flagged = int(orders.flags(corpus.rows["text"]).sum())
+        found[f"texts of {name} that look like orders"] = f"{flagged} of {len(corpus.rows)}"
         for annotator, table in tables[name].items():
             if annotator in annotators:
                 said = {key: table.provenance.get(key) for key in _ORIGIN}

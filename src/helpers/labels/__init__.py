@@ -11,10 +11,22 @@ A source says whose labels a student gets and which texts it sees. A new mitigat
 """
 
 from helpers.labels import combinations, controls, filters
-from helpers.labels.source import METHODS, LabelSource, Method, Pool, Targets, annotator_of, llm_calls, make, method
+from helpers.labels.source import (
+    METHODS,
+    NEED_GOLD,
+    LabelSource,
+    Method,
+    Pool,
+    Targets,
+    annotator_of,
+    llm_calls,
+    make,
+    method,
+)
 
 __all__ = [
     "METHODS",
+    "NEED_GOLD",
     "LabelSource",
     "Method",
     "Pool",

@@ -78,6 +78,9 @@ class Targets:
     targets: np.ndarray
 
 
+#: Sources that look at the gold label of every text, for which they must all be known.
+NEED_GOLD = frozenset({"gold", "uniform", "class_conditional", "shuffled", "oracle"})
+
 Method = Callable[[Pool, LabelSource], Targets]
 METHODS: dict[str, Method] = {}
 

@@ -1,0 +1,81 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Without gold
+#
+# **The question.** You have an LLM's labels and not one gold label. What can you know?
+#
+# **The test.** Four signs need no gold: how far the annotator agrees with other annotators, how far its students
+# agree among themselves when only the seed differs, how certain it is, and how much probability it puts on the
+# labels at all. There is a *warning* where one of the two agreements, as Krippendorff's alpha, lies below
+# `threshold`. *No warning* proves nothing: annotators that share their mistakes agree.
+#
+# **What no sign can tell.** How often the labels are right, which classes they miss, how frequent a class is, and
+# what a student loses. That takes gold labels: a few hundred, drawn at random, go a long way
+# ([what they tell](decision.ipynb), [and about shares](prevalence.ipynb)).
+
+# %% tags=["parameters"]
+study = "studies/default.yml"
+corpus = "all"
+annotators = "all"
+seed = 0
+threshold = 0.667
+
+# %%
+from helpers import charts, findings, studies
+
+finding = findings.unaided(studies.load(study), corpus=corpus, annotators=annotators, seed=seed, threshold=threshold)
+charts.verdict(finding)
+
+# %%
+charts.show(finding)
+
+# %% [markdown]
+# Each row is an annotator, grouped by corpus, and each mark a sign. Where gold is known, as it is in the shipped
+# corpora, the pale bar is the annotator's accuracy: what the signs would have to tell and do not know. They are on
+# scales of their own, so what counts is not where a mark lies beside the end of the bar, but whether the two go
+# together from row to row.
+
+# %%
+charts.table(finding)
+
+# %% [markdown]
+# ## What would change our mind
+#
+# - *A sign can be right on the average and wrong about yours.* The correlations above are over the cells of one
+#   study, and cells of one corpus or one annotator are alike.
+# - *Annotators of one family* were trained on much the same texts and share their mistakes. Agreement with a model
+#   of another kind says more.
+# - *Alpha depends on how frequent the classes are.* Where one class is rare, a low alpha can go with few mistakes.
+
+# %% [markdown]
+# ## What to try next
+#
+# Draw a few hundred texts at random, label them yourself, and put the labels into the table: the other pages then
+# have something to go by.
+
+# %% [markdown]
+# ## Run it on your own data
+#
+# Name a study of your own and, if you like, one of its corpora:
+#
+# ```bash
+# jupytext --to ipynb -o - notebooks/unaided.py \
+#   | papermill - out.ipynb -p study studies/quick.yml -p corpus tweets
+# ```
+#
+# The study's runs must be in the ledger: `label-risk run studies/quick.yml` trains those that are missing.
+# [Your turn](../rerun.md) has the way from a table of texts to this page.
+
+# %%
+charts.provenance(finding)

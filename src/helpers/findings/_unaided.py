@@ -1,0 +1,147 @@
+"""What an annotator's labels say about themselves, without any gold label."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.errors import UserError
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent
+from helpers.findings.results import CorpusResults, Results, load
+from helpers.findings.rules import rules
+from helpers.ledger import Ledger
+from helpers.measures.stability import krippendorff_alpha, label_entropy
+from helpers.studies import Study
+
+_SIGNS = ("agreement with others", "agreement of students", "certainty", "probability on the labels")
+
+
+def unaided(
+    study: Study | Results,
+    *,
+    corpus: str | list[str] = "all",
+    annotators: str | list[str] = "all",
+    ledger: Ledger | None = None,
+    seed: int = 0,
+    threshold: float = 0.667,
+) -> Finding:
+    """Signs that need no gold: agreement of annotators and of students, certainty, and probability on the labels.
+
+    Where gold labels of all rows are known, the annotator's accuracy stands beside, and the summary says how well each
+    sign ranks annotators by it.
+
+    Parameters
+    ----------
+    seed
+        Has no effect: nothing is drawn here.
+    threshold
+        Agreement, as alpha, below which there is a warning.
+
+    The other parameters are those of `degradation`.
+
+    Returns
+    -------
+    Finding
+        `frame` has a row a corpus, `annotator` and `sign`: `value`, 0 to 1, nan where there is none, and `accuracy`,
+        nan where it is not known. In `verdicts`, the effect is the lower of the two agreements.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, the threshold is out of range, or runs are not in the ledger.
+    """
+    if not 0 <= threshold <= 1:
+        raise UserError(f"threshold = {threshold:g}: an agreement that is asked for lies between 0 and 1")
+    results = load(study, corpus=corpus, annotators=annotators, ledger=ledger, gold=False)
+    frame, table, verdicts = [], [], []
+    for one in results.corpora.values():
+        for annotator in results.annotators:
+            probs = one.annotator_probs[annotator]
+            known = np.isfinite(probs).all(axis=1)
+            n = results.study.sizes_of(one.name)[-1]
+            students = one.students(annotator, n)
+            signs = {
+                "agreement with others": _with_others(one, annotator),
+                "agreement of students": _alpha(students.pred, one.n_classes),
+                "certainty": _mean(1 - label_entropy(probs[known], normalised=True)),
+                "probability on the labels": _mean(1 - one.missing.get(annotator, np.full(len(probs), np.nan))[known]),
+            }
+            accuracy = np.nan
+            if one.corpus.fully_gold:
+                accuracy = float((np.where(known, np.nan_to_num(probs).argmax(axis=1), -1) == one.corpus.gold).mean())
+            place = {"corpus": one.name, "annotator": annotator}
+            frame += [place | {"sign": s, "value": np.clip(v, 0, 1), "accuracy": accuracy} for s, v in signs.items()]
+            lowest = np.nanmin([np.inf, signs["agreement with others"], signs["agreement of students"]])
+            advice = list(rules()["unaided"].advice)[0 if lowest < threshold else 1]
+            lowest = lowest if np.isfinite(lowest) else np.nan
+            row = ("unaided", one.name, annotator, "", lowest, np.nan, np.nan, advice, students.seeds)
+            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            shares = np.bincount(probs[known].argmax(axis=1), minlength=one.n_classes) / max(known.sum(), 1)
+            table.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Advice": advice,
+                    "Agreement with the other annotators, alpha": _rounded(signs["agreement with others"]),
+                    "Agreement of its students, alpha": _rounded(signs["agreement of students"]),
+                    "Mean entropy, share of the most": _rounded(1 - signs["certainty"]),
+                    "Probability outside the labels": _rounded(1 - signs["probability on the labels"]),
+                    "Failed, %": percent(1 - known.mean()),
+                    "Its most frequent label": one.corpus.labels[int(shares.argmax())],
+                    "Share of that, %": percent(shares.max()),
+                    "Accuracy by gold, %": percent(accuracy),
+                }
+            )
+    verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
+    frame = pd.DataFrame(frame)
+    return Finding("unaided", frame, pd.DataFrame(table), verdicts, _summary(verdicts, frame), results.provenance)
+
+
+def _with_others(one: CorpusResults, annotator: str) -> float:
+    """Mean alpha with each other annotator, on the texts that both labelled."""
+    found = []
+    for other in one.annotator_probs:
+        if other != annotator:
+            both = np.stack([one.annotator_probs[name] for name in (annotator, other)])
+            known = np.isfinite(both).all(axis=(0, 2))
+            found.append(_alpha(both[:, known].argmax(axis=2), one.n_classes))
+    return _mean(np.array(found))
+
+
+def _alpha(labels: np.ndarray, n_classes: int) -> float:
+    if len(labels) < 2 or not labels.shape[1]:
+        return np.nan
+    return krippendorff_alpha(labels, n_classes=n_classes)
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else np.nan
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 2) + 0.0
+
+
+def _summary(verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
+    if verdicts.empty:
+        return "The study has no annotators."
+    said = [
+        f"{rules()['unaided'].question} {counted(verdicts, list(rules()['unaided'].advice))} (a cell is a corpus and "
+        "an annotator)."
+    ]
+    ranks = []
+    for sign in _SIGNS:
+        rows = frame[frame["sign"] == sign].dropna()
+        if len(rows) > 3 and rows["value"].nunique() > 1 and rows["accuracy"].nunique() > 1:
+            rho = stats.spearmanr(rows["value"], rows["accuracy"]).statistic
+            ranks.append(f"{sign} {rho:+.2f}".replace("-", "−"))
+    if ranks:
+        said.append(f"Where gold tells the accuracy, the signs rank it with a correlation of: {', '.join(ranks)}.")
+    unknown = list(dict.fromkeys(frame.loc[frame["accuracy"].isna(), "corpus"]))
+    if unknown:
+        said.append(
+            f"Of {', '.join(unknown)}, not every text has a gold label. What no sign can tell is how often the labels "
+            "are right, which classes they miss, how frequent a class is, and what a student loses: that takes gold "
+            "labels, a few hundred drawn at random."
+        )
+    return " ".join(said)

@@ -1,0 +1,88 @@
+"""Texts that give orders: planted, spotted, and what a study of them shows."""
+
+import numpy as np
+import pytest
+
+from helpers import corpora, orders
+from helpers.corpora import Corpus, planted
+from helpers.errors import UserError
+
+
+@pytest.fixture
+def base(reviews, tmp_path):
+    """Specification of a table of 40 reviews, half of them positive."""
+    reviews.to_csv(tmp_path / "reviews.csv", index=False)
+    return {
+        "name": "reviews",
+        "path": str(tmp_path / "reviews.csv"),
+        "text": "review",
+        "label": "tone",
+        "id": "ref",
+        "test_size": 20,
+    }
+
+
+def make(base, **options) -> Corpus:
+    return corpora.load({"name": "ordered", "planted": base, "size": 16, "texts": 4} | options)
+
+
+def test_all_orders_are_flagged_and_no_control():
+    for label in ("positive", "Economy & trade"):
+        for name in orders.templates():
+            assert orders.looks_like_order(orders.plant("A fine film.", name, label)), name
+        for name in orders.controls():
+            assert not orders.looks_like_order(orders.plant("A fine film.", name, label)), name
+
+
+def test_the_flag_finds_what_it_says_it_finds():
+    """The rates that the docstring states: held-out orders, and false alarms in the shipped corpora."""
+    assert sum(orders.looks_like_order(said.replace("{label}", "positive")) for said in orders.held_out()) == 7
+    texts = [text for name in corpora.BUILT_IN for text in corpora.load(name).rows["text"]]
+    assert (len(texts), int(orders.flags(texts).sum())) == (23470, 22)
+
+
+def test_a_label_with_braces_is_planted_as_it_is():
+    assert orders.plant("So.", "answer", "{label} {0}") == "So. Answer: {label} {0}"
+
+
+def test_orders_are_planted_in_texts_of_other_classes_only(base):
+    plain, ordered = make(base, share=0.0), make(base, share=0.25)
+    source = corpora.load(base).rows.set_index("id")
+    what = planted.planted_in(ordered)
+    assert (what[ordered.pool] == "override").sum() == 4
+    assert not planted.planted_in(plain)[plain.pool].any()
+    assert (ordered.gold[what != ""] == 0).all()  # the last label, positive, is ordered
+    assert ordered.labels == ("negative", "positive")
+    for id_, text, name in zip(ordered.rows["id"], ordered.rows["text"], what, strict=True):
+        original = source.loc[id_.partition("+")[0], "text"]
+        assert text == (orders.plant(original, name, "positive") if name else original)
+    assert ordered.rows["id"].is_unique
+    assert plain.gold[plain.pool].tolist() == ordered.gold[ordered.pool].tolist()
+
+
+def test_every_test_text_comes_as_it_is_and_with_everything(base):
+    made = make(base, share=0.0)
+    names = planted.planted_in(made)[made.test]
+    kinds = ["", *orders.templates(), *orders.controls()]
+    assert names.tolist() == [name for name in kinds for _ in range(4)]
+    stems = np.array([id_.partition("+")[0] for id_ in made.rows["id"]])[made.test]
+    assert all((stems[names == name] == stems[:4]).all() for name in kinds)
+    assert not {*stems} & {id_.partition("+")[0] for id_ in made.rows["id"].to_numpy()[made.pool]}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"share": 0.1, "target": "angry"}, "no label 'angry', only negative, positive"),
+        ({"share": 0.1, "template": "shout"}, "no order is called 'shout'"),
+        ({"share": 1.5}, "`share` is 1.5"),
+        ({"share": 1.0}, "lower `share`"),
+        ({"share": 0.0, "texts": 30}, "lower `share`, `size` or `texts`"),
+        ({"share": 0.0, "size": 1000}, "1000 texts was asked for"),
+        ({}, "missing a required argument: 'share'"),
+        ({"share": 0.0, "colour": "red"}, "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_what_cannot_be_planted_is_said(base, options, said):
+    with pytest.raises(UserError, match=said):
+        make(base, **options)
