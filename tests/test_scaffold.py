@@ -106,6 +106,16 @@ def test_rare_classes_raise_the_smallest_size():
     assert scaffold.draft(table(1000, share=0.3, classes=20), measure=False).study.sizes == [200, 400, 800]
 
 
+def test_what_was_found_out_about_the_file_is_written_down():
+    spec = table(200)
+    frame = pd.read_csv("a.csv")
+    frame["text"] = frame["text"].str.replace("film", "café")
+    frame.to_csv("a.csv", index=False, sep=";", encoding="cp1252")
+    (file,) = scaffold.write(scaffold.draft(spec, measure=False), Path("a.yml"))
+    described = studies.load(file).corpora[0]
+    assert (described["encoding"], described["delimiter"]) == ("cp1252", ";")
+
+
 def test_an_own_split_stays():
     spec = table(400)
     frame = pd.read_csv("a.csv").assign(part=["train", "test"] * 200)

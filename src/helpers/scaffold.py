@@ -126,6 +126,7 @@ def draft(
     if not {"test_size", "folds", "split_by"} & {key for key, value in spec.items() if value is not None}:
         spec = spec | _split(len(corpus.rows))
         corpus = corpora.load(spec)
+    spec = spec | corpus.detected  # found out once, and read so from now on
     for one in known:
         if isinstance(one, specs.Ready) and one.name not in corpus.ready:
             raise UserError(

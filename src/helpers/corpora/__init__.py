@@ -44,6 +44,8 @@ class Corpus:
         What was left out of the source, reason -> number of rows.
     left_out
         The same as row numbers, where the source is a table of the user's own.
+    detected
+        How the source was read, where that was found out and not said: `encoding`, `delimiter`, `sheet`.
     notes
         How gold was made, for the reader.
     ready
@@ -67,6 +69,7 @@ class Corpus:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: dict[str, list[int]] = field(default_factory=dict)
+    detected: dict[str, str] = field(default_factory=dict)
     ready: dict[str, Ready] = field(default_factory=dict)
     ranks: np.ndarray | None = None
     part: int | None = None

@@ -203,6 +203,7 @@ def load(
         {reason: len(numbers) for reason, numbers in rows.left_out.items()},
         tuple(notes),
         left_out=rows.left_out,
+        detected=table.detected,
         ranks=None if folds is None else ranks,
         ready=made,
         question=question or "",
