@@ -14,7 +14,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from helpers import places
-from helpers.corpora import BUILT_IN, Corpus, classes, people, reading, ready, splits
+from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, splits
 from helpers.corpora.classes import Labels
 from helpers.corpora.reading import Table, TableError
 from helpers.errors import UserError
@@ -55,6 +55,7 @@ def load(
     question: str | None = None,
     descriptions: Mapping[str, str] | None = None,
     examples: int = 0,
+    unlabelled: str = "drop",
 ) -> Corpus:
     """Load a table as a corpus. A study file gives these options as a mapping.
 
@@ -118,6 +119,11 @@ def load(
         Examples of each class in the prompt. They come from the training pool, leave it, and count as gold that is
         spent.
 
+    unlabelled
+        What becomes of rows without a label: `drop` leaves them out; `keep` makes them a part of the training pool
+        without gold (`helpers.corpora.partial`). Half of the gold labels are then for testing: `test_size` changes it,
+        and counts as if all rows had a label. With `labels`, the column may be empty.
+
     Returns
     -------
     Corpus
@@ -150,6 +156,10 @@ def load(
             sheet=sheet,
         )
         frame, names = _frame(table, options, labels)
+        keep = _keeps(unlabelled, label, votes or raters or folds or split_by or examples)
+        if keep:
+            frame["label"] = [partial.UNKNOWN if value is None else value for value in frame["label"]]
+            names = names | {partial.UNKNOWN: partial.UNKNOWN}
         known = list(dict.fromkeys(names.values()))
         rows = _Rows(frame)
         rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
@@ -157,13 +167,14 @@ def load(
             rows.drop(_NO_LABEL, rows.frame["label"].isna())
         rows.check_number()
         _validate(rows.frame, names, options, table.first_row)
-        if len(known) == 1:
+        if len(known) - keep == 1:
             raise TableError(f"every row has the same class, {known[0]!r}")
         _set_gold(rows, options, names, known)
         in_test = None if split_by is None else _own_split(rows, split_by, parts)
         if split_by is None and parts is not None:
             raise TableError("`parts` says what the values of `split_by` mean: give that too")
-        rows.check(known)
+        if not keep:
+            rows.check(known)
         grouping = _grouping(rows.frame, groups, near_duplicates)
         if in_test is not None:
             if test_size is not None or folds is not None:
@@ -177,7 +188,8 @@ def load(
                 raise TableError("`folds` and `test_size` contradict each other: leave one out")
             fold = splits.folds(rows.gold, grouping, _folds(folds, grouping), seed=split_seed)
         else:
-            size = _test_size(test_size, len(rows.gold))
+            # Of few gold labels, half are for testing.
+            size = _test_size(len(rows.gold) // 2 if keep and test_size is None else test_size, len(rows.gold))
             fold = np.where(splits.stratified(rows.gold, grouping, size, seed=split_seed), 0, 1)
         if (fold == 0).all():
             raise TableError(
@@ -193,8 +205,8 @@ def load(
         described = _described(descriptions, known)
     notes = [f"gold is the column {label!r} of {where}" if label else f"gold is what most votes of {where} say"]
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
-    notes += _remarks(finished, known)
-    return Corpus(
+    notes += _remarks(finished[finished["gold"] < len(known) - keep], known[: len(known) - keep])
+    corpus = Corpus(
         name,
         tuple(known),
         finished,
@@ -209,6 +221,16 @@ def load(
         question=question or "",
         descriptions=described,
     )
+    return partial.hide(corpus, grouping, seed=split_seed) if keep else corpus
+
+
+def _keeps(unlabelled: str, label: str | None, *others: object) -> bool:
+    """Whether rows without a label stay."""
+    if unlabelled not in ("drop", "keep"):
+        raise TableError(f"`unlabelled` is {unlabelled!r}, but must be drop or keep")
+    if unlabelled == "keep" and (label is None or any(others)):
+        raise TableError("`unlabelled: keep` takes a `label` column, and no votes, folds, `split_by` or `examples`")
+    return unlabelled == "keep"
 
 
 def _check_name(name: str) -> None:
