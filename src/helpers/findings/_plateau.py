@@ -68,7 +68,7 @@ def plateau(
         gold = _curve(one, None, sizes)
         gold_onset = onset_interval(sizes, gold, threshold, rng=results.rng(one.name, "gold onset", seed))
         gained += _gains(one.name, "gold", sizes, gold, results.rng(one.name, "gold gains", seed))
-        flatten[one.name] = [f"gold, {_onset(gold_onset)}"]
+        flatten[one.name] = [f"gold, {_onset(gold_onset, sizes)}"]
         tally.frame += _points(one.name, "gold", sizes, gold, results.rng(one.name, "gold", seed), np.nan)
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
@@ -84,7 +84,7 @@ def plateau(
             worth = gold_equivalent(sizes, gold.mean((0, 2)), float(curve[:, -1].mean()))
             flat = onset_interval(sizes, curve, threshold, rng=rng)
             gained += _gains(one.name, annotator, sizes, curve, rng)
-            flatten[one.name].append(f"{annotator}, {_onset(flat)}")
+            flatten[one.name].append(f"{annotator}, {_onset(flat, sizes)}")
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -97,13 +97,13 @@ def plateau(
                     "Its labels": int(sizes[-1]),
                     "All of them are worth, gold labels": number(worth),
                     "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
-                    "Gold flattens at, labels": _onset(gold_onset),
-                    "It flattens at, labels": _onset(flat),
+                    "Gold flattens at, labels": _onset(gold_onset, sizes),
+                    "It flattens at, labels": _onset(flat, sizes),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
     said = [f"On {name}, the curves flatten: {'; '.join(places)}." for name, places in flatten.items()]
-    rule = f"A curve flattens where a doubling of the labels gains less than {100 * threshold:g} points."
+    rule = f"A curve flattens where a doubling of the labels gains less than {100 * threshold:g} points of accuracy."
     tally.parts = {"gains": Part(pd.DataFrame(gained), " ".join([rule, *said]))}
     return tally.finish(_remark(results))
 
@@ -159,8 +159,10 @@ def _gains(corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: 
     return rows
 
 
-def _onset(flat: Onset) -> str:
-    if flat.identified:
+def _onset(flat: Onset, sizes: np.ndarray) -> str:
+    # An interval of all sizes but the last, which cannot be an onset, says nothing.
+    everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
+    if flat.identified and not everything:
         return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
