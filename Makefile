@@ -52,7 +52,7 @@ format: install  ## the code as ruff wants it
 picture: install
 	$(BIN)/python -c "from helpers import charts, findings, studies; \
 	    study = studies.load('studies/default.yml'); \
-	    charts.save(charts.overview(findings.verdicts(study)), 'book/_static/verdicts.svg')"
+	    charts.save(charts.overview(findings.overview(study).verdicts), 'book/_static/verdicts.svg')"
 
 clean:  ## remove what was built; the environment, the cache and the ledger stay
 	rm -rf _build book/executed book/_static/generated

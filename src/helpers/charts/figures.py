@@ -347,7 +347,13 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
                 "title:N",
                 sort=list(dict.fromkeys(rows["title"])),
                 title=None,
-                axis=alt.Axis(grid=True, tickBand="extent", labelExpr="split(datum.label, ' ')", labelLineHeight=13),
+                axis=alt.Axis(
+                    grid=True,
+                    tickBand="extent",
+                    labelExpr="split(datum.label, ' ')",
+                    labelLineHeight=13,
+                    minExtent=84,  # room for a wider font than the one that the labels were measured in
+                ),
             ),
             alt.Color("verdict:N", scale=alt.Scale(domain=kinds, range=list(theme.VERDICTS.values()))),
             alt.Shape("verdict:N", scale=alt.Scale(domain=kinds, range=["circle", _DASH, "triangle-down"])),
