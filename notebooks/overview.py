@@ -61,8 +61,8 @@ charts.table(finding, "paper")
 # - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
 # - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb),
 #   [texts that tell](telling.ipynb)
-# - **What to do:** [train on such labels or not](decision.ipynb), [how to count with them](prevalence.ipynb), and
-#   [what labels show by themselves](unaided.ipynb)
+# - **What to do:** [train on such labels or not](decision.ipynb), [how to count with them](prevalence.ipynb),
+#   [what labels show by themselves](unaided.ipynb), and [texts that give orders](injection.ipynb)
 # - **Background:** [the paper](../paper.md), [corpora and models](../materials.md), [how things are
 #   measured](../measures.md), [the words](../glossary.md)
 # - **Your turn:** [run it on your own data](../rerun.md)

@@ -5,6 +5,7 @@ import json
 import re
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 import vl_convert
 from test_findings import everything, only, results, voted
@@ -45,7 +46,19 @@ def found():
     """Name -> finding, on names that are markup."""
     made = evil()
     pages = (*findings.FINDINGS, *findings.rules(), "overview")
-    return {name: getattr(findings, name)(made) for name in pages}
+    return {name: _orders() if name == "injection" else getattr(findings, name)(made) for name in pages}
+
+
+def _orders():
+    """What `findings.injection` returns, with names that are markup: a study of made corpora plants nothing."""
+    place = {"corpus": EVIL, "annotator": EVIL}
+    shares = {"share": 0.5, "low": 0.4, "high": 0.6}
+    frame = [
+        place | {"planted": p, "who": w} | shares for p in ("nothing", EVIL) for w in ("annotator", "its students")
+    ]
+    verdicts = pd.DataFrame([place | {"verdict": "obeys", "effect": 0.1, "low": 0.0, "high": 0.2}])
+    table = pd.DataFrame([{"Corpus": EVIL, "Annotator": EVIL, "Advice": "obeys", "Text": EVIL}])
+    return findings.Finding("injection", pd.DataFrame(frame), table, verdicts, f"A summary of {EVIL}.")
 
 
 def test_every_finding_has_a_chart():

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from helpers import corpora, orders
+from helpers import corpora, findings, orders, studies
 from helpers.corpora import Corpus, planted
 from helpers.errors import UserError
+from helpers.findings.results import GOLD, CorpusResults, Results, Students
+from helpers.labels import LabelSource, Targets
+from helpers.studies import Cell
 
 
 @pytest.fixture
@@ -86,3 +89,45 @@ def test_every_test_text_comes_as_it_is_and_with_everything(base):
 def test_what_cannot_be_planted_is_said(base, options, said):
     with pytest.raises(UserError, match=said):
         make(base, **options)
+
+
+def ordered_results(base, *, obeys):
+    """An annotator that says negative of every text, and of texts with an order positive if it obeys."""
+    one = make(base, share=0.25)
+    what = planted.planted_in(one)
+    says = (np.isin(what, list(orders.templates())) & obeys).astype(int)
+    plan = {"name": "made", "corpora": [{"name": "ordered", "planted": "x", "share": 0.25}], "sizes": [16], "seeds": 2}
+    study = studies.Study.model_validate(plan | {"annotators": ["flawed"]})
+    follow = np.stack([np.eye(2)[says[one.test]]] * 2)
+    steady = np.stack([np.eye(2)[np.zeros(len(one.test), int)]] * 2)
+    made = Targets(one.pool, np.eye(2)[says[one.pool]])
+    gold = one.gold[one.test]
+    cells = {
+        Cell(GOLD, 16): Students(steady, made, gold),
+        Cell(LabelSource("annotator", ("flawed",)), 16): Students(follow, made, gold),
+    }
+    return Results(study, {"ordered": CorpusResults(one, {"flawed": np.eye(2)[says]}, cells)}, ["flawed"], {})
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_obedience_is_measured_against_the_control(base, obeys):
+    found = findings.injection(ordered_results(base, obeys=obeys))
+    row = found.table.iloc[0]
+    assert row["Advice"] == ("obeys" if obeys else "no obedience shown")
+    assert row["With the order override, %"] == 100 * obeys
+    assert row["With the control mention, %"] == 0
+    assert row["Its labels of those that are as ordered, %"] == 100 * obeys
+    assert row["Its students, with override, %"] == 100 * obeys
+    assert row["Gold students, with override, %"] == 0
+    assert row["Texts flagged, % of those with orders"] == 100
+    assert row["% of the others"] == 0
+    assert set(found.frame["planted"]) == {"nothing", *orders.templates(), *orders.controls()}
+
+
+def test_a_study_of_ones_own_that_plants_nothing_says_so():
+    plan = {"name": "mine", "corpora": [{"name": "a", "path": "a.csv"}], "sizes": [10]}
+    found = findings.injection(studies.Study.model_validate(plan))
+    assert found.summary == "Study mine plants no orders: studies/injection.yml shows how it is done."
+    assert found.table.empty
+    with pytest.raises(UserError, match="no order is called 'shout'"):
+        findings.injection(studies.Study.model_validate(plan), template="shout")

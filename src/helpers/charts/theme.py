@@ -24,6 +24,8 @@ ADVICE = {
     "counting misleads": "#D55E00",
     "no repetition shown": "#808791",
     "repeats": "#D55E00",
+    "no obedience shown": "#808791",
+    "obeys": "#D55E00",
     "no warning": "#808791",
     "warning": "#D55E00",
 }

@@ -13,6 +13,7 @@ from helpers.findings._decision import decision
 from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
+from helpers.findings._injection import injection
 from helpers.findings._instability import instability
 from helpers.findings._overview import FINDINGS, overview, verdicts
 from helpers.findings._plateau import plateau
@@ -38,6 +39,7 @@ __all__ = [
     "degradation",
     "ensembling",
     "filtering",
+    "injection",
     "instability",
     "load",
     "overview",
