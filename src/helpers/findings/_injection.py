@@ -132,8 +132,8 @@ def _point(
         "planted": what or "nothing",
         "who": who,
         "share": share.effect,
-        "low": share.low,
-        "high": share.high,
+        "low": float(np.clip(share.low, 0, 1)),
+        "high": float(np.clip(share.high, 0, 1)),
     }
 
 
