@@ -1,5 +1,6 @@
 """The book as a reader opens it: from a folder, in a browser, with the network off."""
 
+import html
 import html.parser
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from helpers import places, report
+from helpers import corpora, places, report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MODES = {"desktop, light": (1280, "light"), "desktop, dark": (1280, "dark"), "phone, light": (360, "light")}
@@ -224,3 +225,11 @@ def test_the_commands_that_the_book_names_exist():
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert named
     assert {name for name in named if not re.search(rf"\b{name}\b", told)} == set()
+
+
+def test_no_text_of_a_corpus_is_in_a_book_that_shows_none(built_book):
+    """The quick study allows no texts; a book that LABEL_RISK_BOOK names is taken to be built with --no-texts."""
+    pages = "\n".join(file.read_text("utf-8") for file in _pages(built_book))
+    for name in ("tweets", "amazon", "movie"):
+        texts = [text for text in corpora.load(name).rows["text"] if len(text) > 40]
+        assert [text for text in texts[::25] if html.escape(text) in pages or text in pages] == []
