@@ -51,6 +51,27 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
+# ## Mistakes that annotators share
+#
+# A vote mends what its voters do not get wrong together. The next table has the correlation of the
+# annotators' mistakes on the test texts, and how many voters with unrelated mistakes they are worth. Then
+# what their vote gives, what it would give if, within each gold class, one's mistakes said nothing of
+# another's, and the most that any rule could get out of these labels alone, chosen in hindsight.
+
+# %%
+charts.table(finding, "shared mistakes")
+
+# %% [markdown]
+# ## Labels put together
+#
+# One student of the labels of all annotators, or of all wordings that one was asked in, beside a student of
+# the strongest annotator alone: on the same texts, and on as many texts as the same number of LLM calls would
+# have bought of it, where the study has students of so many.
+
+# %%
+charts.table(finding, "labels together")
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - *Equal budget.* A vote of several students costs several trainings. If one student trained on as many more

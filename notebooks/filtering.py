@@ -46,10 +46,21 @@ charts.show(finding)
 # *Gap to gold closed* is the part of the distance between the students of all labels and the gold students
 # that the filter makes good. It is blank where that distance is not clearly above zero. *Class balance moved
 # by* is the share of labels that would have to change class to undo the shift that the filter brings: it
-# prefers the classes that the annotator is sure of.
+# prefers the classes that the annotator is sure of, and the column after it shows which.
 
 # %%
 charts.table(finding)
+
+# %% [markdown]
+# ## One filter beside another
+#
+# A study can name other filters: entropy within each predicted class, which leaves the classes their shares;
+# the margin to the second label; agreement of wordings, which costs an LLM call for each; and confident
+# learning, which asks a classifier that has not seen the label. The *oracle* knows gold and drops wrong
+# labels first: where even that gains little, filtering has little to give.
+
+# %%
+charts.table(finding, "choices")
 
 # %% [markdown]
 # ## What would change our mind
@@ -57,8 +68,8 @@ charts.table(finding)
 # - *The entropy of a small LLM may say more about the words of the prompt than about the text.* Where the
 #   kept labels are hardly more often right than all, in the table, the filter had nothing to work with; that
 #   is a verdict on the entropy, not on filtering.
-# - *A filter within each predicted class* would keep the balance. Where the balance has moved far, it might
-#   turn the verdict.
+# - *A filter within each predicted class* keeps the balance. Where the balance has moved far and it is not in
+#   the table, it might turn the verdict.
 # - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
 #   the others.
 

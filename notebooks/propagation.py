@@ -62,6 +62,35 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
+# ## More labels
+#
+# The terms at every number of labels. The paper reads the sum as: more labels shrink estimation and leave
+# approximation as it is. The verdict of each row is that of the claim, by its margin.
+
+# %%
+charts.table(finding, "by size")
+
+# %% [markdown]
+# ## Few votes, and a human ceiling
+#
+# $P$ is estimated from a handful of votes, which adds to every divergence from it. Splitting the raters into
+# halves says by about how much: half of the votes add that much again. $P$ are the plain shares of the votes
+# in this table, for smoothing would hide from the split what it is to find. The last column is as close as people
+# come to people; its halves have half of the votes, so an annotator can come closer without knowing more.
+
+# %%
+charts.table(finding, "few votes")
+
+# %% [markdown]
+# ## Smoothing and floor
+#
+# The share of the cross term, with more or less of a vote added to each class, with other floors under the
+# probabilities of annotator and student, and for the Brier score, which needs no floor.
+
+# %%
+charts.table(finding, "settings")
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - *A corpus with many more raters.* Votes are few, and smoothing pulls $P$ towards the middle.

@@ -5,10 +5,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
+import yaml
+from conftest import sentences
 
-from helpers import findings
-from helpers.cli import app
+from helpers import crossfit, findings, studies
+from helpers.cli import annotate, app
+from helpers.errors import UserError
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -76,6 +81,42 @@ def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger):
     assert all(row["low"] <= row["effect"] <= row["high"] for row in bounded)
     assert all(row["verdict"] == "not shown" for row in rows if row not in bounded)
     assert len(bounded) > 0.9 * len(rows)
+
+
+def test_further_wordings_are_put_with_the_texts_that_are_read(tiny_model, tmp_path, monkeypatch, capsys):
+    """The whole corpus in the study's own wording; in others, and for second opinions, the texts of filters."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path))
+    texts = [text for text, _ in sentences(60)]
+    pd.DataFrame({"text": texts, "label": ["negative", "positive"] * 30}).to_csv(tmp_path / "table.csv", index=False)
+    filtering = {"size": 20, "fractions": [0.5], "methods": ["prompt_agreement", "confident"]}
+    entry = {"name": "own", "path": str(tmp_path / "table.csv"), "text": "text", "label": "label", "test_size": 20}
+    plan = {
+        "name": "s",
+        "corpora": [entry],
+        "annotators": [f"hf:{tiny_model}"],
+        "wordings": ["reversed"],
+        "sizes": [20],
+    }
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(plan | {"filtering": filtering}))
+    monkeypatch.setattr(crossfit.probe, "embeddings", lambda encoder, corpus, most: np.eye(len(corpus.rows)))
+    monkeypatch.setattr(crossfit.encoders, "fingerprint", lambda encoder: "0" * 64)
+    annotate(str(tmp_path / "s.yml"))
+    name = tiny_model.name
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split("own/")[1] for line in said] == [
+        f"{name}.prompt1.parquet: 60 rows, 0 failed",
+        f"{name}.reversed.parquet: 20 rows, 0 failed",
+        f"{name}.prompt1-crossfit.parquet: 20 rows, 0 failed",
+    ]
+    study = studies.load(str(tmp_path / "s.yml"))
+    made = {run.source.method: run.made for run in study.runs("own")}
+    assert len(made["confident"].rows) == len(made["prompt_agreement"].rows) == 10
+    annotate(str(tmp_path / "s.yml"))
+    assert capsys.readouterr().out.count("there already") == 3
+    # More texts are needed now than were put in the other wording.
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(plan | {"filtering": filtering | {"size": 30}}))
+    with pytest.raises(UserError, match="holds 20 of the 60 rows of own, and lacks 10 of those that are needed"):
+        annotate(str(tmp_path / "s.yml"))
 
 
 def test_importing_the_command_line_loads_no_torch():

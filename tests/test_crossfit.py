@@ -59,7 +59,8 @@ def test_a_table_is_written_found_and_filtered_by(tmp_path, monkeypatch):
     annotations.write(
         corpus, "words", prompt, logp, folder=folder, rows=np.arange(len(said)), provenance={"model_hash": "1" * 64}
     )
-    file = crossfit.write(corpus, "words", prompt, rows=rows, folder=folder)
+    second = tables.wording(corpus, "words@prompt1-crossfit", "prompt1")
+    file = crossfit.write(corpus, "words", second, rows=rows, folder=folder)
     assert file.name == "words.prompt1-crossfit.parquet"
     names = ("words", "words@prompt1-crossfit")
     found = {name: tables.find(corpus, name, "prompt1", rows=rows) for name in names}

@@ -157,10 +157,37 @@ def test_inherited_mistakes_are_counted_beside_the_gold_students():
     one = corpus()
     said = np.eye(2)[one.gold]
     said[one.test[50:]] = said[one.test[50:], ::-1]
-    row = only(findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said)).table)
-    assert row["Its own accuracy, %"] == 50
-    assert row["Its mistakes made by its student, %"] == 80
-    assert row["Its mistakes made by the gold student, %"] == 20
+    found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
+    assert only(found.table)["Its own accuracy, %"] == 50
+    row = only(found.parts["inheritance"].table)
+    assert row["Its mistakes"] == 50
+    assert row["Repeated by its student, %"] == 80
+    assert row["Made by the gold student, %"] == 20
+    # Both err on the second half of the texts, whatever the class: the student on 40 % of each.
+    assert row["To be expected by class, %"] == 40
+    assert row["Beyond that, points"] == 40
+    assert "in 1 of 1 cells, less often in 0" in found.parts["inheritance"].said
+    assert only(found.variants)[["variant", "effect", "verdict"]].tolist() == ["inherited mistakes", 0.6, "reproduced"]
+    groups = found.parts["inheritance by group"].table
+    assert groups["Texts"].tolist() == ["gold is no", "gold is yes", "third quarter"]
+    assert groups["Its mistakes"].tolist() == [25, 25, 50]
+
+
+def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():
+    """It errs on the texts 50..99, and is surer of the last 25; its students err on 75..99, the gold students never."""
+    one = corpus()
+    said = np.eye(2)[one.gold] * 0.9 + 0.05
+    said[one.test[50:]] = said[one.test[50:], ::-1]
+    sure, unsure = one.test[75:], one.test[50:75]
+    said[sure] = np.where(said[sure] > 0.5, 0.99, 0.01)
+    said[unsure] = np.where(said[unsure] > 0.5, 0.6, 0.4)
+    found = findings.degradation(results(at_all_sizes((1.0,) * 3, (0.75,) * 3), one=one, said=said))
+    groups = found.parts["inheritance by group"].table.set_index("Texts")["Difference, points"]
+    assert groups["surest quarter"] == 100
+    assert groups["least sure quarter"] == 0
+    assert "than where it is least sure in 1 of the 1 cells" in found.parts["inheritance by group"].said
+    with_fewer = findings.degradation(results(at_all_sizes((1.0,) * 3, (1.0,) * 3), one=one, said=said))
+    assert "more often than a gold student makes it in 0 of 1 cells" in with_fewer.parts["inheritance"].said
 
 
 def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits():
@@ -169,7 +196,8 @@ def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits()
     said[one.test[80:]] = np.nan
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
     assert only(found.table)["Its own accuracy, %"] == 80
-    assert np.isnan(only(found.table)["Its mistakes made by its student, %"])
+    assert found.parts["inheritance"].table.empty
+    assert found.parts["inheritance"].said.startswith("There is no mistake")
 
 
 def test_scores_of_every_seed_are_in_the_frame():
@@ -400,6 +428,27 @@ def test_what_the_filter_keeps_is_described():
     assert row["All labels right, %"] == 50
     assert row["Class balance moved by, points"] == 25
     assert row["Gap to gold closed, %"] == pytest.approx(50)
+    assert row["Classes of all → of the kept, %"] == "no 50 → 75, yes 50 → 25"
+    assert row["LLM calls"] == 400
+
+
+def test_filters_are_set_side_by_side():
+    cells = filtered_cells()
+    for share, accuracy in [(0.5, 0.9), (0.25, 0.9)]:
+        cells[LabelSource("oracle", ("flawed",), share), 400] = students(right_on(*[accuracy] * 3))
+    plan = {"filtering": FILTERING["filtering"] | {"methods": ["entropy", "oracle"]}}
+    found = findings.filtering(results(cells, **plan))
+    part = found.parts["choices"]
+    assert part.table["Choice"].tolist() == ["lowest entropy", "oracle"] * 2
+    half = part.table[part.table["Kept, %"] == 50].set_index("Choice")
+    assert half["Median difference to all labels, points"].tolist() == [20, 40]
+    assert half["Median difference to a random choice, points"].tolist() == [30, 50]
+    assert half["Better than a random choice in"].tolist() == [1, 1]
+    assert half["Median of the gap closed, %"].tolist() == [50, 100]
+    assert part.summary.startswith("At the kept share 0.5: “lowest entropy” is clearly better than a random choice")
+    assert "“oracle”" in part.summary
+    worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]
+    assert "in 0 of 1 cells and clearly worse in 1, by −30.0 points in the median" in worse.summary
 
 
 def test_recovery_is_blank_where_the_gap_is_not_clear():
@@ -472,6 +521,68 @@ def test_the_vote_of_annotators_is_a_row_of_its_own_with_its_budget():
     assert last["Annotator"] == "vote of all 2"
     assert last["One student, %"] == 80
     assert (last["LLM calls"], last["Trainings"]) == (800, 3)
+
+
+def jury(flawed, other, *, joined=0.8, sizes=SIZES, said=None, **changes):
+    """Two annotators whose students have these accuracies, and students of their vote at 200 labels."""
+    one, names = corpus(), ("flawed", "other")
+    cells = {(GOLD, n): students(right_on(0.9, 0.9, 0.9)) for n in SIZES}
+    for name, shares in zip(names, (flawed, other), strict=True):
+        source = LabelSource("annotator", (name,))
+        cells |= {(source, n): students(right_on(*[share] * 3)) for n, share in zip(SIZES, shares, strict=True)}
+    for source in (LabelSource("vote", names), LabelSource("vote", ("other", "other@prompt2"))):
+        cells[source, 200] = students(right_on(*[joined] * 3))
+    plan = study(annotators=list(names), ensembling={"size": 200}, **changes)
+    said = dict.fromkeys(names, np.eye(2)[one.gold]) if said is None else said(one)
+    return Results(plan, {"news": CorpusResults(one, said, by_cell(cells))}, list(names), {})
+
+
+def test_joined_labels_are_priced_in_calls():
+    found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.85))).parts["labels together"]
+    row = only(found.table)
+    assert row["Labels"] == "vote of all 2"
+    assert row["LLM calls"] == 400
+    assert row["Beside"] == "other"
+    assert row["Minus its student of as many texts, points"] == pytest.approx(20)
+    # 400 calls buy 400 texts of one annotator, and their student is better.
+    assert row["As many calls buy of it, texts"] == 400
+    assert row["Minus its student of those, points"] == pytest.approx(-5)
+    assert row["Gap to gold closed, %"] == pytest.approx(66.7)
+    assert "clearly better in 1 of 1 cells and clearly worse in 0" in found.summary
+    assert found.summary.endswith("it is clearly better in 0 of 1 cells and clearly worse in 1.")
+
+
+def test_wordings_of_one_annotator_are_a_jury_too():
+    found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.7), wordings=["prompt2"]))
+    rows = found.parts["labels together"].table.set_index("Labels")
+    assert rows.loc["vote of 2 wordings, other", "LLM calls"] == 400
+    assert "vote of 2 wordings, flawed" not in rows.index  # it has no students here
+    assert only(found.variants[found.variants["variant"] == "vote of 2 wordings"])["verdict"] == "reproduced"
+
+
+def test_mistakes_that_annotators_share_are_measured():
+    def said(one):
+        """Both are wrong on the first fifth of the test texts, and one each on another fifth."""
+        found = {}
+        for name, start in (("flawed", 20), ("other", 40)):
+            probs = np.eye(2)[one.gold] * 0.8 + 0.1
+            wrong = one.test[[*range(20), *range(start, start + 20)]]
+            probs[wrong] = probs[wrong, ::-1]
+            found[name] = probs
+        return found
+
+    found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.7), said=said)).parts["shared mistakes"]
+    both, pair = found.table.to_dict("records")
+    # Wrong in .4 each and .2 together: (.2 - .16) / .24.
+    assert both["Correlation of mistakes"] == pair["Correlation of mistakes"] == 0.17
+    assert both["Vote, %"] == 60  # ties at random: .4 right, .4 split, .2 wrong
+    assert both["Vote, if they erred apart within classes, %"] == 60
+    assert both["At least one is right, %"] == 80
+    assert both["Worth so many that err apart"] == 1.7
+    assert "correlate by 0.17 in the median" in found.summary
+    alone = findings.ensembling(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
+    assert alone.parts["shared mistakes"].table.empty
+    assert alone.parts["labels together"].said.startswith("Study made joins no labels")
 
 
 # --- controls --------------------------------------------------------------------------------------------------
@@ -566,6 +677,32 @@ def test_propagation_by_hand():
     assert table["Student closer to people than its annotator"] == "yes"
 
 
+def test_the_decomposition_is_shown_at_every_size():
+    found = propagate([0.5, 0.5], [0.9, 0.1])
+    table = found.parts["by size"].table
+    assert table["Labels"].tolist() == SIZES
+    last = table.iloc[-1]
+    assert last["Cross / total"] == only(found.table)["Cross / total"]
+    assert last["Approximation, nats"] == table["Approximation, nats"].iloc[0]
+    assert "of 3 cells of corpus, annotator and number of labels" in found.parts["by size"].said
+
+
+def test_few_votes_add_to_every_divergence():
+    found = propagate([0.5, 0.5], [0.9, 0.1]).parts["few votes"]
+    row = only(found.table)
+    assert row["Votes a text, median"] == 9
+    assert row["Few votes add"] > 0
+    assert row["Approximation, corrected"] == pytest.approx(row["Approximation, nats"] - row["Few votes add"], abs=2e-3)
+    # The entropy of P is in both divergences, and the rest is linear in P.
+    assert row["Few votes add to it"] == pytest.approx(row["Few votes add"], abs=0.02)
+
+
+def test_settings_say_whether_the_answer_depends_on_them():
+    found = propagate([0.9, 0.1], [0.9, 0.1]).parts["settings"]
+    assert (only(found.table).iloc[2:] == 0).all()
+    assert "under every setting in 1 of 1 cells, under none in 0" in found.summary
+
+
 def test_a_student_that_copies_its_annotator_leaves_no_cross_term():
     found = propagate([0.9, 0.1], [0.9, 0.1])
     assert only(found.verdicts)["effect"] == pytest.approx(0)
@@ -613,6 +750,7 @@ def test_the_overview_joins_all_findings():
     verdicts = findings.verdicts(everything())
     pd.testing.assert_frame_equal(verdicts[verdicts["variant"] == ""], found.verdicts)
     assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == [
+        "inherited mistakes",
         "shuffled errors",
         "entropy, 0.25 kept",
         "shuffled within class, 100 labels",

@@ -7,7 +7,6 @@ from sklearn.metrics import f1_score, recall_score
 from helpers.measures.accuracy import (
     accuracy,
     brier_score,
-    error_inheritance,
     expected_calibration_error,
     macro_f1,
     predictions,
@@ -99,13 +98,3 @@ def test_calibration_error_vanishes_for_calibrated_probabilities_and_keeps_the_s
     calibrated, sure = expected_calibration_error(np.stack([probs, overconfident]), gold)
     assert calibrated < 0.01
     assert sure == pytest.approx(1 - accuracy(probs.argmax(1), gold))
-
-
-def test_error_inheritance_counts_the_same_mistake_only():
-    gold = np.array([0, 0, 0, 0, 1])
-    annotator = np.array([1, 1, 2, 0, 1])
-    pred = np.array([[1, 2, 2, 1, 1], [0, 0, 0, 1, 0]])
-    np.testing.assert_allclose(error_inheritance(pred, annotator, gold), [2 / 3, 0])
-    assert error_inheritance(annotator, annotator, gold) == 1.0
-    assert np.isnan(error_inheritance(pred, gold, gold)).all()
-    assert error_inheritance(pred, gold, gold).shape == (2,)

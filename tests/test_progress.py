@@ -45,7 +45,7 @@ def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     filters = {Cell(LabelSource("entropy", a.annotators, 0.3), 400)}
     assert {Cell(a, 120), Cell(b, 120), Cell(a, 400), *filters} < needs["filtering"]
     assert Cell(LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needs["ensembling"]
-    assert needs["propagation"] == {Cell(a, 400), Cell(b, 400)}
+    assert needs["propagation"] == {Cell(source, n) for source in (a, b) for n in (100, 200, 400)}
 
 
 def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
@@ -99,7 +99,7 @@ def test_status_counts_by_finding(tmp_path):
     assert "9 of 9" in said["degradation"]
     assert "9 of 21, 0." in said["plateau"]
     assert "core-hours left" in said["plateau"]
-    assert "6 of 6" in said["propagation"]
+    assert "6 of 14" in said["propagation"]
 
 
 def test_status_says_what_each_part_took_and_will_take(tmp_path):

@@ -190,6 +190,52 @@ def test_methods_of_filters_and_of_votes_are_asked_for_by_name(tmp_path):
     assert [c.source.method for c in grid if len(c.source.annotators) == 2] == ["vote", "annotator"]
 
 
+def test_filters_and_ensembles_read_further_wordings_and_second_opinions(tmp_path):
+    study = studies.load(
+        write(
+            tmp_path,
+            annotators=["hf:x/a", "hf:x/b"],
+            wordings=["prompt2", "reversed"],
+            filtering={"size": 100, "fractions": [0.5], "methods": ["margin", "prompt_agreement", "confident"]},
+            ensembling={"size": 50, "methods": ["mean"]},
+        )
+    )
+    sources = {(c.source, c.n) for c in study.grid("tweets") if c.source.method not in ("gold", "annotator")}
+    expected = {(LabelSource("mean", ("a", "b")), 50)}
+    for name in ("a", "b"):
+        asked = (name, f"{name}@prompt2", f"{name}@reversed")
+        expected |= {
+            (LabelSource("margin", (name,), 0.5), 100),
+            (LabelSource("prompt_agreement", asked, 0.5), 100),
+            (LabelSource("confident", (name, f"{name}@prompt1-crossfit"), 0.5), 100),
+            (LabelSource("mean", asked), 50),
+        }
+    assert sources == expected
+    corpus = study.corpus("tweets")
+    needed = study.needed_rows(corpus)
+    assert list(needed)[:2] == ["a", "b"]
+    assert needed.pop("a") is needed.pop("b") is None  # the study's own wording: all rows
+    assert set(needed) == {f"{name}@{what}" for name in "ab" for what in ("prompt2", "reversed", "prompt1-crossfit")}
+    for rows in needed.values():
+        assert rows.tolist() == sorted(corpus.subset(100))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"wordings": ["prompt1"]}, "`wordings` are further ones"),
+        ({"wordings": ["prompt2", "prompt2"]}, "`wordings` are further ones"),
+        (
+            {"filtering": {"size": 9, "fractions": [0.5], "methods": ["prompt_agreement"]}},
+            "`prompt_agreement` takes further wordings",
+        ),
+    ],
+)
+def test_wordings_are_further_ones_and_needed(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        studies.load(write(tmp_path, **changes))
+
+
 def test_stability_adds_seeds_at_the_largest_size_and_subsets_drawn_anew(tmp_path):
     study = studies.load(
         write(

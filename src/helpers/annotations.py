@@ -168,7 +168,8 @@ def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray |
 def exist(corpus: Corpus, annotator: str, wording: str) -> bool:
     """Whether there is a table of `annotator` for the corpus, from whatever texts, or its own table has the labels."""
     folders = (places.ROOT / "annotations", places.ledger() / "annotations")
-    return annotator in corpus.ready or any(path(f, corpus.name, annotator, wording).is_file() for f in folders)
+    comes_with_the_table = annotator in corpus.ready and not wording.endswith(CROSSFIT)
+    return comes_with_the_table or any(path(f, corpus.name, annotator, wording).is_file() for f in folders)
 
 
 def ready(corpus: Corpus, annotator: str) -> Annotations:

@@ -188,9 +188,10 @@ def annotate(
     """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone.
 
     Before a server is asked, the plan is printed: calls, tokens, cost, time. One that costs money is asked after you
-    agree.
+    agree. Further wordings of the study are put only with the texts that its filters and ensembles read.
     """
-    from helpers import annotations, annotators, device, places, prompts, shards
+    from helpers import annotations, annotators, crossfit, device, places, shards
+    from helpers.labels import tables
 
     plan = studies.load(study)
     with _cluster(scheduler, resources, here=threads and "--threads") as pool:
@@ -201,25 +202,31 @@ def annotate(
 
             torch.set_num_threads(threads)
         folder = out or places.ledger() / "annotations"
-        known, todo = plan.annotator_specs, []
+        known, todo, seconds = plan.annotator_specs, [], []
         for spec in annotators.specs.choose(known, annotator) if annotator else known:
             for name in corpus or plan.corpus_names:
                 texts = plan.corpus(name)
-                if isinstance(spec, annotators.specs.Ready):
-                    annotations.ready(texts, spec.name)
-                    typer.echo(f"{spec.name}: its labels of {name} come with the table")
-                    continue
-                wording = prompts.render(texts, prompt or plan.prompt)
-                file = annotations.path(folder, name, spec.name, wording.name)
-                if file.is_file():
-                    table = annotations.read(file, texts, wording)  # says so if it was made from other texts
-                    annotators.specs.check_made_by(spec, table.provenance, places.shown(file))
-                    typer.echo(f"{places.shown(file)}: there already")
-                else:
-                    todo.append((spec, texts, wording))
+                for table, rows in _tables_to_write(plan, texts, spec.name, prompt).items():
+                    wording = tables.wording(texts, table, plan.prompt)
+                    second = wording.name.endswith(annotations.CROSSFIT)
+                    if isinstance(spec, annotators.specs.Ready) and not second:
+                        annotations.ready(texts, spec.name)
+                        typer.echo(f"{spec.name}: its labels of {name} come with the table")
+                        continue
+                    file = annotations.path(folder, name, spec.name, wording.name)
+                    shipped = annotations.path(places.ROOT / "annotations", name, spec.name, wording.name)
+                    if out is None and not file.is_file() and shipped.is_file():
+                        file = shipped
+                    if file.is_file():
+                        found = annotations.read(file, texts, wording, rows=rows)  # says so if it does not fit
+                        if not second:
+                            annotators.specs.check_made_by(spec, found.provenance, places.shown(file))
+                        typer.echo(f"{places.shown(file)}: there already")
+                    else:
+                        (seconds if second else todo).append((spec, texts, wording, rows))
         servers = _servers(todo, yes)
         loaded = None
-        for spec, texts, wording in todo:
+        for spec, texts, wording, rows in todo:
             if isinstance(spec, annotators.specs.COMPUTING):
                 if loaded is None or loaded.name != spec.name:
                     loaded = annotators.load(spec) if pool is None else shards.RemoteAnnotator(spec, pool)
@@ -227,9 +234,22 @@ def annotate(
             else:
                 asked = servers.get(spec.name) or annotators.load(spec, corpus=texts)
                 spread = asked.spread
-            written = annotations.annotate(texts, asked, wording, folder=folder, spread=spread)
-            failed = annotations.read(written, texts, wording).failures
-            typer.echo(f"{places.shown(written)}: {len(texts.rows)} rows, {len(failed)} failed")
+            written = annotations.annotate(texts, asked, wording, folder=folder, rows=rows, spread=spread)
+            _say_written(written, texts, wording, rows)
+        for spec, texts, wording, rows in seconds:  # they read what was just annotated
+            encoder, most = plan.student.encoder, plan.student.max_tokens
+            written = crossfit.write(
+                texts, spec.name, wording, rows=rows, folder=folder, encoder=encoder, max_tokens=most
+            )
+            _say_written(written, texts, wording, rows)
+
+
+def _say_written(file: Path, texts, wording, rows) -> None:
+    from helpers import annotations, places
+
+    made = annotations.read(file, texts, wording, rows=rows)
+    asked = len(texts.rows) if made.held is None else int(made.held.sum())
+    typer.echo(f"{places.shown(file)}: {asked} rows, {len(made.failures)} failed")
 
 
 def _servers(todo: list, yes: bool) -> dict:
@@ -238,11 +258,12 @@ def _servers(todo: list, yes: bool) -> dict:
     from helpers.annotators import spending
 
     servers, plans = {}, []
-    for spec, texts, wording in todo:
+    for spec, texts, wording, rows in todo:
         if isinstance(spec, annotators.specs.Server):
             server = servers.setdefault(spec.name, None) or annotators.load(spec)
             servers[spec.name] = server
-            plans.append(server.plan(texts.name, texts.rows["text"].tolist(), wording))
+            put = texts.rows["text"] if rows is None else texts.rows["text"].iloc[rows]
+            plans.append(server.plan(texts.name, put.tolist(), wording))
             typer.echo(plans[-1])
     if costly := [plan for plan in plans if plan.spec.costs and plan.expected.calls]:
         typer.echo(f"in all, of what may cost money: about {spending.total(costly)}")
@@ -251,6 +272,17 @@ def _servers(todo: list, yes: bool) -> dict:
         if not yes and not typer.confirm("Ask?"):
             raise UserError("nothing was asked")
     return servers
+
+
+def _tables_to_write(plan: studies.Study, texts, annotator: str, prompt: str | None) -> dict:
+    """Tables of one annotator and the rows each needs (None: all), or the one of the wording that was asked for."""
+    from helpers.labels import annotator_of
+
+    needed = plan.needed_rows(texts)
+    if prompt is None:
+        return {table: rows for table, rows in needed.items() if annotator_of(table) == annotator}
+    table = annotator if prompt == plan.prompt else f"{annotator}@{prompt}"
+    return {table: needed.get(table)}
 
 
 @app.command(epilog="Example: `label-risk run studies/quick.yml`")
@@ -388,13 +420,16 @@ def _compute(study: str, yes: bool) -> None:
     import time
 
     from helpers import annotations, sweep
+    from helpers.labels import annotator_of, tables
     from helpers.ledger import Ledger
 
     plan, start = studies.load(study), time.monotonic()
     lacking: dict[tuple[str, ...], list[str]] = {}
     for corpus in plan.corpus_names:
         loaded = plan.corpus(corpus)
-        names = tuple(name for name in plan.annotator_names if not annotations.exist(loaded, name, plan.prompt))
+        needed = {table: tables.wording(loaded, table, plan.prompt).name for table in plan.needed_rows(loaded)}
+        missing = {annotator_of(t) for t, w in needed.items() if not annotations.exist(loaded, annotator_of(t), w)}
+        names = tuple(name for name in plan.annotator_names if name in missing)
         lacking.setdefault(names, []).append(corpus)
     for names, corpora in lacking.items():  # corpora that lack the same together, so that one plan is agreed to
         if names:

@@ -6,6 +6,7 @@ two reasons: it takes an encoder, which should not be needed to say which runs a
 rounding would move texts across a filter's edge, so that the runs of a shared ledger would no longer be found.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,6 @@ from helpers.students import encoders, probe
 FOLDS, _SEED, _STRENGTH = 5, 2504, 10.0
 
 
-def wording(prompt: Prompt) -> Prompt:
-    """What the table of the second opinion on the labels of `prompt` is called; it belongs to the same wording."""
-    return Prompt(prompt.name + CROSSFIT, prompt.instruction, prompt.labels)
-
-
 def write(
     corpus: Corpus,
     annotator: str,
@@ -40,12 +36,24 @@ def write(
 ) -> Path:
     """Fit and write the table for the labels that `annotator` gave the texts at `rows`; see `helpers.annotations`.
 
+    Parameters
+    ----------
+    prompt
+        That of the table to write: `helpers.labels.tables.wording`.
+    folder
+        Where the table goes. The annotator's own is looked for there first.
+
     Raises
     ------
     UserError
         If there are no annotations of these rows, or the encoder cannot be loaded.
     """
-    table = annotations.lookup(corpus, annotator, prompt, rows=rows)
+    asked = replace(prompt, name=prompt.name.removesuffix(CROSSFIT))
+    file = annotations.path(folder, corpus.name, annotator, asked.name)
+    if file.is_file():
+        table = annotations.read(file, corpus, asked, rows=rows)
+    else:
+        table = annotations.lookup(corpus, annotator, asked, rows=rows)
     known = np.isfinite(table.probs[rows]).all(axis=1)
     vectors = np.asarray(probe.embeddings(encoder, corpus, max_tokens)[rows[known]])
     probs = np.full((len(rows), len(corpus.labels)), np.nan)
@@ -59,7 +67,7 @@ def write(
     }
     with np.errstate(divide="ignore"):
         logp = np.log(probs)
-    return annotations.write(corpus, annotator, wording(prompt), logp, folder=folder, rows=rows, provenance=provenance)
+    return annotations.write(corpus, annotator, prompt, logp, folder=folder, rows=rows, provenance=provenance)
 
 
 def out_of_sample(vectors: np.ndarray, labels: np.ndarray, n_labels: int) -> np.ndarray:

@@ -123,22 +123,19 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
         "filtering": set(),
         "ensembling": set(),
         "controls": set(),
-        "propagation": {Cell(source, last) for source in alone},
+        "propagation": {Cell(source, n) for source in alone for n in sizes},
     }
     if study.filtering:
         size = study.filtering.size
         found["filtering"] = {Cell(source, size) for source in plain}
         for share in study.filtering.fractions:
             for source in alone:
-                filters = {LabelSource(method, source.annotators, share) for method in study.filtering.methods}
+                filters = {study.filtered(method, *source.annotators, share) for method in study.filtering.methods}
                 found["filtering"] |= {Cell(source, round(share * size)), *(Cell(filter_, size) for filter_ in filters)}
     if study.seeds > 1:
         size = study.ensembling_size(corpus)
         found["ensembling"] = {Cell(source, size) for source in plain}
-        if study.ensembling and len(alone) > 1:
-            everybody = tuple(study.annotator_names)
-            together = {LabelSource(method, everybody) for method in study.ensembling.methods}
-            found["ensembling"] |= {Cell(source, study.ensembling.size) for source in together}
+        found["ensembling"] |= {Cell(source, study.ensembling.size) for source in study.ensembles}
     if study.controls:
         random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
         found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}

@@ -25,11 +25,11 @@ from pydantic import (
     model_validator,
 )
 
-from helpers import annotations, corpora, labels, places, prompts, students
+from helpers import annotations, corpora, labels, places, students
 from helpers.annotators import specs
 from helpers.corpora import Corpus
 from helpers.errors import UserError
-from helpers.labels import LabelSource, Pool, Targets
+from helpers.labels import LabelSource, Pool, Targets, tables
 from helpers.students import Student
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -101,12 +101,14 @@ class Filtering(BaseModel):
 
 
 class Ensembling(BaseModel):
-    """Labels of all annotators together, at `size` labels. Ensembles of students need no runs of their own.
+    """Labels of all annotators together, and of all wordings put to one, at `size` labels.
+
+    Ensembles of students need no runs of their own.
 
     Attributes
     ----------
     methods
-        Label sources that combine several annotators' labels.
+        Label sources that combine several tables of labels.
     """
 
     model_config = _STRICT
@@ -159,6 +161,9 @@ class Study(BaseModel):
         Built-in names, or mappings that describe a table (`helpers.corpora.tables.load`).
     annotators
         What `helpers.annotators.specs` understands, weakest first.
+    prompt, wordings
+        The wording that labels are asked for in, and further ones: filters compare the answers and ensembles join
+        them. Names in `prompts.yml`.
     sizes
         Numbers of training texts, ascending, for all corpora or for each by name; subsets are nested.
     seeds
@@ -173,6 +178,7 @@ class Study(BaseModel):
     corpora: list[str | dict[str, Any]] = Field(min_length=1)
     annotators: list[str | dict[str, Any]] = []
     prompt: str = "prompt1"
+    wordings: list[str] = []
     sizes: Annotated[list[int] | dict[str, list[int]], BeforeValidator(_sizes)]
     seeds: int = Field(3, ge=1)
     student: Student = Student()
@@ -204,6 +210,10 @@ class Study(BaseModel):
             raise ValueError(
                 f"`texts` names the corpora {', '.join(self.texts)}, and the study has {', '.join(self.corpus_names)}"
             )
+        if len({self.prompt, *self.wordings}) <= len(self.wordings):
+            raise ValueError(f"`wordings` are further ones, each once, beside {self.prompt!r}, not {self.wordings}")
+        if not self.wordings and self.filtering and "prompt_agreement" in self.filtering.methods:
+            raise ValueError("`prompt_agreement` takes further wordings: name them in `wordings`, as `prompt2`")
         return self
 
     def shows(self, corpus: str) -> bool:
@@ -242,9 +252,40 @@ class Study(BaseModel):
             raise UserError(f"study {self.name} has no corpus {corpus!r}: it has {', '.join(self.corpus_names)}")
 
     def annotations(self, corpus: Corpus) -> dict[str, annotations.Annotations]:
-        """Annotator -> its table for `corpus`."""
-        prompt = prompts.render(corpus, self.prompt)
-        return {name: annotations.lookup(corpus, name, prompt) for name in self.annotator_names}
+        """Every table that the study reads for `corpus`, by its name in label sources; first the annotators' own."""
+        needed = self.needed_rows(corpus)
+        return {name: tables.find(corpus, name, self.prompt, rows=rows) for name, rows in needed.items()}
+
+    def needed_rows(self, corpus: Corpus) -> dict[str, np.ndarray | None]:
+        """Name of a table -> positions of the rows that the study reads of it; None for all.
+
+        In the study's own wording that is the whole corpus, for findings look at the test texts too.
+        """
+        needed: dict[str, np.ndarray | None] = dict.fromkeys(self.annotator_names)
+        for cell in self.grid(corpus.name):
+            for table in {*cell.source.annotators} - {*self.annotator_names}:
+                for part in corpus.parts:
+                    rows = part.subset(cell.n, draw=cell.drawn)
+                    needed[table] = np.union1d(needed.get(table, rows), rows)
+        return needed
+
+    def filtered(self, method: str, annotator: str, keep: float) -> LabelSource:
+        """The label source of a filter, with the tables that it reads beside the annotator's own."""
+        beside = {
+            "prompt_agreement": [f"{annotator}@{wording}" for wording in self.wordings],
+            "confident": [f"{annotator}@{self.prompt}{annotations.CROSSFIT}"],
+        }
+        return LabelSource(method, (annotator, *beside.get(method, [])), keep)
+
+    @property
+    def ensembles(self) -> list[LabelSource]:
+        """Label sources that join several tables: of all annotators, and of all wordings put to each of them."""
+        if not self.ensembling:
+            return []
+        juries = [tuple(self.annotator_names)] if len(self.annotators) > 1 else []
+        if self.wordings:
+            juries += [(name, *(f"{name}@{wording}" for wording in self.wordings)) for name in self.annotator_names]
+        return [LabelSource(method, jury) for jury in juries for method in self.ensembling.methods]
 
     def sizes_of(self, corpus: str) -> list[int]:
         """Numbers of training texts of one corpus, ascending.
@@ -266,13 +307,12 @@ class Study(BaseModel):
             for share in self.filtering.fractions:
                 for source in alone:
                     cells += [
-                        Cell(LabelSource(method, source.annotators, share), self.filtering.size)
+                        Cell(self.filtered(method, *source.annotators, share), self.filtering.size)
                         for method in self.filtering.methods
                     ]
                     cells.append(Cell(source, round(share * self.filtering.size)))
-        if self.ensembling and len(alone) > 1:
-            everybody = tuple(self.annotator_names)
-            cells += [Cell(LabelSource(method, everybody), self.ensembling.size) for method in self.ensembling.methods]
+        if self.ensembling:
+            cells += [Cell(source, self.ensembling.size) for source in self.ensembles]
         if self.controls:
             for method in self.controls.methods:
                 for source in alone:
@@ -332,10 +372,10 @@ class Study(BaseModel):
     def runs(self, corpus: str) -> list["Run"]:
         """All runs of the study on one corpus: the cells of the grid in order, its folds in each, and their seeds."""
         loaded = self.corpus(corpus)
-        tables = self.annotations(loaded)
+        found = self.annotations(loaded)
         runs = []
         for cell in self.grid(corpus):
-            used = {name: tables[name] for name in cell.source.annotators}
+            used = {name: found[name] for name in cell.source.annotators}
             seeds = range(self.replicates(corpus, cell))
             for part in loaded.parts:
                 rows = part.subset(cell.n, draw=cell.drawn)

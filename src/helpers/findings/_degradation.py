@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from helpers.findings._inheritance import Inheritance
 from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.accuracy import (
     brier_score,
-    error_inheritance,
     expected_calibration_error,
     macro_f1,
     recall_by_class,
@@ -42,7 +42,9 @@ def degradation(
     Finding
         `frame` has a row a corpus, `labels` ("gold" or the annotator), `who` ("student" or "annotator"),
         `seed` (-1 for the annotator itself), `measure` and `value`. Measures: accuracy, macro-F1, Brier
-        score (0 to 2), calibration error, and the recall of each class.
+        score (0 to 2), calibration error, and the recall of each class. Its parts "inheritance" and
+        "inheritance by group" say how often students repeat their annotator's mistakes; the variant "inherited
+        mistakes" is the difference to the gold students.
 
     Raises
     ------
@@ -51,6 +53,7 @@ def degradation(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("degradation", results)
+    inheritance = Inheritance(tally, seed)
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
         tally.frame += _scores(one, one.students(None, n), "gold")
@@ -64,7 +67,7 @@ def degradation(
             f1 = [float(macro_f1(s.pred, one.gold, n_classes=one.n_classes).mean()) for s in (gold, students)]
             brier = [float(brier_score(s.probs, one.gold).mean()) for s in (gold, students)]
             ece = [float(expected_calibration_error(s.probs, one.gold).mean()) for s in (gold, students)]
-            inherited = [_inheritance(s, said, one.gold) for s in (gold, students)]
+            inheritance.add(one, annotator, gold, students)
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -82,10 +85,9 @@ def degradation(
                     "Its student, Brier": round(brier[1], 3),
                     "Gold student, calibration error %": percent(ece[0]),
                     "Its student, calibration error %": percent(ece[1]),
-                    "Its mistakes made by the gold student, %": percent(inherited[0]),
-                    "Its mistakes made by its student, %": percent(inherited[1]),
                 }
             )
+    tally.parts |= inheritance.parts()
     return tally.finish("" if results.annotators else "The study has no annotators.")
 
 
@@ -118,11 +120,3 @@ def _own_scores(one: CorpusResults, said: np.ndarray, annotator: str) -> list[di
         {"corpus": one.name, "labels": annotator, "who": "annotator", "seed": -1, "measure": m, "value": float(v)}
         for m, v in scores.items()
     ]
-
-
-def _inheritance(students: Students, said: np.ndarray, gold: np.ndarray) -> float:
-    """Mean over seeds, on the test texts that the annotator labelled."""
-    known = said >= 0
-    if not known.any():
-        return float("nan")
-    return float(np.mean(error_inheritance(students.pred[:, known], said[known], gold[known])))

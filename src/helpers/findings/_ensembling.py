@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from helpers.findings._juries import labels_together, name_of, shared_mistakes
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.claims import claims
 from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
-from helpers.labels import LabelSource
+from helpers.labels import llm_calls
 from helpers.ledger import Ledger
+from helpers.measures.agreement import mean_correlation
 from helpers.measures.intervals import Interval, paired_bootstrap, paired_difference
 from helpers.studies import Cell, Study
 
@@ -38,7 +40,9 @@ def ensembling(
     -------
     Finding
         `frame` has a row a corpus, `labels` ("gold", the annotator, or such as "vote of annotators"), `who` ("one
-        student", "vote of students" or "mean of students") and `seed` (-1 for an ensemble): `accuracy`.
+        student", "vote of students" or "mean of students") and `seed` (-1 for an ensemble): `accuracy`. The part
+        "shared mistakes" says how far annotators err on the same texts, "labels together" what students of
+        joined labels are worth on the same texts and for the same LLM calls.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def ensembling(
     if seeds < 2:
         return tally.finish("The study has one seed, and a vote takes two students or more: set `seeds: 3`.")
     everybody = tuple(results.study.annotator_names)
-    together = [Cell(LabelSource(method, everybody), spec.size) for method in spec.methods] if spec else []
+    together = [Cell(source, spec.size) for source in results.study.ensembles if source.annotators == everybody]
     for one in results.corpora.values():
         n = results.study.ensembling_size(one.name)
         gold = one.students(None, n).first(seeds)
@@ -63,22 +67,23 @@ def ensembling(
             interval = _gain(students, rng)
             verdict = tally.judge(one.name, annotator, interval, seeds)
             row = {"Corpus": one.name, "Annotator": annotator} | _row(one, students, gold, interval, verdict, rng)
-            budget = {"LLM calls": len(students.targets.rows), "Trainings": seeds}
-            tally.table.append(row | budget)
+            tally.table.append(row | {"LLM calls": n, "Trainings": seeds})
         for cell in (cell for cell in together if cell in one.cells and results.annotators):
             students, method = one.cells[cell].first(seeds), cell.source.method
             labels = f"{method.replace('_', ' ')} of annotators"
             tally.frame += _points(one, labels, students)
             rng = results.rng(one.name, method, seed)
             # The vote of its students is no cell of the claim, so it has no verdict.
-            row = {"Corpus": one.name, "Annotator": labels.replace("annotators", f"all {len(everybody)}")}
+            row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
             row |= _row(one, students, gold, _gain(students, rng), "", rng)
-            tally.table.append(row | {"LLM calls": len(students.targets.rows) * len(everybody), "Trainings": seeds})
+            tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
             strongest = everybody[-1]
             if n == cell.n and strongest in results.annotators:
                 mine, best = paired(students, one.students(strongest, n))
                 interval = paired_difference(mine.correct, best.correct, rng=rng)
                 tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=labels)
+    tally.parts["shared mistakes"] = shared_mistakes(results, seed)
+    tally.parts["labels together"] = labels_together(tally, seed)
     return tally.finish(
         "An ensemble costs as many trainings as it has students and no further LLM call."
         if tally.verdicts
@@ -124,6 +129,7 @@ def _row(
         "Vote of gold students, %": percent((vote(gold.probs) == one.gold).mean()),
         **shown(recovery(together[None], students, gold, gap, rng=rng)),
         "Labels right, %": percent(one.label_accuracy(students)),
+        "Correlation of the students' mistakes": round(mean_correlation(students.pred, students.gold), 2),
     }
 
 

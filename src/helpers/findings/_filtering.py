@@ -1,14 +1,18 @@
 """Whether it pays to keep only the labels of lowest entropy."""
 
+from typing import NamedTuple
+
 import numpy as np
+import pandas as pd
 
 from helpers.errors import UserError
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.claims import Claim
+from helpers.findings.finding import Finding, Part, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
-from helpers.labels import LabelSource
+from helpers.labels import llm_calls
 from helpers.ledger import Ledger
-from helpers.measures.intervals import paired_difference
+from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Cell, Study
 
 #: What the reader sees for a method; others go by their name.
@@ -39,7 +43,8 @@ def filtering(
     Finding
         `frame` has a row a corpus, `annotator`, `kept` (share, 1 for all labels) and `choice` ("lowest
         entropy", another method, "random" or "gold"): `accuracy`, `label_accuracy` of the labels trained on,
-        and `n` of them. The table has a row a corpus, annotator, fraction and method.
+        and `n` of them. The table has a row a corpus, annotator, fraction and method. The part "choices" sums the
+        methods up.
 
     Raises
     ------
@@ -61,6 +66,7 @@ def filtering(
                 f"study {results.study.name}: no students of all {spec.size} labels of {name} to compare the filtered "
                 f"with: add {spec.size} to its `sizes`"
             )
+    compared: list[_Compared] = []
     for one in results.corpora.values():
         for annotator in results.annotators:
             gold, everything = paired(one.students(None, spec.size), one.students(annotator, spec.size))
@@ -72,13 +78,18 @@ def filtering(
                 random = one.students(annotator, round(kept * spec.size))
                 tally.frame.append(_point(one, annotator, kept, "random", random))
                 for method in spec.methods:
-                    filtered = one.cells[Cell(LabelSource(method, (annotator,), kept), spec.size)]
+                    source = results.study.filtered(method, annotator, kept)
+                    filtered = one.cells[Cell(source, spec.size)]
                     tally.frame.append(_point(one, annotator, kept, _choice(method), filtered))
                     filtered, all_labels, best = paired(filtered, everything, gold)
                     rng = results.rng(one.name, annotator, seed)
                     interval = paired_difference(filtered.correct, all_labels.correct, rng=rng)
                     variant = "" if (method, kept) == ("entropy", fraction) else f"{method}, {kept:g} kept"
                     verdict = tally.judge(one.name, annotator, interval, 2 * filtered.seeds, variant=variant)
+                    beyond = paired_difference(*(s.correct for s in paired(filtered, random)), rng=rng)
+                    closed = recovery(filtered.correct, all_labels, best, gap, rng=rng)
+                    moved = _shift(filtered, everything)
+                    compared.append(_Compared(_choice(method), kept, interval, beyond, closed.effect, moved))
                     tally.table.append(
                         {
                             "Corpus": one.name,
@@ -89,15 +100,75 @@ def filtering(
                             "Minus the student of all, points": percent(interval.effect),
                             "95 % interval": bounds(tally.claim, interval),
                             "Verdict": verdict,
-                            "Minus a random subset of that size, points": percent(filtered.accuracy - random.accuracy),
-                            **shown(recovery(filtered.correct, all_labels, best, gap, rng=rng)),
+                            "Minus a random subset of that size, points": percent(beyond.effect),
+                            "95 % interval, random": bounds(tally.claim, beyond),
+                            **shown(closed),
                             "Kept labels right, %": percent(one.label_accuracy(filtered)),
                             "All labels right, %": percent(one.label_accuracy(everything)),
-                            "Class balance moved by, points": percent(_shift(filtered, everything)),
+                            "Class balance moved by, points": percent(moved),
+                            "Classes of all → of the kept, %": _balance(one, everything, filtered),
+                            "LLM calls": llm_calls(source, spec.size),
                         }
                     )
+    tally.parts["choices"] = _choices(tally.claim, compared, fraction)
     return tally.finish(
         f"The verdicts are about the kept share {fraction:g}." if results.annotators else "The study has no annotators."
+    )
+
+
+class _Compared(NamedTuple):
+    """One filter in one cell: against all labels, and against a random choice of as many."""
+
+    choice: str
+    kept: float
+    all_labels: Interval
+    random: Interval
+    closed: float
+    moved: float
+
+
+def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
+    """The filters side by side, over all corpora and annotators, and what they come to at one kept share."""
+    if not compared:
+        return Part(pd.DataFrame(), "There is nothing to compare.")
+    rows = []
+    for (choice, kept), found in _grouped(compared).items():
+        beside = {"all labels": [one.all_labels for one in found], "a random choice": [one.random for one in found]}
+        row = {"Choice": choice, "Kept, %": percent(kept), "Cells": len(found)}
+        for what, intervals in beside.items():
+            row |= {
+                f"Better than {what} in": sum(interval.sign == 1 for interval in intervals),
+                f"Worse than {what} in": sum(interval.sign == -1 for interval in intervals),
+                f"Median difference to {what}, points": percent(np.median([i.effect for i in intervals])),
+            }
+        closed = [one.closed for one in found if np.isfinite(one.closed)]
+        row["Median of the gap closed, %"] = percent(np.median(closed)) if closed else np.nan
+        row["Class balance moved by, median points"] = percent(np.median([one.moved for one in found]))
+        rows.append(row)
+    said = [
+        f"“{choice}” is clearly better than a random choice of as many labels in "
+        f"{sum(one.random.sign == 1 for one in found)} of {len(found)} cells and clearly worse in "
+        f"{sum(one.random.sign == -1 for one in found)}, by {claim.shown(np.median([i.random.effect for i in found]))} "
+        f"in the median"
+        for (choice, kept), found in _grouped(compared).items()
+        if kept == fraction
+    ]
+    return Part(pd.DataFrame(rows), f"At the kept share {fraction:g}: {'; '.join(said)}.")
+
+
+def _grouped(compared: list[_Compared]) -> dict[tuple[str, float], list[_Compared]]:
+    found: dict[tuple[str, float], list[_Compared]] = {}
+    for one in compared:
+        found.setdefault((one.choice, one.kept), []).append(one)
+    return found
+
+
+def _balance(one: CorpusResults, before: Students, after: Students) -> str:
+    """Share of each class among all labels and among the kept, in whole percent."""
+    shares = [students.targets.targets.mean(axis=0) for students in (before, after)]
+    return ", ".join(
+        f"{label} {100 * first:.0f} → {100 * then:.0f}"
+        for label, first, then in zip(one.corpus.labels, *shares, strict=True)
     )
 
 

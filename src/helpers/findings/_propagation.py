@@ -1,11 +1,14 @@
 """How an annotator's error and its student's own add up to the student's distance from people."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, ratio, settings
 from helpers.findings.finding import Finding, Tally, bounds
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.ledger import Ledger
-from helpers.measures.intervals import Interval, paired_bootstrap, paired_difference
+from helpers.measures.intervals import paired_difference
 from helpers.measures.propagation import (
     decompose_brier_by_text,
     decompose_by_text,
@@ -14,7 +17,6 @@ from helpers.measures.propagation import (
 )
 from helpers.studies import Study
 
-_TERMS = ("approximation", "estimation", "cross", "total")
 _CLOSER = {1: "no", 0: "not clear", -1: "yes"}
 
 
@@ -44,7 +46,9 @@ def propagation(
     Finding
         `frame` has a row a corpus, `annotator`, `measure` ("divergence", in nats, or "Brier") and `term`
         (approximation, estimation, cross, total, people): `value`. "people" is the divergence between two
-        halves of the raters, the same for all annotators of a corpus, and has no Brier row.
+        halves of the raters, the same for all annotators of a corpus, and has no Brier row. The part "by size"
+        has the terms at every number of labels, "few votes" what the small number of raters adds to them, and
+        "settings" what they owe to smoothing and floor.
 
     Raises
     ------
@@ -53,9 +57,11 @@ def propagation(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("propagation", results)
+    ceilings: dict[str, float] = {}
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
-        people = float(np.nanmean(split_half_kl(one.votes, rng=results.rng(one.name, "people", seed))))
+        halves = split_half_kl(one.votes, rng=results.rng(one.name, "people", seed))
+        people = ceilings[one.name] = float(np.nanmean(halves))
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             said, _ = one.annotated(annotator)
@@ -65,39 +71,35 @@ def propagation(
             students = one.students(annotator, results.study.sizes_of(one.name)[-1])
             three = smooth_votes(one.votes[known]), said[known], students.probs[:, known]
             parts, brier = decompose_by_text(*three), decompose_brier_by_text(*three)
-            interval = _cross_share(parts, rng)
+            interval = cross_share(parts, rng)
             verdict = tally.judge(one.name, annotator, interval, students.seeds)
             closer = paired_difference(parts["total"], parts["approximation"], rng=rng)
-            means = {term: float(parts[term].mean()) for term in _TERMS}
-            brier_means = {term: float(brier[term].mean()) for term in _TERMS}
+            means = {term: float(parts[term].mean()) for term in TERMS}
+            brier_means = {term: float(brier[term].mean()) for term in TERMS}
             tally.frame += _points(one, annotator, "divergence", means | {"people": people})
             tally.frame += _points(one, annotator, "Brier", brier_means)
             tally.table.append(
                 {
                     "Corpus": one.name,
                     "Annotator": annotator,
-                    **{f"{term.capitalize()}, nats": round(means[term], 3) for term in _TERMS},
+                    **{f"{term.capitalize()}, nats": round(means[term], 3) for term in TERMS},
                     "Cross / total": round(interval.effect, 2),
                     "95 % interval": bounds(tally.claim, interval),
                     "Verdict": verdict,
                     "Half of the people to the other, nats": round(people, 3),
                     "Student closer to people than its annotator": _CLOSER[closer.sign],
-                    **{f"{term.capitalize()}, Brier": round(brier_means[term], 3) for term in _TERMS},
-                    "Cross / total, Brier": round(_ratio(brier_means["cross"], brier_means["total"]), 2),
+                    **{f"{term.capitalize()}, Brier": round(brier_means[term], 3) for term in TERMS},
+                    "Cross / total, Brier": round(ratio(brier_means["cross"], brier_means["total"]), 2),
                 }
             )
+    if tally.verdicts:
+        voted = replace(results, corpora={one.name: one for one in with_votes})
+        tally.parts = {
+            "by size": by_size(voted, tally.claim, seed),
+            "few votes": few_votes(voted, ceilings, seed),
+            "settings": settings(voted, tally.claim),
+        }
     return tally.finish(_remark(results, with_votes))
-
-
-def _cross_share(parts: dict[str, np.ndarray], rng: np.random.Generator) -> Interval:
-    """Mean cross term over mean total, over seeds and texts."""
-    return paired_bootstrap(
-        lambda cross, total: _ratio(cross.mean(), total.mean()), parts["cross"], parts["total"], rng=rng
-    )
-
-
-def _ratio(cross: float, total: float) -> float:
-    return float(cross / total) if total > 0 else np.nan
 
 
 def _points(one: CorpusResults, annotator: str, measure: str, values: dict[str, float]) -> list[dict]:

@@ -13,7 +13,7 @@ from helpers import __version__, orders, places
 from helpers.annotations import Annotations
 from helpers.corpora import Corpus
 from helpers.errors import UserError
-from helpers.labels import LabelSource, Targets
+from helpers.labels import LabelSource, Targets, annotator_of
 from helpers.ledger import Ledger, Record
 from helpers.measures.accuracy import predictions
 from helpers.studies import Cell, Run, Study
@@ -89,7 +89,8 @@ class CorpusResults:
     Attributes
     ----------
     annotator_probs
-        Annotator -> renormalised probabilities of every row, float (rows, classes); nan where it failed.
+        Annotator, or another table that label sources name -> renormalised probabilities of every row, float
+        (rows, classes); nan where it failed or was not asked.
     cells
         Cell of the grid -> students.
     missing
@@ -240,10 +241,8 @@ def _load(
     corpora = pick(corpus, study.corpus_names, "corpus", study.name)
     chosen = pick(annotators, study.annotator_names, "annotator", study.name)
     # Labels of several annotators together are shown whoever is looked at; runs of the others alone are not asked for.
-    runs = {
-        name: [r for r in study.runs(name) if len(r.source.annotators) > 1 or {*r.source.annotators} <= {*chosen}]
-        for name in corpora
-    }
+    whose = {name: [(run, {*map(annotator_of, run.source.annotators)}) for run in study.runs(name)] for name in corpora}
+    runs = {name: [r for r, who in found if len(who) > 1 or who <= {*chosen}] for name, found in whose.items()}
     _complete(study, [run for found in runs.values() for run in found], ledger)
     records = {name: [ledger[run.key] for run in found] for name, found in runs.items()}
     tables = {name: study.annotations(found[0].corpus) for name, found in runs.items()}
@@ -315,7 +314,7 @@ def _provenance(
         flagged = int(orders.flags(corpus.rows["text"]).sum())
         found[f"texts of {name} that look like orders"] = f"{flagged} of {len(corpus.rows)}"
         for annotator, table in tables[name].items():
-            if annotator in annotators:
+            if annotator_of(annotator) in annotators:
                 said = {key: table.provenance.get(key) for key in _ORIGIN}
                 found[f"labels of {name} by {annotator}"] = ", ".join(
                     f"{key.replace('_', ' ')} {_short(str(value))}" for key, value in said.items() if value

@@ -1,6 +1,8 @@
 """Measures of students and annotators: arrays in, plain numbers or tidy frames out, no files.
 
-- `accuracy`     how good the predictions are, and whether they repeat the annotator's mistakes
+- `accuracy`     how good the predictions are
+- `agreement`    what several annotators share, and what joining them can give
+- `inheritance`  whether they repeat the annotator's mistakes
 - `stability`    how much the predictions change from seed to seed
 - `intervals`    uncertainty of any of these, over seeds and test texts
 - `plateau`      what more labels buy

@@ -1,4 +1,4 @@
-"""How good predictions are against gold labels, and whether they repeat the annotator's mistakes.
+"""How good predictions are against gold labels.
 
 Every function takes predictions with any leading axes, usually seeds, and keeps them: (S, T) in, (S,) out.
 """
@@ -108,28 +108,3 @@ def _probs_and_gold(probs, gold):
     gold = as_labels(gold, "gold", n_classes=probs.shape[-1])
     same_texts(probs=probs[..., 0], gold=gold)
     return probs, gold
-
-
-def error_inheritance(pred, annotator_pred, gold):
-    """Of the texts that the annotator mislabels, the share where the student makes the very same mistake.
-
-    Read it beside a gold-trained student's share on the same texts: hard texts attract the same mistake from
-    both.
-
-    Parameters
-    ----------
-    pred : int array (..., T)
-        The student's predictions.
-    annotator_pred, gold : int array (T,)
-
-    Returns
-    -------
-    float array (...,), 0 to 1; nan when the annotator makes no mistake
-    """
-    pred, gold = as_labels(pred, "pred"), as_labels(gold, "gold")
-    annotator_pred = as_labels(annotator_pred, "annotator_pred")
-    same_texts(pred=pred, annotator_pred=annotator_pred, gold=gold)
-    mistaken = annotator_pred != gold
-    if not mistaken.any():
-        return np.full(pred.shape[:-1], np.nan)[()]
-    return (pred == annotator_pred)[..., mistaken].mean(-1)

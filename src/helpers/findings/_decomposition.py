@@ -1,0 +1,178 @@
+"""The decomposition at every number of labels, and what it owes to few votes and to settings: parts of a page."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.findings.claims import VERDICTS, Claim
+from helpers.findings.finding import Part, bounds
+from helpers.findings.results import CorpusResults, Results
+from helpers.measures.intervals import Interval, paired_bootstrap
+from helpers.measures.propagation import (
+    FLOOR,
+    decompose,
+    decompose_brier,
+    decompose_by_text,
+    smooth_votes,
+    vote_bias,
+)
+
+TERMS = ("approximation", "estimation", "cross", "total")
+
+#: Votes added to each class, and floors under the probabilities, that the shares are shown for.
+_ALPHAS, _FLOORS = (0.1, 0.5, 1.0), (1e-3, FLOOR, 1e-5)
+
+
+def cross_share(parts: dict[str, np.ndarray], rng: np.random.Generator, *, n_boot: int = 2000) -> Interval:
+    """Mean cross term over mean total, over seeds and texts."""
+
+    def share(cross, total):
+        return ratio(cross.mean(), total.mean())
+
+    return paired_bootstrap(share, parts["cross"], parts["total"], rng=rng, n_boot=n_boot)
+
+
+def ratio(cross: float, total: float) -> float:
+    """The cross term as a share of the total; nan where there is no total."""
+    return float(cross / total) if total > 0 else np.nan
+
+
+def by_size(results: Results, claim: Claim, seed: int) -> Part:
+    """Every term at every number of labels, and where their sum is a good account of the whole."""
+    rows, verdicts, falls = [], [], []
+    for one in results.corpora.values():
+        sizes = results.study.sizes_of(one.name)
+        for annotator in results.annotators:
+            said, known = _said(one, annotator)
+            if not known.any():
+                continue
+            rng = results.rng(one.name, f"{annotator} by size", seed)
+            estimation = []
+            for n in sizes:
+                three = smooth_votes(one.votes[known]), said, one.students(annotator, n).probs[:, known]
+                parts, brier = decompose_by_text(*three), decompose_brier(*three)
+                means = {term: float(parts[term].mean()) for term in TERMS}
+                interval = cross_share(parts, rng, n_boot=400)
+                verdicts.append(claim.verdict(interval))
+                estimation.append(means["estimation"])
+                rows.append(
+                    {
+                        "Corpus": one.name,
+                        "Annotator": annotator,
+                        "Labels": n,
+                        **{f"{term.capitalize()}, nats": round(means[term], 3) for term in TERMS},
+                        "Cross / total": round(interval.effect, 2),
+                        "95 % interval": bounds(claim, interval),
+                        "Verdict": verdicts[-1],
+                        "Cross / total, Brier": round(ratio(brier["cross"], brier["total"]), 2),
+                    }
+                )
+            falls.append(estimation[-1] < estimation[0])
+    if not rows:
+        return Part(pd.DataFrame(), "There is nothing to decompose.")
+    counts = [(verdict, verdicts.count(verdict)) for verdict in VERDICTS]
+    said = (
+        f"Within ± {claim.margin:g} of the whole, the sum is good in {counts[0][1]} of {len(rows)} cells of "
+        f"corpus, annotator and number of labels, it is wholly outside in {counts[2][1]}, and {counts[1][1]} do not "
+        f"tell. "
+    )
+    if len({row["Labels"] for row in rows}) > 1:
+        said += (
+            f"From the fewest labels to the most, estimation falls in {sum(falls)} of {len(falls)} cells; "
+            "approximation is the annotator's, and stays."
+        )
+    return Part(pd.DataFrame(rows), said.strip())
+
+
+def few_votes(results: Results, people: dict[str, float], seed: int) -> Part:
+    """What the small number of raters adds to the divergences, and the divergences without it.
+
+    P are the plain shares of the votes here: smoothing hides the bias from the split, for it pulls halves more than
+    the whole. Texts with fewer than two votes are left out.
+
+    `people` has the divergence between two halves of the raters, by corpus.
+    """
+    rows, shares, below = [], [], 0
+    for one in results.corpora.values():
+        for annotator in results.annotators:
+            said, known = _said(one, annotator)
+            split = one.votes[known].sum(axis=1) >= 2
+            if not split.any():
+                continue
+            votes, said = one.votes[known][split], said[split]
+            rng = results.rng(one.name, f"{annotator} bias", seed)
+            last = results.study.sizes_of(one.name)[-1]
+            students = one.students(annotator, last).probs[:, known][:, split]
+            means = decompose(smooth_votes(votes, alpha=0), said, students)
+            bias = [float(vote_bias(votes, q, rng=rng, n_splits=5, alpha=0).mean()) for q in (said, *students)]
+            added, total_added = bias[0], float(np.mean(bias[1:]))
+            shares.append(ratio(added, means["approximation"]))
+            corrected = means["total"] - total_added
+            below += corrected < people[one.name]
+            rows.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Votes a text, median": int(np.median(votes.sum(axis=1))),
+                    "Approximation, nats": round(means["approximation"], 3),
+                    "Few votes add": round(added, 3),
+                    "Approximation, corrected": round(means["approximation"] - added, 3),
+                    "Total, nats": round(means["total"], 3),
+                    "Few votes add to it": round(total_added, 3),
+                    "Total, corrected": round(corrected, 3),
+                    "Half of the people to the other, nats": round(people[one.name], 3),
+                }
+            )
+    if not rows:
+        return Part(pd.DataFrame(), "There are no votes to split.")
+    said = (
+        f"That votes are few makes up {100 * np.median(shares):.1f} % of the approximation in the median, by the "
+        f"split of the raters. Corrected, students are as close to people as half of the people to the other half in "
+        f"{below} of {len(rows)} cells."
+    )
+    return Part(pd.DataFrame(rows), said)
+
+
+def settings(results: Results, claim: Claim) -> Part:
+    """The cross term's share under other smoothing of the votes and other floors under the probabilities."""
+    rows = []
+    for one in results.corpora.values():
+        for annotator in results.annotators:
+            said, known = _said(one, annotator)
+            if not known.any():
+                continue
+            votes = one.votes[known]
+            last = results.study.sizes_of(one.name)[-1]
+            students = one.students(annotator, last).probs[:, known]
+
+            def share(alpha, floor, votes=votes, said=said, students=students):
+                means = decompose(smooth_votes(votes, alpha=alpha), said, students, floor=floor)
+                return round(ratio(means["cross"], means["total"]), 2)
+
+            plain = decompose_brier(smooth_votes(votes), said, students)
+            rows.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    **{f"{alpha:g} of a vote added": share(alpha, FLOOR) for alpha in _ALPHAS},
+                    **{f"Floor {floor:g}": share(0.5, floor) for floor in _FLOORS},
+                    "Brier, no floor": round(ratio(plain["cross"], plain["total"]), 2),
+                }
+            )
+    if not rows:
+        return Part(pd.DataFrame(), "There is nothing to set.")
+    table = pd.DataFrame(rows)
+    # Is the verdict one of the settings? The share is within the margin under all of them, under none, or under some.
+    within = table.iloc[:, 2:].abs() < claim.margin
+    said = (
+        f"The cross term is within ± {claim.margin:g} of the whole under every setting in "
+        f"{int(within.all(axis=1).sum())} of {len(table)} cells, under none in {int((~within.any(axis=1)).sum())}; in "
+        f"the others the answer depends on the setting."
+    )
+    return Part(table, said)
+
+
+def _said(one: CorpusResults, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of the annotator on the test texts that it labelled, and which those are."""
+    said, _ = one.annotated(annotator)
+    known = np.isfinite(said).all(axis=1)
+    return said[known], known

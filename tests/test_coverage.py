@@ -1,0 +1,209 @@
+"""Do 95 % intervals hold the truth 95 times in a hundred? Simulated worlds whose truth is known, all seeded.
+
+A world has texts that differ in how easy they are, students that differ in skill, and seeds that move a student a
+little up or down: everybody shares the texts, so that comparisons are paired as in the findings. 92 to 98 % is what is
+asked of an interval; what falls outside says so in its docstring, and here.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from helpers.findings._decomposition import cross_share
+from helpers.findings._recovery import recovery
+from helpers.measures.agreement import mean_correlation
+from helpers.measures.inheritance import beyond_class, error_inheritance, expected_by_class, inherited
+from helpers.measures.intervals import log_variance_ratio, paired_bootstrap, paired_difference, stability_difference
+from helpers.measures.plateau import gold_equivalent_bounds
+from helpers.measures.propagation import decompose_by_text
+from helpers.measures.stability import krippendorff_alpha
+
+pytestmark = pytest.mark.slow
+
+WORLDS = 1000  # one standard error of a coverage of .95 is .007
+EASY, OWN, NOISE = 1.2, 0.8, 0.7  # sd of a text's ease, of what a student makes of it, and of one run on it
+
+
+def rng(*seed):
+    return np.random.default_rng(seed)
+
+
+def runs(draw, skills, n_seeds, n_texts, seed_sd):
+    """Correctness of students of each skill on the same texts, float (skills, seeds, texts).
+
+    `seed_sd` is one number, or one a skill.
+    """
+    easy = draw.normal(0, EASY, n_texts)
+    own = draw.normal(0, OWN, (len(skills), 1, n_texts))
+    moved = np.reshape(seed_sd, (-1, 1, 1)) * draw.normal(0, 1, (len(skills), n_seeds, 1))
+    latent = np.asarray(skills)[:, None, None] + easy + own + moved
+    return (draw.normal(0, NOISE, latent.shape) < latent).astype(float)
+
+
+def accuracy(skills, seed_sd):
+    """Their expected accuracy."""
+    return ndtr(np.asarray(skills) / np.sqrt(EASY**2 + OWN**2 + NOISE**2 + seed_sd**2))
+
+
+def coverage(interval_of, truth, *, worlds=WORLDS):
+    """Share of the worlds whose interval holds the truth; worlds without an interval do not count."""
+    found = [interval_of(rng(world, 2504)) for world in range(worlds)]
+    held = [interval.low <= truth <= interval.high for interval in found if interval.low <= interval.high]
+    assert len(held) > 0.5 * worlds
+    return np.mean(held)
+
+
+@pytest.mark.parametrize("seed_sd", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_paired_difference(n_seeds, seed_sd):
+    """In terms of accuracy, runs have an sd of 1.3, 1.8 and 3 points over seeds."""
+    skills = 1.6, 1.3
+    a, b = accuracy(skills, seed_sd)
+
+    def interval(draw):
+        return paired_difference(*runs(draw, skills, n_seeds, 400, seed_sd), rng=draw, n_boot=400)
+
+    assert 0.92 <= coverage(interval, a - b) <= 0.98
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_paired_difference_is_conservative_at_worst_where_seeds_do_not_matter(n_seeds):
+    skills = 1.6, 1.3
+    a, b = accuracy(skills, 0.0)
+
+    def interval(draw):
+        return paired_difference(*runs(draw, skills, n_seeds, 400, 0.0), rng=draw, n_boot=400)
+
+    assert 0.94 <= coverage(interval, a - b) <= 0.99
+
+
+@pytest.mark.parametrize("ratio", [1.0, 4.0])
+@pytest.mark.parametrize("n_seeds", [5, 10])
+def test_variance_ratio(n_seeds, ratio):
+    def interval(draw):
+        scores = draw.normal(0, [[np.sqrt(ratio)], [1.0]], (2, n_seeds))
+        return log_variance_ratio(*scores)
+
+    assert 0.92 <= coverage(interval, np.log(ratio), worlds=4000) <= 0.98
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_recovery(n_seeds):
+    """Gold, plain and mended students; the gap is 6 points, half of which is closed."""
+    seed_sd = 0.1
+    skills = 1.6, 1.2, 1.4
+    gold, plain, mended = accuracy(skills, seed_sd)
+
+    def interval(draw):
+        best, before, after = runs(draw, skills, n_seeds, 1000, seed_sd)
+        gap = paired_difference(best, before, rng=draw, n_boot=400)
+        return recovery(after, SimpleNamespace(correct=before), SimpleNamespace(correct=best), gap, rng=draw)
+
+    assert 0.92 <= coverage(interval, (mended - plain) / (gold - plain), worlds=600) <= 0.98
+
+
+def labelled(draw, skills, n_seeds, n_texts, seed_sd):
+    """Predictions of two classes, int (skills, seeds, texts), and gold."""
+    gold = draw.integers(0, 2, n_texts)
+    return np.where(runs(draw, skills, n_seeds, n_texts, seed_sd) == 1, gold, 1 - gold), gold
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_alpha_difference(n_seeds):
+    skills, seed_sd = (1.6, 0.8), 0.1
+    large = [labelled(rng(world), skills, 5, 20_000, seed_sd)[0] for world in range(40)]
+    truth = np.mean([[krippendorff_alpha(pred, n_classes=2) for pred in world] for world in large], axis=0)
+
+    def interval(draw):
+        (a, b), _ = labelled(draw, skills, n_seeds, 400, seed_sd)
+        return stability_difference(a, b, statistic="krippendorff_alpha", rng=draw, n_boot=400)
+
+    # Three seeds: the interval holds the truth too often, as its docstring says.
+    assert 0.92 <= coverage(interval, truth[0] - truth[1]) <= (0.995 if n_seeds == 3 else 0.98)
+
+
+@pytest.mark.parametrize("between", [1, 2])
+def test_gold_equivalent(between):
+    """Five sizes, four points a doubling; the labels are worth a number half-way between two sizes."""
+    sizes, seed_sd = np.array([125, 250, 500, 1000, 2000]), 0.1
+    skills = np.array([0.6, 0.8, 1.0, 1.2, 1.4])
+    curve = accuracy(skills, seed_sd)
+    target = (curve[between] + curve[between + 1]) / 2
+    skill = np.interp(target, accuracy(np.linspace(0, 2, 2001), seed_sd), np.linspace(0, 2, 2001))
+    truth = np.sqrt(sizes[between] * sizes[between + 1])
+
+    def interval(draw):
+        made = runs(draw, [*skills, skill], 3, 1000, seed_sd)
+        low, high = gold_equivalent_bounds(sizes, made[:-1].swapaxes(0, 1), made[-1], rng=draw, n_boot=400)
+        # A bound that is censored is beyond all sizes.
+        return SimpleNamespace(low=0 if low.flag == "<" else low.value, high=np.inf if high.flag == ">" else high.value)
+
+    # Measured: .98 with three seeds. It is read off a curve, and never too narrow.
+    assert 0.92 <= coverage(interval, truth, worlds=500) <= 0.99
+
+
+def taught(draw, n_seeds, n_texts):
+    """Labels of an annotator without a seed, of students that copy a third of what it says, and of gold students."""
+    (annotator, student, other), gold = labelled(draw, (1.0, 1.6, 1.6), n_seeds, n_texts, (0.0, 0.1, 0.1))
+    copied = draw.random((n_seeds, n_texts)) < 1 / 3
+    return np.where(copied, annotator[0], student), other, annotator[0], gold
+
+
+@pytest.mark.parametrize("n_seeds", [3, 10])
+def test_inherited_mistakes(n_seeds):
+    student, other, annotator, gold = taught(rng(0), 20, 200_000)
+    wrong = annotator != gold
+    truth = (student == annotator)[:, wrong].mean() - (other == annotator)[:, wrong].mean()
+
+    def interval(draw):
+        return inherited(*taught(draw, n_seeds, 1000), rng=draw, n_boot=400)
+
+    assert 0.92 <= coverage(interval, truth) <= 0.98
+
+
+def test_mistakes_beyond_the_class():
+    student, _, annotator, gold = taught(rng(1), 20, 200_000)
+    truth = np.mean(error_inheritance(student, annotator, gold) - expected_by_class(student, annotator, gold))
+
+    def interval(draw):
+        student, _, annotator, gold = taught(draw, 3, 600)
+        return beyond_class(student, annotator, gold, rng=draw, n_boot=300)
+
+    assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.98
+
+
+def test_correlation_of_mistakes():
+    def two(draw, n_texts):
+        pred, gold = labelled(draw, (1.0, 1.4), 1, n_texts, 0.0)
+        return *pred[:, 0], gold
+
+    def correlation(a, b, gold):
+        return mean_correlation(np.stack([a, b]), gold)
+
+    truth = correlation(*two(rng(0), 1_000_000))
+
+    def interval(draw):
+        return paired_bootstrap(correlation, *two(draw, 800), rng=draw, n_boot=400)
+
+    assert 0.92 <= coverage(interval, truth, worlds=600) <= 0.98
+
+
+def test_cross_terms_share():
+    def three(draw, n_seeds, n_texts):
+        p = draw.dirichlet([1.0, 1.0, 1.0], n_texts)
+        annotator = np.log(p + 0.02) + draw.normal(0, 0.7, p.shape)
+        moved = draw.normal(0, 0.1, (n_seeds, 1, 3)) + draw.normal(0, 0.3, (n_seeds, *p.shape))
+        student = 0.7 * annotator + 0.2 * np.log(p + 0.02) + moved
+        softmax = [np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (annotator, student)]
+        return decompose_by_text(p, *softmax)
+
+    large = three(rng(0), 40, 20_000)
+    truth = large["cross"].mean() / large["total"].mean()
+
+    def interval(draw):
+        return cross_share(three(draw, 3, 600), draw, n_boot=400)
+
+    # Seeds hardly matter to it, and then three of them make an interval that is too wide.
+    assert 0.92 <= coverage(interval, truth, worlds=600) <= 0.99
