@@ -445,10 +445,10 @@ def test_filters_are_set_side_by_side():
     assert half["Median difference to a random choice, points"].tolist() == [30, 50]
     assert half["Better than a random choice in"].tolist() == [1, 1]
     assert half["Median of the gap closed, %"].tolist() == [50, 100]
-    assert part.summary.startswith("At the kept share 0.5: “lowest entropy” is clearly better than a random choice")
-    assert "“oracle”" in part.summary
+    assert part.said.startswith("At the kept share 0.5: “lowest entropy” is clearly better than a random choice")
+    assert "“oracle”" in part.said
     worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]
-    assert "in 0 of 1 cells and clearly worse in 1, by −30.0 points in the median" in worse.summary
+    assert "in 0 of 1 cells and clearly worse in 1, by −30.0 points in the median" in worse.said
 
 
 def test_recovery_is_blank_where_the_gap_is_not_clear():
@@ -548,8 +548,8 @@ def test_joined_labels_are_priced_in_calls():
     assert row["As many calls buy of it, texts"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
-    assert "clearly better in 1 of 1 cells and clearly worse in 0" in found.summary
-    assert found.summary.endswith("it is clearly better in 0 of 1 cells and clearly worse in 1.")
+    assert "clearly better in 1 of 1 cells and clearly worse in 0" in found.said
+    assert found.said.endswith("it is clearly better in 0 of 1 cells and clearly worse in 1.")
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():
@@ -579,7 +579,7 @@ def test_mistakes_that_annotators_share_are_measured():
     assert both["Vote, if they erred apart within classes, %"] == 60
     assert both["At least one is right, %"] == 80
     assert both["Worth so many that err apart"] == 1.7
-    assert "correlate by 0.17 in the median" in found.summary
+    assert "correlate by 0.17 in the median" in found.said
     alone = findings.ensembling(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert alone.parts["shared mistakes"].table.empty
     assert alone.parts["labels together"].said.startswith("Study made joins no labels")
@@ -700,7 +700,7 @@ def test_few_votes_add_to_every_divergence():
 def test_settings_say_whether_the_answer_depends_on_them():
     found = propagate([0.9, 0.1], [0.9, 0.1]).parts["settings"]
     assert (only(found.table).iloc[2:] == 0).all()
-    assert "under every setting in 1 of 1 cells, under none in 0" in found.summary
+    assert "under every setting in 1 of 1 cells, under none in 0" in found.said
 
 
 def test_a_student_that_copies_its_annotator_leaves_no_cross_term():
