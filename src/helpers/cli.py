@@ -279,8 +279,9 @@ def _tables_to_write(plan: studies.Study, texts, annotator: str, prompt: str | N
     from helpers.labels import annotator_of
 
     needed = plan.needed_rows(texts)
-    if prompt is None:
+    if prompt is None and annotator in plan.annotator_names:
         return {table: rows for table, rows in needed.items() if annotator_of(table) == annotator}
+    prompt = prompt or plan.prompt  # an annotator that the study does not have labels everything
     table = annotator if prompt == plan.prompt else f"{annotator}@{prompt}"
     return {table: needed.get(table)}
 
