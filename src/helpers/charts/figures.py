@@ -238,7 +238,9 @@ def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.
     )
     accuracy = alt.Y("accuracy:Q", title="test accuracy", scale=alt.Scale(zero=False))
     band = base.mark_area(fillOpacity=0.12).encode(alt.Y("low:Q", title="test accuracy"), y2="high:Q")
-    line = base.mark_line(strokeWidth=2).encode(accuracy, alt.StrokeDash("errors:N", scale=dashes, legend=None))
+    line = base.mark_line(strokeWidth=2).encode(
+        accuracy, alt.StrokeDash("errors:N", scale=dashes, legend=theme.legend(errors))
+    )
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
         accuracy, alt.Shape("errors:N", scale=marks, legend=theme.legend(errors))
     )
