@@ -45,7 +45,6 @@ class ReplayAnnotator:
     def __init__(self, spec: Replay, corpus: Corpus):
         self.name, self._spec, self._corpus = spec.name, spec, corpus
         self._file = Path(spec.replay).expanduser()
-        self.room = 1
 
     def use(self, prompt: Prompt) -> None:
         """Read the file; only the labels of the prompt matter.
@@ -76,10 +75,6 @@ class ReplayAnnotator:
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """One for each text: a text is not looked at."""
         return np.ones(len(texts), dtype=int)
-
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Not possible: see `spread`."""
-        raise NotImplementedError("a replay goes by the rows of a corpus: use `spread`")
 
     def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
         """Position and scores of each part."""

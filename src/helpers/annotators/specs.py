@@ -19,6 +19,7 @@ a study may share one. Nothing here opens a file, loads a model or asks a server
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -65,14 +66,14 @@ class Budget(BaseModel):
     money: float | None = Field(None, gt=0)
 
 
-class _Spec(BaseModel):
+class _Spec(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     name: str = ""
 
+    @abstractmethod
     def _stem(self) -> str:
         """What the name is made from where none is given."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _has_a_name(self):
