@@ -8,6 +8,7 @@ Example: python -m benchmarks students memory
 
 import argparse
 import json
+import time
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -29,8 +30,10 @@ def main() -> None:
         parser.error(f"no section is called {min(unknown)!r}: there are {', '.join(SECTIONS)}")
     machine = contender.run("machine", "describe")
     for section in tqdm(wanted, unit="section"):
+        start = time.perf_counter()
         found = import_module(f"benchmarks.{section}").measure()
-        found |= {"machine": machine, "date": datetime.now(UTC).date().isoformat()}
+        minutes = round((time.perf_counter() - start) / 60, 1)
+        found |= {"machine": machine, "date": datetime.now(UTC).date().isoformat(), "minutes": minutes}
         (RESULTS / f"{section}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     report.write(RESULTS, RESULTS.parent / "REPORT.md")
 

@@ -30,7 +30,8 @@ def write(results: Path, file: Path) -> None:
     machines = {name: _machine(found) for name, found in measured.items()}
     alike = len(set(machines.values())) == 1
     if alike:
-        lines += ["", *dict.fromkeys(machines.values())]
+        minutes = sum(found["minutes"] for found in measured.values())
+        lines += ["", *dict.fromkeys(machines.values()), "", f"All of it took {minutes:.0f} minutes."]
     for name, found in measured.items():
         lines += ["", *sections[name](found), *([] if alike else ["", f"*{machines[name]}*"])]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -185,13 +186,17 @@ def _students(found: dict) -> list[str]:
         "",
         f"Gold labels of {found['n']} texts of `{found['corpus']}`.",
         "Texts, encoder, batch size, steps, learning rate and schedule are the same for all. `upper` trains less, by",
-        "design: what that costs in accuracy stands beside it. States of the lower layers that were not in the",
-        f"cache yet took {once}, once for all runs.",
+        "design: what that costs in accuracy stands beside it.",
+        f"Its states of the lower layers take {once}, once for all runs."
+        if once
+        else "Its states of the lower layers, made once for all runs, were in the cache already.",
         "",
         *_table(head, rows),
         "",
         f"What each step gained, by leaving it out. Each was timed once; the runs of the whole took {min(runs):.1f} to",
-        f"{max(runs):.1f} s, so a factor within {max(runs) / min(runs) - 1:.0%} of 1 says nothing:",
+        f"{max(runs):.1f} s, so a factor within {max(runs) / min(runs) - 1:.0%} of 1 says nothing. Processes differ",
+        "by more than the runs of one do: one a little outside says little, and one below 1 only that no gain was seen",
+        "this time:",
         "",
         *_table(["`finetune`", "examples a second", "all of them to this"], gained),
         "",
@@ -228,8 +233,9 @@ def _annotators(found: dict) -> list[str]:
     return [
         *lines,
         "",
-        "What each step gained with the smaller model, by leaving it out. Each was timed once, over the same texts;",
-        f"with all steps it was {whole:,.1f} texts a second:",
+        "What each step gained with the smaller model, by leaving it out. Each was timed once, over the same texts,",
+        f"in a process of its own; with all steps it was {whole:,.1f} texts a second. A factor near 1 says little, and",
+        "one below 1 only that no gain was seen this time:",
         "",
         *_table(["", "texts a second", "all of them to this"], gained),
     ]
