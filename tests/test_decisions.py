@@ -222,6 +222,18 @@ def test_signs_by_hand():
         findings.unaided(made, threshold=1.5)
 
 
+def test_other_tables_of_one_annotator_are_no_other_annotator():
+    """Its answers to another wording, and a second opinion on its labels: agreement with them is not with others."""
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7)
+    tables = made.corpora["news"].annotator_probs
+    alone = only(findings.unaided(made).table)["Agreement with the other annotators, alpha"]
+    tables |= {"flawed@prompt2": tables["flawed"], "flawed@prompt1-crossfit": 1 - tables["flawed"]}
+    assert np.isnan(alone)
+    assert np.isnan(only(findings.unaided(made).table)["Agreement with the other annotators, alpha"])
+    tables["other"] = tables["flawed"]
+    assert only(findings.unaided(made).table)["Agreement with the other annotators, alpha"] == 1
+
+
 # --- texts -------------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 from scipy import stats
 
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, percent
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
+from helpers.labels import annotator_of
 from helpers.ledger import Ledger
 from helpers.measures.stability import krippendorff_alpha, label_entropy
 from helpers.studies import Study
@@ -97,10 +98,11 @@ def unaided(
 
 
 def _with_others(one: CorpusResults, annotator: str) -> float:
-    """Mean alpha with each other annotator, on the texts that both labelled."""
+    """Mean alpha with each other annotator of the study, on the texts that both labelled."""
     found = []
     for other in one.annotator_probs:
-        if other != annotator:
+        # Tables of further wordings, and second opinions on the labels of one annotator, are nobody else.
+        if annotator_of(other) == other != annotator:
             both = np.stack([one.annotator_probs[name] for name in (annotator, other)])
             known = np.isfinite(both).all(axis=(0, 2))
             found.append(_alpha(both[:, known].argmax(axis=2), one.n_classes))
@@ -134,7 +136,7 @@ def _summary(verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
         rows = frame[frame["sign"] == sign].dropna()
         if len(rows) > 3 and rows["value"].nunique() > 1 and rows["accuracy"].nunique() > 1:
             rho = stats.spearmanr(rows["value"], rows["accuracy"]).statistic
-            ranks.append(f"{sign} {rho:+.2f}".replace("-", "−"))
+            ranks.append(f"{sign} {minus(f'{rho:+.2f}')}")
     if ranks:
         said.append(f"Where gold tells the accuracy, the signs rank it with a correlation of: {', '.join(ranks)}.")
     unknown = list(dict.fromkeys(frame.loc[frame["accuracy"].isna(), "corpus"]))

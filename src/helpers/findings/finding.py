@@ -1,6 +1,6 @@
 """What a finding is: numbers for a chart, a table, verdicts, and the sentence that sums them up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,11 +16,13 @@ VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low",
 class Part(NamedTuple):
     """A further table of a finding, and the computed sentences that go with it.
 
-    Where the study has nothing for it, the table is empty and `said` names what to add.
+    Where the study has nothing for it, the table is empty and `said` names what to add. What is said corpus by corpus
+    is in `listed`: the corpus's name, and its sentence.
     """
 
     table: pd.DataFrame
     said: str
+    listed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,26 @@ def bounds(claim: Claim, interval: Interval) -> str:
 
 def signed(interval: Interval) -> str:
     """Write an interval of a difference of shares, in points, as `+1.2 to +3.4`; nothing where there is none."""
+    return _between(interval, lambda bound: f"{percent(bound):+.1f}".replace("+0.0", "0.0"))
+
+
+def unsigned(interval: Interval) -> str:
+    """Write an interval of a share, in percent, as `12.3 to 45.6`; nothing where there is none."""
+    return _between(interval, lambda bound: f"{percent(bound)}")
+
+
+def _between(interval: Interval, write: Callable[[float], str]) -> str:
     if not interval.low <= interval.high:
         return ""
-    low, high = (f"{percent(v):+.1f}".replace("+0.0", "0.0").replace("-", "−") for v in (interval.low, interval.high))
-    return f"{low} to {high}"
+    return minus(f"{write(interval.low)} to {write(interval.high)}")
+
+
+def minus(number: str) -> str:
+    """Give a written number a true minus, which is as wide as the plus."""
+    return number.replace("-", "−")
+
+
+def out_of(count: int, total: int, *nouns: str) -> str:
+    """Write `3 of 12 cells`, or `1 of 1 cell`; a plural that is not made with an s is the second noun."""
+    singular, plural = (*nouns, f"{nouns[0]}s")[:2]
+    return f"{count} of {total} {singular if total == 1 else plural}"
