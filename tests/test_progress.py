@@ -48,6 +48,18 @@ def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     assert needs["propagation"] == {Cell(source, n) for source in (a, b) for n in (100, 200, 400)}
 
 
+def test_ensembling_needs_the_students_that_as_many_calls_buy(tmp_path):
+    """Two annotators on 100 texts are 200 calls; a wording and its reverse put to one are as many."""
+    study = load(tmp_path, ensembling={"size": 100}, filtering=None, wordings=["reversed"])
+    needs = progress.needs(study, "tweets")["ensembling"]
+    a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
+    assert {Cell(a, 200), Cell(b, 200)} < needs
+    assert not {cell for cell in needs if cell.n not in (100, 200)}
+    # Where the calls buy no more texts than the joined labels have, there is nothing to compare with.
+    largest = progress.needs(load(tmp_path), "tweets")["ensembling"]
+    assert {cell.n for cell in largest} == {400}
+
+
 def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
     nothing = dict.fromkeys(("filtering", "ensembling", "controls", "stability"))
     needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], **nothing), "tweets")

@@ -13,7 +13,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from helpers import places
-from helpers.labels import LabelSource
+from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
 from helpers.studies import Cell, Run, Study
 
@@ -135,7 +135,12 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
     if study.seeds > 1:
         size = study.ensembling_size(corpus)
         found["ensembling"] = {Cell(source, size) for source in plain}
-        found["ensembling"] |= {Cell(source, study.ensembling.size) for source in study.ensembles}
+        for source in study.ensembles:
+            found["ensembling"].add(Cell(source, study.ensembling.size))
+            # Beside it stands a student of the strongest annotator for as many calls.
+            if more := study.affordable(corpus, source):
+                among = [name for name in study.annotator_names if name in map(annotator_of, source.annotators)]
+                found["ensembling"].add(Cell(LabelSource("annotator", (among[-1],)), more))
     if study.controls:
         random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
         found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}

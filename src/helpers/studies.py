@@ -358,6 +358,12 @@ class Study(BaseModel):
         sizes = self.sizes_of(corpus)
         return self.ensembling.size if self.ensembling and self.ensembling.size in sizes else sizes[-1]
 
+    def affordable(self, corpus: str, source: LabelSource) -> int | None:
+        """Largest size that the calls of joined labels pay for with one annotator; None if that is no more texts."""
+        calls = labels.llm_calls(source, self.ensembling.size)
+        most = max((n for n in self.sizes_of(corpus) if n <= calls), default=0)
+        return most if most > self.ensembling.size else None
+
     def replicates(self, corpus: str, cell: Cell) -> int:
         """Number of seeds of one cell."""
         if cell.drawn:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import Part, Tally, bounds, percent
+from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent
 from helpers.findings.results import Results, paired
 from helpers.labels import LabelSource, annotator_of, llm_calls
 from helpers.measures.agreement import (
@@ -69,17 +69,16 @@ def shared_mistakes(results: Results, seed: int) -> Part:
     if not rows:
         return Part(pd.DataFrame(), "There is no test text that all annotators labelled.")
     known = [rho for rho in pairs if np.isfinite(rho)]
-    said = (
-        f"The mistakes of two annotators correlate by {np.median(known):.2f} in the median, from {min(known):.2f} to "
-        f"{max(known):.2f}. "
-        if known
-        else ""
+    said = []
+    if known:
+        low, median, high = (minus(f"{rho:.2f}") for rho in (min(known), np.median(known), max(known)))
+        said.append(f"The mistakes of two annotators correlate by {median} in the median, from {low} to {high}.")
+    said.append(
+        f"A vote is right less often than if the annotators erred apart within each class in "
+        f"{out_of(sum(lost > 0 for lost in short), len(short), 'corpus', 'corpora')}; it falls short of that by "
+        f"{minus(f'{percent(np.median(short))}')} points in the median."
     )
-    said += (
-        f"In {sum(lost > 0 for lost in short)} of {len(short)} corpora a vote is right less often than if the "
-        f"annotators erred apart within each class, by {percent(np.median(short)):g} points in the median."
-    )
-    return Part(pd.DataFrame(rows), said)
+    return Part(pd.DataFrame(rows), " ".join(said))
 
 
 def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -> dict:
@@ -90,7 +89,7 @@ def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -
     has_bounds = interval.low <= interval.high
     return {
         "Correlation of mistakes": round(interval.effect, _CORRELATION_DECIMALS),
-        "95 % interval": f"{interval.low:.2f} to {interval.high:.2f}".replace("-", "−") if has_bounds else "none",
+        "95 % interval": minus(f"{interval.low:.2f} to {interval.high:.2f}") if has_bounds else "none",
     }
 
 
@@ -105,7 +104,6 @@ def labels_together(tally: Tally, seed: int) -> Part:
             if cell not in one.cells or not {*map(annotator_of, source.annotators)} & {*results.annotators}:
                 continue
             strongest = [name for name in results.annotators if name in map(annotator_of, source.annotators)][-1]
-            calls, sizes = llm_calls(source, cell.n), study.sizes_of(one.name)
             students = one.cells[cell]
             row = {
                 "Corpus": one.name,
@@ -113,10 +111,10 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 "Texts": len(students.targets.rows),
                 "Labels right, %": percent(one.label_accuracy(students)),
                 "Its student, %": percent(students.accuracy),
-                "LLM calls": calls,
+                "LLM calls": llm_calls(source, cell.n),
             }
             rng = results.rng(one.name, name_of(source), seed)
-            if cell.n in sizes:
+            if cell.n in study.sizes_of(one.name):
                 mine, alone, gold = paired(students, one.students(strongest, cell.n), one.students(None, cell.n))
                 interval = paired_difference(mine.correct, alone.correct, rng=rng)
                 gap = paired_difference(gold.correct, alone.correct, rng=rng)
@@ -131,8 +129,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                     **shown(recovery(mine.correct, alone, gold, gap, rng=rng)),
                 }
             # As many calls put to one annotator buy more texts, where the study has students of so many.
-            affordable = max((n for n in sizes if n <= calls), default=None)
-            if affordable and affordable > cell.n:
+            if affordable := study.affordable(one.name, source):
                 mine, more = paired(students, one.students(strongest, affordable))
                 interval = paired_difference(mine.correct, more.correct, rng=rng)
                 equal.append(interval)
@@ -162,4 +159,4 @@ def labels_together(tally: Tally, seed: int) -> Part:
 
 def _counted(intervals: list[Interval]) -> str:
     signs = [interval.sign for interval in intervals]
-    return f"clearly better in {signs.count(1)} of {len(signs)} cells and clearly worse in {signs.count(-1)}"
+    return f"clearly better in {out_of(signs.count(1), len(signs), 'row')} and clearly worse in {signs.count(-1)}"
