@@ -46,10 +46,15 @@ charts.show(finding)
 # seeds and test texts. Where the annotator's own curve lies above a dashed one, its errors do less harm than
 # random ones: they are where the text is hard anyway, and leave the easy texts, from which a student learns
 # the task, in peace. Where it lies below, they are worse: more labels repeat them.
-#
-# The last column of the table says where the two curves cross, read from the difference between them, which
-# is made to fall with the number of labels. It is *not identified* where the interval reaches past the sizes
-# of the study, and *nowhere* where the whole interval does.
+
+# %%
+charts.table(finding, "by corpus")
+
+# %% [markdown]
+# Which errors cost more is counted where the 95 % interval of the difference does not hold zero. Where the two
+# curves cross is read from the difference between them, which is made to fall with the number of labels. It is
+# *not identified* where the interval reaches past the sizes of the study, and *nowhere* where the whole interval
+# does.
 
 # %%
 charts.table(finding)

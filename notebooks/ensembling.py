@@ -42,10 +42,10 @@ charts.show(finding)
 # student; the mean takes their probabilities. The gold students vote as well, for a comparison: a vote that
 # helps them as much has repaired the students' own variance and not the labels.
 #
-# The other way to ensemble is on the annotators' side: one student is trained on the majority label of all
-# annotators. Where the study has it, it is the last row of each corpus, and its labels can be compared with
-# each annotator's in the column *Labels right*. Mind the budget, in the last two columns: a vote of students
-# costs trainings, a vote of annotators costs LLM calls.
+# The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators,
+# taken together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and
+# its labels can be compared with each annotator's in the column *Labels right*. Mind the budget, in the last two
+# columns: a vote of students costs trainings, a vote of annotators costs LLM calls.
 
 # %%
 charts.table(finding)
@@ -84,7 +84,7 @@ charts.table(finding, "labels together")
 # %% [markdown]
 # ## What to try next
 #
-# Compare the last row of each corpus with the best annotator alone: a vote with weak voters can be worse than
+# Compare the last rows of each corpus with the best annotator alone: a vote with weak voters can be worse than
 # the strongest of them. [Error propagation](propagation.ipynb) says what a vote cannot mend.
 
 # %% [markdown]

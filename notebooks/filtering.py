@@ -40,8 +40,8 @@ charts.show(finding)
 
 # %% [markdown]
 # Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
-# dashed curve shows the second alone, with a random choice of as many labels. What lies between the two
-# curves is what the entropy knows. The level line is the gold students of all texts.
+# curve with diamonds shows the second alone, with a random choice of as many labels. What lies between it and
+# another curve is what that filter knows. The level line is the gold students of all texts.
 #
 # *Gap to gold closed* is the part of the distance between the students of all labels and the gold students
 # that the filter makes good. It is blank where that distance is not clearly above zero. *Class balance moved

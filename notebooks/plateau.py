@@ -53,6 +53,9 @@ charts.table(finding)
 
 # %% [markdown]
 # ## What each doubling gains
+#
+# Whether a curve flattens because its labels are wrong *in those places*, and not because so many are wrong, is
+# the question of [random errors](controls.ipynb): the same curve beside those of as many errors at random.
 
 # %%
 charts.table(finding, "gains")

@@ -177,6 +177,18 @@ def test_tables_align_decimals_and_leave_blank_what_is_missing():
     assert "nan" not in page.table_html(found)
 
 
+def test_what_a_part_says_corpus_by_corpus_is_a_list():
+    part = findings.Part(pd.DataFrame({EVIL: [EVIL]}), f"said {EVIL}", ((EVIL, f"its {EVIL}"), ("b\u202e", "other")))
+    shown = page.part_html(part)
+    tags = _Tags(shown)
+    assert tags.tags[:6] == ["p", "ul", "li", "strong", "li", "strong"]
+    assert "script" not in tags.tags
+    assert f"{EVIL}: its {EVIL}" in tags.text
+    assert "⟨U+202E⟩" in shown
+    assert "<ul" not in page.part_html(part._replace(listed=()))
+    assert "<table" not in page.part_html(part._replace(table=pd.DataFrame()))
+
+
 def test_minus_signs_are_minus_signs():
     made = everything()
     swapped = {}

@@ -74,7 +74,7 @@ def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger):
     assert {
         ("filtering", "entropy, 0.25 kept"),
         ("controls", "shuffled within class, 100 labels"),
-        ("instability", "shuffled errors"),
+        ("instability", "random errors, shuffled within class"),
     } <= variants
     # The students of one class only have no alpha, and so no interval of it.
     bounded = [row for row in rows if row["low"] is not None]

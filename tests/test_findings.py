@@ -1,13 +1,18 @@
 """Findings on runs whose answers are known, made by hand: no training."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from helpers import annotations, findings, prompts, studies
+from helpers import annotations, findings, places, prompts, studies
 from helpers.corpora import Corpus
 from helpers.errors import UserError
+from helpers.findings import _instability
+from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
 from helpers.findings.finding import VERDICT_COLUMNS, Tally
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
@@ -20,6 +25,7 @@ TEXTS = 100  # in the test split
 POOL = 400
 SIZES = [100, 200, 400]
 FLAWED = LabelSource("annotator", ("flawed",))
+NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
 def corpus(name="news", *, labels=("no", "yes"), votes=None):
@@ -166,7 +172,7 @@ def test_inherited_mistakes_are_counted_beside_the_gold_students():
     # Both err on the second half of the texts, whatever the class: the student on 40 % of each.
     assert row["To be expected by class, %"] == 40
     assert row["Beyond that, points"] == 40
-    assert "in 1 of 1 cells, less often in 0" in found.parts["inheritance"].said
+    assert "in 1 of 1 cell, less often in 0" in found.parts["inheritance"].said
     assert only(found.variants)[["variant", "effect", "verdict"]].tolist() == ["inherited mistakes", 0.6, "reproduced"]
     groups = found.parts["inheritance by group"].table
     assert groups["Texts"].tolist() == ["gold is no", "gold is yes", "third quarter"]
@@ -187,7 +193,7 @@ def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():
     assert groups["least sure quarter"] == 0
     assert "than where it is least sure in 1 of the 1 cells" in found.parts["inheritance by group"].said
     with_fewer = findings.degradation(results(at_all_sizes((1.0,) * 3, (1.0,) * 3), one=one, said=said))
-    assert "more often than a gold student makes it in 0 of 1 cells" in with_fewer.parts["inheritance"].said
+    assert "more often than a gold student makes it in 0 of 1 cell, less" in with_fewer.parts["inheritance"].said
 
 
 def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits():
@@ -243,10 +249,35 @@ def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
     assert row["Ratio of variances, of its students to gold's"] == pytest.approx((sd[1] / sd[0]) ** 2, rel=0.02)
     low, _, high = row["95 % interval of the ratio"].split()
     assert 1 < float(low) < row["Ratio of variances, of its students to gold's"] < float(high)
-    assert found.summary.endswith("larger than the gold students' in 1 of 1 rows of the table.")
+    assert found.summary.endswith(
+        "larger than the gold students' in 1 of 1 row of the table, and clearly smaller in 0."
+    )
     three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3)))
     assert only(three.table)["95 % interval of the ratio"] == "none"
     assert three.summary.endswith("Compared are 3 seeds: too few for an interval of a ratio of variances.")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "ratios", "said"),
+    [
+        ([3, 3], [NOTHING] * 2, "Compared are 3 seeds: too few for an interval of a ratio of variances."),
+        ([10], [NOTHING], "Compared are 10 seeds: no ratio of variances has an interval, for one of the two is zero."),
+        ([3, 10], [NOTHING, Interval(1, 0.5, 2)], "Compared are 3 to 10 seeds: the variance of accuracy is clearly"),
+        ([10] * 3, [Interval(1, -0.5, 2), Interval(-1, -2, -0.5), NOTHING], "in 0 of 2 rows of the table, and clearly"),
+        ([], [], "The study has no annotators."),
+    ],
+)
+def test_what_is_said_of_variances(seeds, ratios, said):
+    assert said in _instability._remark(seeds, ratios)
+
+
+def test_texts_without_votes_have_no_entropy(recwarn):
+    votes = np.tile([5, 4], (POOL + TEXTS, 1))
+    votes[::3] = 0
+    votes[1::3] = [9, 0]
+    found = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3), one=corpus(votes=votes)))
+    assert "people" in set(found.parts["flips"].table["Entropy of"])
+    assert not [str(warning.message) for warning in recwarn]
 
 
 def test_flips_are_counted_by_entropy_of_people_and_of_the_annotator():
@@ -268,7 +299,8 @@ def test_flips_are_counted_by_entropy_of_people_and_of_the_annotator():
     assert theirs["Two seeds disagree, second, %"].tolist() == [0, 0]
     assert theirs["Highest minus lowest, points"].tolist() == pytest.approx([60, 60])
     assert theirs["Two seeds disagree, lowest quarter, %"].isna().all()
-    assert "entropy of people's votes is high, flips are more frequent in 1 of 2 rows and less in 0" in part.said
+    assert "entropy of people's votes is highest, flips are clearly more frequent than where it is lowest" in part.said
+    assert part.said.count("in 1 of 2 rows, and clearly less in 0.") == 1
     # An annotator that is as sure of every text, and no votes: nothing to order the texts by.
     assert "cannot be said" in findings.instability(results(cells)).parts["flips"].said
 
@@ -355,7 +387,8 @@ def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
     assert row["Gold flattens at, labels"] == "not by 200"
     assert row["It flattens at, labels"] == "200 (200 to 200)"
     part = found.parts["gains"]
-    assert part.said.endswith("On news, the curves flatten: gold, not by 200; flawed, 200 (200 to 200).")
+    assert part.listed == (("news", "gold not by 200; flawed at 200 (200 to 200)."),)
+    assert "gains less than 1 point of accuracy" in part.said
     assert part.table["Gain per doubling, points"].tolist() == [10, 10, 30, 0]
     assert part.table["From, labels"].tolist() == [100, 200] * 2
     steep = findings.plateau(made, threshold=0.2)
@@ -367,7 +400,7 @@ def test_an_onset_that_may_be_anywhere_is_not_identified():
     """Half of the draws lose a text or two on either step."""
     cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.51, 0.52))
     said = only(findings.plateau(results(cells), threshold=0.01).table)["It flattens at, labels"]
-    assert said.startswith("not identified: 100 to ")
+    assert said.startswith("not identified (100 to ")
 
 
 def test_sizes_may_differ_by_corpus():
@@ -448,7 +481,7 @@ def test_filters_are_set_side_by_side():
     assert part.said.startswith("At the kept share 0.5: “lowest entropy” is clearly better than a random choice")
     assert "“oracle”" in part.said
     worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]
-    assert "in 0 of 1 cells and clearly worse in 1, by −30.0 points in the median" in worse.said
+    assert "in 0 of 1 cell and clearly worse in 1, by −30.0 points in the median" in worse.said
 
 
 def test_recovery_is_blank_where_the_gap_is_not_clear():
@@ -548,8 +581,8 @@ def test_joined_labels_are_priced_in_calls():
     assert row["As many calls buy of it, texts"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
-    assert "clearly better in 1 of 1 cells and clearly worse in 0" in found.said
-    assert found.said.endswith("it is clearly better in 0 of 1 cells and clearly worse in 1.")
+    assert "clearly better in 1 of 1 row and clearly worse in 0" in found.said
+    assert found.said.endswith("it is clearly better in 0 of 1 row and clearly worse in 1.")
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():
@@ -606,7 +639,8 @@ def controlled(own, random, *, methods=("shuffled",), **changes):
         ((0.6, 0.6, 0.6), (0.4, 0.6, 0.8), "reproduced", "200 ("),
         ((0.4, 0.4, 0.4), (0.6, 0.7, 0.8), "reproduced", "nowhere: its own cost more from the start"),
         ((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), "reversed", "nowhere: its own cost less throughout"),
-        ((0.6, 0.6, 0.6), (0.6, 0.6, 0.6), "not shown", "nowhere: its own cost more from the start"),
+        ((0.6, 0.6, 0.6), (0.6, 0.6, 0.6), "not shown", "nowhere"),
+        ((0.4, 0.5, 0.9), (0.6, 0.6, 0.6), "reversed", "not identified: they cross the other way"),
     ],
 )
 def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdict, crossing):
@@ -619,13 +653,39 @@ def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdi
 
 
 def test_the_sentence_on_controls_follows_from_the_curves():
-    said = controlled((0.6, 0.6, 0.6), (0.4, 0.6, 0.8)).summary
-    assert said.endswith(
-        "On news, at 100 labels random errors cost more (1 of 1 annotators), and at 400 the annotator's own errors "
-        "cost more (1 of 1 annotators); the curves cross for flawed at 200."
+    found = controlled((0.6, 0.6, 0.6), (0.4, 0.6, 0.8))
+    assert found.summary.endswith(
+        "The random errors are shuffled within class. At the fewest labels they cost more than the annotator's own in "
+        "1 of 1 cell and less in 0; where the curves cross is identified in 1."
     )
-    said = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.89)).summary
-    assert "and at 400 neither clearly does (1 of 1 annotators); no crossing is identified." in said
+    ((name, said),) = found.parts["by corpus"].listed
+    assert name == "news"
+    assert said.startswith(
+        "at 100 labels random errors cost more, with the one annotator; at 400 labels the annotator's own errors cost "
+        "more, with the one annotator. The curves cross at 200 ("
+    )
+    assert said.endswith(") for flawed.")
+    ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.89)).parts["by corpus"].listed
+    assert said.endswith("neither clearly cost more, with the one annotator. No crossing of the curves is identified.")
+    ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5)).parts["by corpus"].listed
+    assert said.endswith("The curves cross nowhere for flawed.")
+    one = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), sizes=[400])
+    assert one.parts["by corpus"].listed == (
+        ("news", "at 400 labels random errors cost more, with the one annotator."),
+    )
+    assert one.summary.endswith("The random errors are shuffled within class.")
+
+
+@pytest.mark.parametrize(
+    ("signs", "said"),
+    [
+        ((1, 1), "the annotator's own errors cost more, with both annotators"),
+        ((0, 0, 0), "neither clearly cost more, with all 3 annotators"),
+        ((-1, 0, 0), "random errors cost more with 1 of 3 annotators and neither clearly cost more with 2"),
+    ],
+)
+def test_annotators_are_counted_by_whose_errors_cost_more(signs, said):
+    assert _dearer([Interval(sign, sign - 0.5, sign + 0.5) for sign in signs]) == said
 
 
 def test_the_first_control_is_judged_and_the_others_are_variants():
@@ -684,7 +744,7 @@ def test_the_decomposition_is_shown_at_every_size():
     last = table.iloc[-1]
     assert last["Cross / total"] == only(found.table)["Cross / total"]
     assert last["Approximation, nats"] == table["Approximation, nats"].iloc[0]
-    assert "of 3 cells of corpus, annotator and number of labels" in found.parts["by size"].said
+    assert "the sum is a good account in 0 of 3 rows, it is none in " in found.parts["by size"].said
 
 
 def test_few_votes_add_to_every_divergence():
@@ -700,7 +760,7 @@ def test_few_votes_add_to_every_divergence():
 def test_settings_say_whether_the_answer_depends_on_them():
     found = propagate([0.9, 0.1], [0.9, 0.1]).parts["settings"]
     assert (only(found.table).iloc[2:] == 0).all()
-    assert "under every setting in 1 of 1 cells, under none in 0" in found.said
+    assert "under every setting in 1 of 1 cell, and under none in 0" in found.said
 
 
 def test_a_student_that_copies_its_annotator_leaves_no_cross_term():
@@ -751,7 +811,7 @@ def test_the_overview_joins_all_findings():
     pd.testing.assert_frame_equal(verdicts[verdicts["variant"] == ""], found.verdicts)
     assert verdicts.loc[verdicts["variant"] != "", "variant"].tolist() == [
         "inherited mistakes",
-        "shuffled errors",
+        "random errors, shuffled within class",
         "entropy, 0.25 kept",
         "shuffled within class, 100 labels",
     ]
@@ -785,6 +845,16 @@ def test_the_papers_figures_stand_beside_ours():
     assert "secondary summaries" in part.said
     assert "on news, of 2 classes and with 400 labels, in 3 runs each" in part.said
     assert "Corpora, annotators and encoder are all others" in part.said
+
+
+def test_the_page_on_the_paper_quotes_no_other_figures():
+    """It is prose, so they are typed there a second time: the same ones, to the digit."""
+    page = (places.ROOT / "book/paper.md").read_text("utf-8")
+    _, _, section = page.partition("## Figures of the paper that we could confirm")
+    section = section.partition("## ")[0].replace(":widths: 40 20 20 20", "")
+    quoted = {float(number) for number in re.findall(r"(?<![×\w.])\d+(?:\.\d+)?(?![\w.]*B)", section)}
+    confirmed = yaml.safe_load((places.ROOT / "notebooks/paper.yml").read_text("utf-8"))["figures"]
+    assert quoted - {1} == {value for figure in confirmed for value in figure["value"]}
 
 
 def test_the_comparison_leaves_empty_what_the_study_does_not_have():
@@ -990,7 +1060,8 @@ def test_sentences_follow_one_seeds_result(full_shelf, name, method, n, drawn):
     def said():
         found = find(plan, ledger=ledger)
         tables = [found.table, *(part.table for part in found.parts.values())]
-        return [found.summary, *(part.said for part in found.parts.values())], [table.to_csv() for table in tables]
+        words = [found.summary, *(f"{part.said} {part.listed}" for part in found.parts.values())]
+        return words, [table.to_csv() for table in tables]
 
     words, tables = said()
     assert said() == (words, tables)

@@ -116,7 +116,7 @@ def test_notebooks_run_on_the_quick_study(executed, notebook):
     assert 'class="verdict verdict-' in html[0]
     assert 'class="finding-chart"' in html[1]
     for table in html[2:-1]:
-        assert '<table class="dataframe">' in table
+        assert '<table class="dataframe">' in table or '<ul class="finding-list">' in table
     assert "<details" in html[-1]
     assert "label-risk" in html[-1]
     assert len(html) >= 4

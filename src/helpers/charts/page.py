@@ -65,9 +65,21 @@ def table(finding: Finding, part: str = "") -> None:
         shown, plain = table_html(finding), finding.table.to_string(index=False, na_rep="")
     else:
         found = finding.parts.get(part, Part(pd.DataFrame(), finding.summary))
-        shown = f"<p>{html.escape(found.said)}</p>" + ("" if found.table.empty else frame_html(found.table))
-        plain = found.said if found.table.empty else f"{found.said}\n{found.table.to_string(index=False, na_rep='')}"
+        shown = part_html(found)
+        plain = [found.said, *(f"- {name}: {said}" for name, said in found.listed)]
+        plain = "\n".join([*plain, *([] if found.table.empty else [found.table.to_string(index=False, na_rep="")])])
     display({"text/html": shown, "text/plain": plain}, raw=True)
+
+
+def part_html(part: Part) -> str:
+    """What a part says, corpus by corpus as a list, and its table if it has one, as HTML."""
+    items = "".join(
+        f"<li><strong>{html.escape(visible(name))}</strong>: {html.escape(visible(said))}</li>"
+        for name, said in part.listed
+    )
+    listed = f'<ul class="finding-list">{items}</ul>' if items else ""
+    table = "" if part.table.empty else frame_html(part.table)
+    return f"<p>{html.escape(visible(part.said))}</p>{listed}{table}"
 
 
 def table_html(finding: Finding) -> str:

@@ -1,16 +1,18 @@
 """Whether an annotator's errors cost more than as many at random: is it their rate, or their place?"""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from helpers.findings.finding import Finding, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, load, paired
+from helpers.findings._curves import curve, number, points
+from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent
+from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.crossing import Crossing, crossing
 from helpers.measures.intervals import Interval, paired_difference
-from helpers.measures.plateau import curve_draws
 from helpers.studies import Cell, Study
 
 #: Method -> what a reader sees, the closest to the annotator first: the verdict is about the first that a study has.
@@ -38,7 +40,8 @@ def controls(
     Finding
         `frame` has a row a corpus, `annotator`, `errors` ("its own", a kind of random ones, or "none (gold)") and `n`:
         `accuracy`, and the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed). The
-        summary has a sentence a corpus.
+        part "by corpus" has a sentence a corpus: which errors cost more at the fewest labels and at the most, and where
+        the curves cross.
 
     Raises
     ------
@@ -54,10 +57,9 @@ def controls(
             "give it a part `controls`, for example `controls: {methods: [shuffled]}`."
         )
     methods = [method for method in ERRORS if method in spec.methods]
-    sentences = []
+    compared: dict[str, list[_Compared]] = {}
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
-        compared = []
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             own = LabelSource("annotator", (annotator,))
@@ -68,7 +70,8 @@ def controls(
                 tally.frame += _points(one, annotator, ERRORS[method], control, sizes, rng)
                 pairs = [paired(*(one.cells[Cell(source, n)] for source in (control, own))) for n in sizes]
                 ends = [paired_difference(a.correct, b.correct, rng=rng) for a, b in (pairs[0], pairs[-1])]
-                met = _crossing(sizes, pairs, rng)
+                met = _crossing(sizes, pairs, rng) if len(sizes) > 1 else None
+                beside = _Compared(annotator, *ends, met)
                 first = method == methods[0]
                 variant = "" if first else ERRORS[method]
                 verdict = tally.judge(one.name, annotator, ends[1], 2 * pairs[-1][0].seeds, variant=variant)
@@ -76,15 +79,14 @@ def controls(
                     variant = f"{ERRORS[method]}, {sizes[0]} labels"
                     tally.judge(one.name, annotator, ends[0], 2 * pairs[0][0].seeds, variant=variant)
                 if first:
-                    compared.append((annotator, ends, met))
-                random = pairs[-1][0]
+                    compared.setdefault(one.name, []).append(beside)
                 tally.table.append(
                     {
                         "Corpus": one.name,
                         "Annotator": annotator,
                         "Random errors": ERRORS[method],
                         "Labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
-                        "Random labels wrong, %": percent(1 - one.label_accuracy(random)),
+                        "Random labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][0])),
                         "Fewest labels": sizes[0],
                         "Its own cost more there by, points": percent(ends[0].effect),
                         "95 % interval there": bounds(tally.claim, ends[0]),
@@ -92,73 +94,114 @@ def controls(
                         "Its own cost more by, points": percent(ends[1].effect),
                         "95 % interval": bounds(tally.claim, ends[1]),
                         "Verdict": verdict,
-                        "The curves cross at, labels": _met(met),
+                        "The curves cross at, labels": beside.where,
                     }
                 )
-        if compared:
-            sentences.append(_sentence(one.name, sizes, compared))
     if not results.annotators:
         return tally.finish("The study has no annotators.")
-    return tally.finish(" ".join([f"The random errors are {ERRORS[methods[0]]}.", *sentences]))
+    listed = tuple((name, _sentence(results.study.sizes_of(name), found)) for name, found in compared.items())
+    tally.parts["by corpus"] = Part(
+        pd.DataFrame(), f"Its own errors against random ones, {ERRORS[methods[0]]}, corpus by corpus:", listed
+    )
+    return tally.finish(_remark([one for found in compared.values() for one in found], ERRORS[methods[0]]))
 
 
-def _crossing(sizes: list[int], pairs: list, rng: np.random.Generator) -> Crossing | None:
-    """Where the annotator's curve falls to that of the random errors; None for one size."""
-    if len(sizes) < 2:
-        return None
+class _Compared(NamedTuple):
+    """An annotator's own errors against random ones: what they cost more by, at both ends, and where the curves cross.
+
+    `met` is None where there is one size, and then `fewest` and `most` are the same.
+    """
+
+    annotator: str
+    fewest: Interval
+    most: Interval
+    met: Crossing | None
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the curves cross between the sizes, and the data tell where."""
+        return self.met is not None and self.met.identified
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether the data tell that there is no crossing: one curve lies above the other from end to end."""
+        return self.met is not None and bool(self.met.absent) and not self._other_way
+
+    @property
+    def _other_way(self) -> bool:
+        """Its own errors cost clearly more at first and clearly less in the end: no crossing of the kind looked for."""
+        return self.fewest.sign > 0 > self.most.sign
+
+    @property
+    def where(self) -> str:
+        """Where the curves cross, as a reader sees it, or why that is not known."""
+        if self.met is None:
+            return "not identified: one size"
+        if not np.isfinite(self.met.low.value):
+            return "not identified: one seed"
+        if self._other_way:
+            return "not identified: they cross the other way"
+        if self.nowhere:
+            # At both ends alike: the model knows of falling differences only, and pools what rises.
+            if {self.fewest.sign, self.most.sign} == {1}:
+                return "nowhere: its own cost more from the start"
+            if {self.fewest.sign, self.most.sign} == {-1}:
+                return "nowhere: its own cost less throughout"
+            return "nowhere"
+        between = f"({number(self.met.low)} to {number(self.met.high)})"
+        return f"{number(self.met.at)} {between}" if self.crossed else f"not identified {between}"
+
+
+def _crossing(sizes: list[int], pairs: list[tuple[Students, Students]], rng: np.random.Generator) -> Crossing:
+    """Where the annotator's curve falls to that of the random errors, the first of each pair."""
     seeds = min(own.seeds for _, own in pairs)
     random, own = (np.stack([pair[i].first(seeds).correct for pair in pairs], axis=1) for i in (0, 1))
     return crossing(sizes, own, random, rng=rng)
 
 
-def _met(met: Crossing | None) -> str:
-    if met is None:
-        return "not identified: one size"
-    if met.absent:
-        return {"below": "nowhere: its own cost more from the start", "above": "nowhere: its own cost less throughout"}[
-            met.absent
-        ]
-    if not np.isfinite(met.low.value):
-        return "not identified: one seed"
-    low, high = (f"{bound.flag} {bound.value:.0f}".strip() for bound in (met.low, met.high))
-    return f"{met.at.value:.0f} ({low} to {high})" if met.identified else f"not identified: {low} to {high}"
+def _remark(compared: list[_Compared], errors: str) -> str:
+    """How the random errors were made, and what happens towards the left end of the curves."""
+    said = [f"The random errors are {errors}."]
+    several = [one for one in compared if one.met is not None]
+    if several:
+        signs = [one.fewest.sign for one in several]
+        said.append(
+            f"At the fewest labels they cost more than the annotator's own in "
+            f"{out_of(signs.count(-1), len(several), 'cell')} and less in {signs.count(1)}; where the curves cross is "
+            f"identified in {sum(one.crossed for one in several)}."
+        )
+    return " ".join(said)
 
 
-def _sentence(corpus: str, sizes: list[int], compared: list[tuple[str, list[Interval], Crossing | None]]) -> str:
-    """Which errors cost more at the ends of the curve, and where they meet."""
-    start, end = (_dearer([ends[i] for _, ends, _ in compared]) for i in (0, 1))
+def _sentence(sizes: list[int], compared: list[_Compared]) -> str:
+    """Which errors cost more at the ends of the curves, and where they meet."""
+    end = f"at {sizes[-1]} labels {_dearer([one.most for one in compared])}"
     if len(sizes) < 2:
-        return f"On {corpus}, at {sizes[0]} labels {end}."
-    met = [f"{annotator} at {met.at.value:.0f}" for annotator, _, met in compared if met.identified]
-    crossings = f"the curves cross for {', '.join(met)}" if met else "no crossing is identified"
-    return f"On {corpus}, at {sizes[0]} labels {start}, and at {sizes[-1]} {end}; {crossings}."
+        return f"{end}."
+    said = []
+    if crossed := [f"at {one.where} for {one.annotator}" for one in compared if one.crossed]:
+        said.append(f"cross {', '.join(crossed)}")
+    if never := [one.annotator for one in compared if one.nowhere]:
+        said.append(f"cross nowhere for {', '.join(never)}")
+    met = f"The curves {' and '.join(said)}" if said else "No crossing of the curves is identified"
+    return f"at {sizes[0]} labels {_dearer([one.fewest for one in compared])}; {end}. {met}."
 
 
-def _dearer(costs: Iterable[Interval]) -> str:
+def _dearer(costs: Sequence[Interval]) -> str:
     """Which errors cost more, counted over annotators: positive where it is the annotator's own."""
     signs = [cost.sign for cost in costs]
-    kinds = [(1, "the annotator's own errors cost more"), (-1, "random errors cost more"), (0, "neither clearly does")]
-    first, *others = [f"{said} ({signs.count(sign)} of {len(signs)}" for sign, said in kinds if sign in signs]
-    return ", ".join([f"{first} annotators)", *(f"{other})" for other in others)])
+    kinds = {1: "the annotator's own errors cost more", -1: "random errors cost more", 0: "neither clearly cost more"}
+    found = [(sign, signs.count(sign)) for sign in kinds if sign in signs]
+    if len(found) == 1:
+        every = {1: "the one annotator", 2: "both annotators"}.get(len(signs), f"all {len(signs)} annotators")
+        return f"{kinds[found[0][0]]}, with {every}"
+    (sign, count), *others = found
+    first = f"{kinds[sign]} with {count} of {len(signs)} annotators"
+    return " and ".join([first, *(f"{kinds[other]} with {n}" for other, n in others)])
 
 
 def _points(
     one: CorpusResults, annotator: str, errors: str, source: LabelSource, sizes: list[int], rng: np.random.Generator
 ) -> list[dict]:
-    cells = paired(*(one.cells[Cell(source, n)] for n in sizes))
-    curve = np.stack([cell.correct for cell in cells], axis=1)
-    low = high = np.full(len(sizes), np.nan)
-    if len(curve) > 1:
-        low, high = np.quantile(curve_draws(curve, rng=rng)[0], [0.025, 0.975], axis=0)
-    return [
-        {
-            "corpus": one.name,
-            "annotator": annotator,
-            "errors": errors,
-            "n": n,
-            "accuracy": float(accuracy),
-            "low": float(low[i]),
-            "high": float(high[i]),
-        }
-        for i, (n, accuracy) in enumerate(zip(sizes, curve.mean((0, 2)), strict=True))
-    ]
+    place = {"corpus": one.name, "annotator": annotator, "errors": errors}
+    return [place | p for p in points(sizes, curve(one.cells[Cell(source, n)] for n in sizes), rng)]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.findings._curves import curve, number
 from helpers.findings._ensembling import vote
-from helpers.findings._plateau import gold_curve, number
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, out_of, percent, signed, unsigned
 from helpers.findings.results import GOLD, CorpusResults, Results, Students, load
 from helpers.findings.rules import rules
 from helpers.labels import NEED_GOLD, LabelSource, annotator_of
@@ -119,7 +119,7 @@ def decision(
                     "All of them are worth, gold labels": number(worth) if worth else "",
                     "95 % interval of the worth": f"{number(low)} to {number(high)}" if low else "",
                     f"Right on {len(sample)} gold labels, %": percent(right.effect),
-                    "95 % interval of its accuracy": _shares(right),
+                    "95 % interval of its accuracy": unsigned(right),
                     f"Gold labels to know it to ± {100 * precision:g} points": _needed(right, precision),
                 }
             )
@@ -192,7 +192,7 @@ def _worth(
     known = [n for n in sizes if Cell(GOLD, n) in one.cells]
     if len(known) < 2:
         return None, None, None
-    gold = gold_curve(one, known)
+    gold = curve(one.students(None, n) for n in known)
     worth = gold_equivalent(known, gold.mean((0, 2)), float(best.mean()))
     if len(gold) < 2:
         return worth, None, None
@@ -229,10 +229,6 @@ def _needed(right: Interval, precision: float) -> str:
     return "" if np.isnan(right.effect) else f"{labels_for_precision(right.effect, precision)}"
 
 
-def _shares(interval: Interval) -> str:
-    return f"{percent(interval.low)} to {percent(interval.high)}" if interval.low <= interval.high else ""
-
-
 def _point(one: CorpusResults, annotator: str, students: str, remedy: str, loss: Interval) -> dict:
     return {
         "corpus": one.name,
@@ -256,12 +252,13 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
     ]
     known = verdicts.dropna(subset=["effect"])
     if len(known):
-        said.append(f"The expected loss is {percent(known['effect'].median())} points in the median cell.")
+        loss = minus(f"{percent(known['effect'].median())}")
+        said.append(f"The expected loss is {loss} points in the median cell.")
     if remedies:
         often = max(dict.fromkeys(remedies), key=remedies.count)
         said.append(
-            f"A remedy clearly helps in {len(remedies)} of {len(verdicts)}, most often this: {often} "
-            f"({remedies.count(often)})."
+            f"A remedy clearly helps in {out_of(len(remedies), len(verdicts), 'cell')}, most often this: {often} "
+            f"(in {remedies.count(often)})."
         )
     else:
         said.append("No remedy of the study clearly helps anywhere.")

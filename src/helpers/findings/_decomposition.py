@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings.claims import VERDICTS, Claim
-from helpers.findings.finding import Part, bounds
+from helpers.findings.finding import Part, bounds, minus, out_of
 from helpers.findings.results import CorpusResults, Results
 from helpers.measures.intervals import Interval, paired_bootstrap
 from helpers.measures.propagation import (
@@ -69,15 +69,14 @@ def by_size(results: Results, claim: Claim, seed: int) -> Part:
             falls.append(estimation[-1] < estimation[0])
     if not rows:
         return Part(pd.DataFrame(), "There is nothing to decompose.")
-    counts = [(verdict, verdicts.count(verdict)) for verdict in VERDICTS]
+    good, unclear, bad = (verdicts.count(verdict) for verdict in VERDICTS)
     said = (
-        f"Within ± {claim.margin:g} of the whole, the sum is good in {counts[0][1]} of {len(rows)} cells of "
-        f"corpus, annotator and number of labels, it is wholly outside in {counts[2][1]}, and {counts[1][1]} do not "
-        f"tell. "
+        f"To within ± {claim.margin:g} of the whole, the sum is a good account in {out_of(good, len(rows), 'row')}, it "
+        f"is none in {bad}, and not clear in {unclear}. "
     )
     if len({row["Labels"] for row in rows}) > 1:
         said += (
-            f"From the fewest labels to the most, estimation falls in {sum(falls)} of {len(falls)} cells; "
+            f"From the fewest labels to the most, estimation falls in {out_of(sum(falls), len(falls), 'cell')}; "
             "approximation is the annotator's, and stays."
         )
     return Part(pd.DataFrame(rows), said.strip())
@@ -124,10 +123,11 @@ def few_votes(results: Results, people: dict[str, float], seed: int) -> Part:
             )
     if not rows:
         return Part(pd.DataFrame(), "There are no votes to split.")
+    share = minus(f"{100 * np.median(shares):.1f}")
     said = (
-        f"That votes are few makes up {100 * np.median(shares):.1f} % of the approximation in the median, by the "
-        f"split of the raters. Corrected, students are as close to people as half of the people to the other half in "
-        f"{below} of {len(rows)} cells."
+        f"By the split of the raters, that they are few adds {share} % to the approximation in the median cell. "
+        f"Corrected, students are as close to people as half of the people to the other half in "
+        f"{out_of(below, len(rows), 'cell')}."
     )
     return Part(pd.DataFrame(rows), said)
 
@@ -165,7 +165,7 @@ def settings(results: Results, claim: Claim) -> Part:
     within = table.iloc[:, 2:].abs() < claim.margin
     said = (
         f"The cross term is within ± {claim.margin:g} of the whole under every setting in "
-        f"{int(within.all(axis=1).sum())} of {len(table)} cells, under none in {int((~within.any(axis=1)).sum())}; in "
+        f"{out_of(within.all(axis=1).sum(), len(table), 'cell')}, and under none in {(~within.any(axis=1)).sum()}; in "
         f"the others the answer depends on the setting."
     )
     return Part(table, said)

@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.claims import Claim
-from helpers.findings.finding import Finding, Part, Tally, bounds, percent
+from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import llm_calls
 from helpers.ledger import Ledger
@@ -147,7 +147,7 @@ def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
         rows.append(row)
     said = [
         f"“{choice}” is clearly better than a random choice of as many labels in "
-        f"{sum(one.random.sign == 1 for one in found)} of {len(found)} cells and clearly worse in "
+        f"{out_of(sum(one.random.sign == 1 for one in found), len(found), 'cell')} and clearly worse in "
         f"{sum(one.random.sign == -1 for one in found)}, by {claim.shown(np.median([i.random.effect for i in found]))} "
         f"in the median"
         for (choice, kept), found in _grouped(compared).items()

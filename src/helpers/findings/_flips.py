@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from helpers.findings.finding import Part, percent
+from helpers.findings.finding import Part, out_of, percent, signed, unsigned
 from helpers.findings.results import CorpusResults, Results, Students
 from helpers.labels import LabelSource
 from helpers.measures.accuracy import macro_f1
-from helpers.measures.intervals import Interval, disagreement_contrast, stability_interval
+from helpers.measures.intervals import disagreement_contrast, stability_interval
 from helpers.measures.stability import (
     class_counts,
     disagreement_by_text,
@@ -42,19 +42,13 @@ def measures(one: CorpusResults, students: Students) -> dict[str, float]:
     }
 
 
-def points_bounds(interval: Interval) -> str:
-    """An interval of a difference of shares in points."""
-    if not interval.low <= interval.high:
-        return "none"
-    return f"{percent(interval.low):+.1f} to {percent(interval.high):+.1f}".replace("-", "−").replace("+0.0", "0.0")
-
-
 def flips(one: CorpusResults, labels: str, whose: str, students: Students, results: Results, seed: int) -> list[dict]:
     """Where two seeds disagree: a row for the entropy of people's votes, or of an annotator's probabilities."""
     if whose == "people":
         if one.votes is None:
             return []
-        shares = one.votes / one.votes.sum(axis=1, keepdims=True)
+        count = one.votes.sum(axis=1, keepdims=True)
+        shares = np.where(count > 0, one.votes / np.maximum(count, 1), np.nan)
     else:
         shares, _ = one.annotated(whose)
     known = np.isfinite(shares).all(axis=1)
@@ -76,7 +70,7 @@ def flips(one: CorpusResults, labels: str, whose: str, students: Students, resul
             "Entropy of": whose,
             **{f"Two seeds disagree, {name}, %": mean for name, mean in zip(names, means, strict=True)},
             "Highest minus lowest, points": percent(contrast.effect),
-            "95 % interval": points_bounds(contrast),
+            "95 % interval": signed(contrast) or "none",
             "_sign": contrast.sign,
         }
     ]
@@ -102,8 +96,8 @@ def where(rows: list[dict]) -> Part:
     by_people = table["Entropy of"] == "people"
     kinds = [("people's votes", signs[by_people]), ("the annotator's own probabilities", signs[~by_people])]
     sentences = [
-        f"Where the entropy of {whose} is high, flips are more frequent in {(group > 0).sum()} of {len(group)} rows "
-        f"and less in {(group < 0).sum()}."
+        f"Where the entropy of {whose} is highest, flips are clearly more frequent than where it is lowest in "
+        f"{out_of((group > 0).sum(), len(group), 'row')}, and clearly less in {(group < 0).sum()}."
         for whose, group in kinds
         if len(group)
     ]
@@ -139,9 +133,7 @@ def subsets(results: Results, seed: int) -> Part:
                     "The same for fresh texts, points": round(100 * float(fresh), 2),
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                     "Two subsets disagree, %": percent(by_subset["disagreement of two seeds"]),
-                    "95 % interval of that": f"{percent(disagreement.low)} to {percent(disagreement.high)}"
-                    if disagreement.low <= disagreement.high
-                    else "none",
+                    "95 % interval of that": unsigned(disagreement) or "none",
                     "Two seeds disagree, %": percent(by_seed["disagreement of two seeds"]),
                 }
             )
@@ -155,5 +147,5 @@ def subsets(results: Results, seed: int) -> Part:
     more = (table["Two subsets disagree, %"] > table["Two seeds disagree, %"]).sum()
     return Part(
         table,
-        f"Another training subset changes more predictions than another seed in {more} of {len(table)} rows.",
+        f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}.",
     )

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
+from helpers.findings._flips import quarters
 from helpers.findings.claims import Claim
-from helpers.findings.finding import Part, Tally, bounds, percent
+from helpers.findings.finding import Part, Tally, bounds, out_of, percent
 from helpers.findings.results import CorpusResults, Students
 from helpers.measures.inheritance import beyond_class, error_inheritance, expected_by_class, inherited
 from helpers.measures.intervals import Interval
@@ -55,8 +55,7 @@ class Inheritance:
             }
         )
         groups = {f"gold is {label}": truth == k for k, label in enumerate(one.corpus.labels)}
-        place = rankdata(label_entropy(probs)) / len(probs)
-        quarter = np.ceil(len(_QUARTERS) * place).astype(int) - 1
+        quarter = quarters(label_entropy(probs))
         groups |= {name: quarter == i for i, name in enumerate(_QUARTERS)}
         shares = {}
         for name, members in groups.items():
@@ -85,13 +84,13 @@ class Inheritance:
         shown = self._tally.claim.shown
         said = (
             f"A student repeats a mistake of its annotator more often than a gold student makes it in "
-            f"{signs.count(1)} of {cells} cells, less often in {signs.count(-1)}, and in {signs.count(0)} that is not "
-            f"clear; the median difference is {shown(np.median(effects))}. It repeats more than the gold class would "
-            f"have it in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}."
+            f"{out_of(signs.count(1), cells, 'cell')}, less often in {signs.count(-1)}, and in {signs.count(0)} that "
+            f"is not clear; the median difference is {shown(np.median(effects))}. It repeats more than the gold class "
+            f"would have it in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}."
         )
         surer = sum(slope > 0 for slope in self._slopes)
         by_group = (
-            f"What is inherited is more where the annotator is surest than where it is least sure in {surer} of the "
+            f"More is inherited where the annotator is surest than where it is least sure in {surer} of the "
             f"{len(self._slopes)} cells that have {_FEW} mistakes or more in both quarters."
             if self._slopes
             else f"No annotator has {_FEW} mistakes both where it is surest and where it is least sure."

@@ -154,7 +154,7 @@ def _flagged(one: CorpusResults, what: np.ndarray, *, ordered: bool) -> float:
 def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str) -> str:
     if verdicts.empty:
         return "The study has no annotators."
-    with_order = table.columns[5]
+    with_order = f"With the order {template}, %"
     worst = table.loc[table[with_order].idxmax()]
     poisoned = table[table["Training texts with the order, %"] > 0]
     said = [

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from helpers.findings._flips import STATISTICS, flips, measures, points_bounds, subsets, where
-from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings._controls import ERRORS, OWN
+from helpers.findings._flips import STATISTICS, flips, measures, subsets, where
+from helpers.findings.finding import Finding, Tally, bounds, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.intervals import (
+    FEWEST_FOR_RATIO,
     Interval,
     brown_forsythe,
     log_variance_ratio,
@@ -55,6 +57,7 @@ def instability(
             "The study has one seed, and one student cannot differ from itself: set `seeds: 3` or more."
         )
     rows: list[dict] = []
+    ratios: list[Interval] = []
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
         for labels in [None, *results.annotators]:
@@ -64,45 +67,49 @@ def instability(
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             gold, students = paired(*(one.students(labels, sizes[-1]) for labels in (None, annotator)))
-            _compare(tally, one, annotator, "", gold, students, rng)
+            ratios.append(_compare(tally, one, annotator, OWN, gold, students, rng))
             for method in results.study.controls.methods if results.study.controls else []:
                 control = one.cells[Cell(LabelSource(method, (annotator,)), sizes[-1])]
-                _compare(
-                    tally, one, annotator, f"{method} errors", *paired(one.students(None, sizes[-1]), control), rng
-                )
+                pair = paired(one.students(None, sizes[-1]), control)
+                ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng))
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
     tally.parts = {"flips": where(rows), "subsets": subsets(results, seed)}
-    return tally.finish(_remark(tally, results))
+    return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios))
 
 
-def _remark(tally: Tally, results: Results) -> str:
-    if not results.annotators:
+def _remark(seeds: list[int], ratios: list[Interval]) -> str:
+    """How many seeds, and what can be said of the variance of accuracy: `ratios` are logs of its ratio to gold's."""
+    if not seeds:
         return "The study has no annotators."
-    counts = sorted({row["Seeds"] for row in tally.table})
-    told = sum(row["95 % interval of the ratio"] != "none" for row in tally.table)
-    wider = sum(row["Ratio of variances, of its students to gold's"] > 1 for row in tally.table)
-    if not counts:
-        return ""
-    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    ratio = (
-        f"the variance of accuracy is larger than the gold students' in {wider} of {len(tally.table)} rows of the table"
-        if told
-        else "too few for an interval of a ratio of variances"
-    )
-    return f"Compared are {seeds} seeds: {ratio}."
+    fewest, most = min(seeds), max(seeds)
+    told = [ratio for ratio in ratios if ratio.low <= ratio.high]
+    if told:
+        signs = [ratio.sign for ratio in told]
+        said = (
+            f"the variance of accuracy is clearly larger than the gold students' in "
+            f"{out_of(signs.count(1), len(told), 'row')} of the table, and clearly smaller in {signs.count(-1)}"
+        )
+    elif most < FEWEST_FOR_RATIO:
+        said = "too few for an interval of a ratio of variances"
+    else:
+        said = "no ratio of variances has an interval, for one of the two is zero"
+    return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
 
 
 def _compare(
     tally: Tally,
     one: CorpusResults,
     annotator: str,
-    variant: str,
+    errors: str,
     gold: Students,
     students: Students,
     rng: np.random.Generator,
-) -> None:
-    """One verdict and one row of the table: students of an annotator, or of as many random errors, against gold's."""
+) -> Interval:
+    """One verdict and one row of the table: students of an annotator, or of as many random errors, against gold's.
+
+    Returned is the log of the ratio of their variances of accuracy.
+    """
 
     def lost(statistic: str) -> Interval:
         if gold.seeds < 2:
@@ -112,6 +119,7 @@ def _compare(
     alpha, unchanged, disagreement = (
         lost(statistic) for statistic in ("krippendorff_alpha", "unchanged_share", "pairwise_disagreement")
     )
+    variant = "" if errors == OWN else f"random errors, {errors}"
     verdict = tally.judge(one.name, annotator, alpha, 2 * students.seeds, variant=variant)
     stable, theirs = measures(one, gold), measures(one, students)
     accuracies = [cell.correct.mean(axis=1) for cell in (students, gold)]
@@ -121,7 +129,7 @@ def _compare(
         {
             "Corpus": one.name,
             "Annotator": annotator,
-            "Errors": variant.removesuffix(" errors").replace("_", " ") or "its own",
+            "Errors": errors,
             "Seeds": students.seeds,
             "Alpha, gold students": round(stable["alpha"], 3),
             "Alpha, its students": round(theirs["alpha"], 3),
@@ -130,10 +138,10 @@ def _compare(
             "Verdict": verdict,
             "Unchanged (PUC), gold students, %": percent(stable["unchanged predictions"]),
             "Unchanged (PUC), its students, %": percent(theirs["unchanged predictions"]),
-            "95 % interval of the difference": points_bounds(unchanged),
+            "Unchanged, gold's minus its: 95 % interval": signed(unchanged) or "none",
             "Two seeds disagree, gold students, %": percent(stable["disagreement of two seeds"]),
             "Two seeds disagree, its students, %": percent(theirs["disagreement of two seeds"]),
-            "95 % interval of gold's minus its": points_bounds(disagreement),
+            "Disagreement, gold's minus its: 95 % interval": signed(disagreement) or "none",
             "Accuracy, sd of gold students, points": round(100 * stable["sd of accuracy"], 2),
             "Accuracy, sd of its students, points": round(100 * theirs["sd of accuracy"], 2),
             "Ratio of variances, of its students to gold's": round(float(np.exp(ratio.effect)), 2),
@@ -145,6 +153,7 @@ def _compare(
             "Macro-F1, sd of its students, points": round(100 * theirs["sd of macro-F1"], 2),
         }
     )
+    return ratio
 
 
 def _points(

@@ -9,7 +9,7 @@ import yaml
 from helpers import artifacts, places
 from helpers.findings._ensembling import vote
 from helpers.findings.claims import claims
-from helpers.findings.finding import Part, percent
+from helpers.findings.finding import Part, minus, percent
 from helpers.findings.results import CorpusResults, Results, Students, paired
 from helpers.labels import LabelSource
 from helpers.measures.intervals import paired_difference
@@ -83,7 +83,7 @@ def _recovered(results: Results, one: CorpusResults, mitigation: str, seed: int)
         return ""
     if not shares:
         return "no clear gap"
-    return f"{percent(np.median(shares))} ({len(shares)} of {len(results.annotators)})".replace("-", "−")
+    return f"{minus(f'{percent(np.median(shares))}')} ({len(shares)} of {len(results.annotators)})"
 
 
 def _mitigated(
@@ -115,6 +115,7 @@ def _setup(results: Results) -> str:
     described = artifacts.registry()[encoder]["about"] if encoder in artifacts.registry() else encoder
     classes = sorted({one.n_classes for one in results.corpora.values()})
     sizes = sorted({study.sizes_of(name)[-1] for name in results.corpora})
+    seeds = sorted({one.students(None, study.sizes_of(name)[-1]).seeds for name, one in results.corpora.items()})
     pairs = [(one, annotator) for one in results.corpora.values() for annotator in results.annotators]
     own = sorted(round(100 * float((one.annotated(name)[1] == one.gold).mean())) for one, name in pairs)
     words = [
@@ -122,7 +123,7 @@ def _setup(results: Results) -> str:
         f"{_list(theirs['annotators'])}, in {theirs['runs']} runs each.",
         f"Study {study.name} trains students of kind {study.student.kind} ({described}) on "
         f"{_list(list(results.corpora))}, of {_range(classes)} classes and with {_range(sizes)} labels, in "
-        f"{study.seeds} runs each.",
+        f"{_range(seeds)} {'runs' if seeds[-1] > 1 else 'run'} each.",
     ]
     if own:
         who = _list(results.annotators)

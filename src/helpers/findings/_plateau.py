@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from helpers.findings.finding import Finding, Part, Tally, bounds, percent
-from helpers.findings.results import CorpusResults, Results, load, paired
+from helpers.findings._curves import curve, number, points
+from helpers.findings.finding import Finding, Part, Tally, bounds, minus, percent, unsigned
+from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
 from helpers.measures.plateau import (
-    Censored,
+    CurveFit,
     Onset,
-    curve_draws,
     fit_curve,
     gain_per_doubling,
     gold_equivalent,
@@ -65,26 +65,28 @@ def plateau(
         sizes = np.array(results.study.sizes_of(one.name))
         if len(sizes) < 2:
             continue
-        gold = _curve(one, None, sizes)
+        gold = curve(one.students(None, int(n)) for n in sizes)
         gold_onset = onset_interval(sizes, gold, threshold, rng=results.rng(one.name, "gold onset", seed))
         gained += _gains(one.name, "gold", sizes, gold, results.rng(one.name, "gold gains", seed))
-        flatten[one.name] = [f"gold, {_onset(gold_onset, sizes)}"]
-        tally.frame += _points(one.name, "gold", sizes, gold, results.rng(one.name, "gold", seed), np.nan)
+        flatten[one.name] = [f"gold {_onset(gold_onset, sizes, at='at ')}"]
+        place = {"corpus": one.name, "labels": "gold"}
+        tally.frame += [place | p | {"own": np.nan} for p in points(sizes, gold, results.rng(one.name, "gold", seed))]
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
-            curve = _curve(one, annotator, sizes)
-            seeds = min(len(gold), len(curve))
-            gold, curve = gold[:seeds], curve[:seeds]
-            own = float((one.annotated(annotator)[1] == one.gold).mean())
-            tally.frame += _points(one.name, annotator, sizes, curve, rng, own)
-            gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (gold, curve)]
+            theirs = curve(one.students(annotator, int(n)) for n in sizes)
+            seeds = min(len(gold), len(theirs))
+            best, theirs = gold[:seeds], theirs[:seeds]
+            own = {"own": float((one.annotated(annotator)[1] == one.gold).mean())}
+            place = {"corpus": one.name, "labels": annotator}
+            tally.frame += [place | p | own for p in points(sizes, theirs, rng)]
+            gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (best, theirs)]
             interval = paired_difference(*gains, rng=rng)
             verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * seeds)
-            fit = fit_curve(sizes, curve, rng=rng) if len(sizes) > 2 else None
-            worth = gold_equivalent(sizes, gold.mean((0, 2)), float(curve[:, -1].mean()))
-            flat = onset_interval(sizes, curve, threshold, rng=rng)
-            gained += _gains(one.name, annotator, sizes, curve, rng)
-            flatten[one.name].append(f"{annotator}, {_onset(flat, sizes)}")
+            fit = fit_curve(sizes, theirs, rng=rng) if len(sizes) > 2 else None
+            worth = gold_equivalent(sizes, best.mean((0, 2)), float(theirs[:, -1].mean()))
+            flat = onset_interval(sizes, theirs, threshold, rng=rng)
+            gained += _gains(one.name, annotator, sizes, theirs, rng)
+            flatten[one.name].append(f"{annotator} {_onset(flat, sizes, at='at ')}")
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -96,15 +98,21 @@ def plateau(
                     "Verdict": verdict,
                     "Its labels": int(sizes[-1]),
                     "All of them are worth, gold labels": number(worth),
-                    "95 % interval of that": _worth_bounds(sizes, gold, curve[:, -1], rng),
+                    "95 % interval of that": _worth_bounds(sizes, best, theirs[:, -1], rng),
                     "Gold flattens at, labels": _onset(gold_onset, sizes),
                     "It flattens at, labels": _onset(flat, sizes),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
-    said = [f"On {name}, the curves flatten: {'; '.join(places)}." for name, places in flatten.items()]
-    rule = f"A curve flattens where a doubling of the labels gains less than {100 * threshold:g} points of accuracy."
-    tally.parts = {"gains": Part(pd.DataFrame(gained), " ".join([rule, *said]))}
+    points_gained = f"{100 * threshold:g} {'point' if threshold == 0.01 else 'points'}"
+    rule = (
+        f"A curve flattens at the first number of labels after which a doubling gains less than {points_gained} of "
+        "accuracy. In brackets is the 95 % interval of that number."
+    )
+    if not gained:
+        rule = "What a doubling gains takes two sizes or more."
+    listed = tuple((name, f"{'; '.join(said)}.") for name, said in flatten.items())
+    tally.parts = {"gains": Part(pd.DataFrame(gained), rule, listed)}
     return tally.finish(_remark(results))
 
 
@@ -117,34 +125,11 @@ def _remark(results: Results) -> str:
     return ""
 
 
-def gold_curve(one: CorpusResults, sizes: list[int]) -> np.ndarray:
-    """Correctness of the gold students of each size, float (seeds, sizes, texts)."""
-    return _curve(one, None, np.array(sizes))
-
-
-def _curve(one: CorpusResults, annotator: str | None, sizes: np.ndarray) -> np.ndarray:
-    """Correctness of the students of each size, of the seeds that all sizes have, float (seeds, sizes, texts)."""
-    return np.stack([cell.correct for cell in paired(*(one.students(annotator, int(n)) for n in sizes))], axis=1)
-
-
-def _points(
-    corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: np.random.Generator, own: float
-) -> list[dict]:
-    low = high = np.full(len(sizes), np.nan)
-    if len(curve) > 1:
-        low, high = np.quantile(curve_draws(curve, rng=rng)[0], [0.025, 0.975], axis=0)
-    accuracy = curve.mean((0, 2))
-    return [
-        {"corpus": corpus, "labels": labels, "n": int(n), "accuracy": float(a), "low": lo, "high": hi, "own": own}
-        for n, a, lo, hi in zip(sizes, accuracy, low, high, strict=True)
-    ]
-
-
-def _gains(corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: np.random.Generator) -> list[dict]:
+def _gains(corpus: str, labels: str, sizes: np.ndarray, correct: np.ndarray, rng: np.random.Generator) -> list[dict]:
     """A row for each pair of neighbouring sizes: what a doubling gains between them."""
     rows = []
     for i, doublings in enumerate(np.diff(np.log2(sizes))):
-        gain = paired_difference(curve[:, i + 1], curve[:, i], rng=rng)
+        gain = paired_difference(correct[:, i + 1], correct[:, i], rng=rng)
         low, high = (percent(bound / doublings) for bound in (gain.low, gain.high))
         rows.append(
             {
@@ -153,22 +138,23 @@ def _gains(corpus: str, labels: str, sizes: np.ndarray, curve: np.ndarray, rng: 
                 "From, labels": int(sizes[i]),
                 "To, labels": int(sizes[i + 1]),
                 "Gain per doubling, points": percent(gain.effect / doublings),
-                "95 % interval": f"{low} to {high}".replace("-", "−") if low <= high else "none",
+                "95 % interval": minus(f"{low} to {high}") if low <= high else "none",
             }
         )
     return rows
 
 
-def _onset(flat: Onset, sizes: np.ndarray) -> str:
+def _onset(flat: Onset, sizes: np.ndarray, *, at: str = "") -> str:
+    """Write an onset as `500 (250 to 1000)`, after `at` where it is known, or say what is known instead."""
     # An interval of all sizes but the last, which cannot be an onset, says nothing.
     everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
     if flat.identified and not everything:
-        return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
+        return f"{at}{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
     if flat.low.flag:
         return f"not by {flat.low.value:.0f}"
-    return f"not identified: {number(flat.low)} to {number(flat.high)}"
+    return f"not identified ({number(flat.low)} to {number(flat.high)})"
 
 
 def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> str:
@@ -178,15 +164,9 @@ def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: 
     return f"{number(low)} to {number(high)}"
 
 
-def number(worth: Censored) -> str:
-    """Write a gold equivalent as `640`, or as `< 250` or `> 2000` where only that is known."""
-    return f"{worth.flag} {worth.value:.0f}".strip()
-
-
-def _asymptote(fit) -> str:
+def _asymptote(fit: CurveFit | None) -> str:
     if fit is None:
         return "not identified: fewer than 3 sizes"
     if not fit.identified:
         return f"not identified: {fit.reason}"
-    a = fit.asymptote
-    return f"{percent(a.effect)} ({percent(a.low)} to {percent(a.high)})"
+    return f"{percent(fit.asymptote.effect)} ({unsigned(fit.asymptote)})"

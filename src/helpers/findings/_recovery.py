@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.findings.finding import percent
+from helpers.findings.finding import percent, unsigned
 from helpers.findings.results import Students
 from helpers.measures.intervals import Interval, paired_bootstrap
 
@@ -39,11 +39,5 @@ def recovery(
 
 def shown(share: Interval) -> dict[str, float | str]:
     """The two columns of a table, blank where there is no gap to recover."""
-    known = np.isfinite(share.effect)
-    has_bounds = share.low <= share.high
-    return {
-        "Gap to gold closed, %": percent(share.effect),
-        "95 % interval of that": f"{percent(share.low)} to {percent(share.high)}".replace("-", "−")
-        if has_bounds
-        else ("none" if known else ""),
-    }
+    without = "none" if np.isfinite(share.effect) else ""
+    return {"Gap to gold closed, %": percent(share.effect), "95 % interval of that": unsigned(share) or without}

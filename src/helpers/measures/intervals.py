@@ -37,6 +37,8 @@ from helpers.measures.stability import alpha_from_counts, class_counts, disagree
 # A draw can be undefined (alpha on a sample with one class left). A few are dropped; more and there is no
 # interval.
 _MAX_UNDEFINED_DRAWS = 0.01
+#: Seeds that an interval of a ratio of variances takes: a jackknife leaves three.
+FEWEST_FOR_RATIO = 4
 # With fewer seeds, too many resamples hold two or three different ones, and their variances say nothing.
 _FEWEST_TO_RESAMPLE = 8
 
@@ -280,7 +282,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     Returns
     -------
     Interval
-        Without bounds when S < 4; the effect too is nan when a variance is zero.
+        Without bounds when S < `FEWEST_FOR_RATIO`; the effect too is nan when a variance is zero.
     """
     _check_level(level)
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
@@ -289,7 +291,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     n_seeds = len(a)
 
     effect, error = _log_ratio_and_error(a, b)
-    if n_seeds < 4:
+    if n_seeds < FEWEST_FOR_RATIO or not np.isfinite(effect):
         return Interval(float(effect), np.nan, np.nan, level)
     tail = 0.5 + level / 2
     if rng is None or n_seeds < _FEWEST_TO_RESAMPLE:
