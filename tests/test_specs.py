@@ -20,6 +20,8 @@ SECRET = "hunter2"
         ("smollm2-135m", specs.Shipped, "smollm2-135m"),
         ("hf:Qwen/Qwen2.5-3B-Instruct", specs.HuggingFace, "Qwen2.5-3B-Instruct"),
         ("gguf:~/my models/a b.Q4_K_M.gguf", specs.Gguf, "a-b.Q4_K_M"),
+        ("gguf:models/smollm2/model.gguf", specs.Gguf, "smollm2"),
+        ("gguf:model.gguf", specs.Gguf, "model"),
         ("openai:llama3.2:3b@http://localhost:11434/v1", specs.Server, "llama3.2-3b"),
         ("openai:Qwen/Qwen2.5-7B-Instruct@http://[::1]:8000/v1/", specs.Server, "Qwen2.5-7B-Instruct"),
         ("openai:gpt-4.1-mini", specs.Server, "gpt-4.1-mini"),

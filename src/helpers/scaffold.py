@@ -144,7 +144,9 @@ def draft(
     }
     hard = [one.name for one in known if isinstance(one, specs.Ready) and corpus.ready[one.name].hard]
     if known and not hard:
-        content["filtering"] = {"size": sizes[-1], "fractions": [0.25, 0.5, 0.75]}
+        # A quarter and a half of the labels are mostly sizes of the study already: a third fraction would take a random
+        # subset of its own to be compared with, and some of the longest runs.
+        content["filtering"] = {"size": sizes[-1], "fractions": [0.25, 0.5]}
     if len(known) > 1:
         content["ensembling"] = {"size": sizes[-1]}
     study = studies.read(content, "the study")

@@ -108,7 +108,9 @@ class Gguf(_Spec):
     gguf: str = Field(min_length=1)
 
     def _stem(self) -> str:
-        return Path(self.gguf).stem
+        # Folders of models often call the file so, and then the folder's name says more.
+        file = Path(self.gguf)
+        return file.parent.name if file.stem == "model" and file.parent.name else file.stem
 
 
 def _harmless_url(url: str) -> str:
