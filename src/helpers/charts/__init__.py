@@ -4,8 +4,8 @@
     charts.table(finding)
     charts.save(charts.overview(findings.verdicts(study)), "verdicts.svg")
 
-A chart is changed in `figures.py`, the look of all charts in `theme.py`, how they are put on a page in
-`page.py`.
+A chart is changed in the module of its page's name, such as `_plateau.py`, and listed in `figures.py`; the look of
+all charts in `theme.py`, how they are put on a page in `page.py`.
 """
 
 from helpers.charts.figures import (

@@ -1,0 +1,102 @@
+"""What the charts of several pages share: how they fit a page, take turns by corpus, and name things."""
+
+import altair as alt
+import pandas as pd
+
+from helpers.charts import theme
+from helpers.findings import Finding
+
+STEP = 20  # height of one row of marks, pixels
+#: Of names that take turns; what they are compared with is a diamond.
+MARKS = ["circle", "square", "triangle-up", "triangle-down", "triangle-left", "triangle-right"]
+#: Of shapes and dashes, below the chart: beside that of the colours there is no room on a phone.
+LEGEND = alt.Legend(symbolStrokeColor=theme.GREY, orient="bottom", columns=1)
+
+
+def by_corpus(
+    finding: Finding,
+    layers: list[alt.Chart],
+    what: str,
+    *params: alt.Parameter | None,
+    static: bool,
+    height: int = 300,
+) -> alt.LayerChart | alt.FacetChart:
+    """Layers over one table with a column corpus: one corpus at a time, or for a picture side by side."""
+    corpora = list(dict.fromkeys(finding.frame["corpus"]))
+    description = f"{what} Corpora: {joined(corpora)}. {finding.summary}"
+    if static:
+        columns = min(2, len(corpora))
+        chart = alt.layer(*layers).properties(width=width_of(True) // columns - 50 * (columns - 1), height=height)
+        chart = chart.facet(alt.Facet("corpus:N", sort=corpora, title=None), columns=columns)
+        return theme.finish(chart.resolve_scale(y="independent", yOffset="independent"), description, *params)
+    corpus = theme.switch("Corpus", corpora)
+    layers = [layer.transform_filter("datum.corpus == Corpus") for layer in layers] if corpus else layers
+    chart = alt.layer(*layers).properties(width=width_of(False), height=height)
+    return theme.finish(chart, description, corpus, *params)
+
+
+def chosen_corpus(chart: alt.Chart, corpus: alt.Parameter | None) -> alt.Chart:
+    """The chart of the corpus that the menu says, or of all."""
+    if corpus is None:
+        return chart
+    return chart.transform_filter("Corpus == null || datum.corpus == Corpus")
+
+
+def annotator_lanes(
+    rows: pd.DataFrame,
+    corpora: list[str],
+    annotators: list[str],
+    *,
+    chosen: alt.Parameter,
+    corpus: alt.Parameter | None,
+    about: list[alt.Tooltip],
+) -> alt.Chart:
+    """A row an annotator, grouped by corpus, to put marks on; `about` is what a tooltip says after the two."""
+    return chosen_corpus(alt.Chart(rows), corpus).encode(
+        alt.Y("corpus:N", sort=corpora, title=None, axis=alt.Axis(labelLimit=90)),
+        alt.YOffset("annotator:N", sort=annotators),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[alt.Tooltip("corpus:N"), alt.Tooltip("annotator:N"), *about],
+    )
+
+
+def height_of(groups: list[str], lanes: list[str]) -> float:
+    """Height of so many groups of rows in pixels; a tenth of each is free above and below.
+
+    A number and not a step: a height that follows the data goes with a width that follows the page only under
+    protest, on the console.
+    """
+    return STEP * max(2, len(lanes)) / 0.8 * len(groups)
+
+
+def width_of(static: bool) -> int | str:
+    """Width of a picture in pixels, or that of the page."""
+    return 620 if static else "container"
+
+
+def annotators_of(labels: pd.Series) -> list[str]:
+    """Annotators in the order of the frame, which is that of the study: weakest first."""
+    return [label for label in dict.fromkeys(labels) if label != "gold"]
+
+
+def sizes_axis(sizes: pd.Series) -> alt.Axis:
+    """An axis with the sizes of the study, and no other numbers of labels."""
+    return alt.Axis(values=sorted({*sizes.tolist()}), format="d", grid=False)
+
+
+def joined(names: list[str]) -> str:
+    """The names, for a description."""
+    return ", ".join(names)
+
+
+def words(text: str) -> alt.Chart:
+    """A chart that is a sentence."""
+    data = pd.DataFrame({"text": [text]})
+    chart = alt.Chart(data).mark_text(color=theme.TEXT, fontSize=14).encode(alt.Text("text:N"))
+    return chart.properties(width="container", height=60)
+
+
+def nothing(finding: Finding) -> alt.Chart:
+    """What stands for the chart of a finding that has nothing to draw."""
+    return theme.finish(words("nothing to show"), finding.summary)
