@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import corpora, studies
+from helpers import corpora, prompts, studies
 from helpers.errors import UserError
 
 
@@ -50,6 +50,9 @@ def test_a_text_without_gold_that_is_also_tested_is_not_trained_on(reviews, tmp_
     one = corpora.load(spec | {"unlabelled": "keep"})
     texts = one.rows["text"].to_numpy()
     assert not {*texts[one.test]} & {*texts[one.pool]}
+    assert len(one.pool) + len(one.test) < len(texts)
+    assert len(one.spent) == 0  # left out, and no example in the prompt, for nobody knows its class
+    assert "Answer:" not in prompts.render(one).instruction
 
 
 def test_no_gold_at_all(table):

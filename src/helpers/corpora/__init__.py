@@ -34,8 +34,8 @@ class Corpus:
     rows
         One row a text, in file order: `id` (str, unique), `text` (str), `gold` (int, 0..K-1, or -1 where it is not
         known) and `rank` (int): the position in the training pool, -1 for a text of the test split, or -2 for a text
-        that is spent: an example in the prompt, neither trained on nor tested on. The training subset of size n is the
-        texts with rank 0..n-1, so subsets are nested.
+        that is neither trained on nor tested on: an example in the prompt, or one that is left out. The training
+        subset of size n is the texts with rank 0..n-1, so subsets are nested.
     votes
         Human votes, int array (rows, K), or None where only gold labels are known.
     about
@@ -104,7 +104,8 @@ class Corpus:
     @cached_property
     def spent(self) -> np.ndarray:
         """Row positions of the examples in the prompt, by class and file order, int array (examples,)."""
-        rows = np.flatnonzero(self.rows["rank"].to_numpy() == SPENT)
+        # Without gold, a text of that rank is only left out: it stands beside a tested one (`helpers.corpora.partial`).
+        rows = np.flatnonzero((self.rows["rank"].to_numpy() == SPENT) & (self.gold >= 0))
         return rows[np.argsort(self.gold[rows], kind="stable")]
 
     @cached_property
