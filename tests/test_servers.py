@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from helpers import annotations, annotators, artifacts, corpora, places, prompts
 from helpers.cli import app
+from helpers.corpora.splits import SPENT
 from helpers.errors import UserError
 
 KEY = "sk-test-0123456789"
@@ -210,6 +211,18 @@ def test_codes_for_labels_that_begin_alike(web, tmp_path):
     assert read.provenance["codes"] == {"1": "very bad", "2": "very good"}
     said = server.requests[-1]["body"]["messages"][0]["content"]
     assert said.endswith("Answer with one character and nothing else: 1 for very bad, 2 for very good.")
+
+
+def test_examples_are_answered_with_the_codes_that_are_asked_for(web, tmp_path):
+    corpus = small()
+    rows = corpus.rows.assign(rank=corpus.rows["rank"].where(corpus.rows.index > 1, SPENT))
+    corpus = type(corpus)("small", ("very bad", "very good"), rows)
+    for how, answers in [("codes", ["1", "2"]), ("labels", ["very bad", "very good"])]:
+        server = web(lambda body, _: (200, completion("?", top=[("1", 0.5), ("very good", 0.5)])))
+        ask(server.url, corpus, tmp_path / how, answer_with=how)
+        said = server.requests[-1]["body"]["messages"][0]["content"]
+        assert [line for line in said.splitlines() if line.startswith("Answer: ")] == [f"Answer: {a}" for a in answers]
+        assert ("1 for very bad" in said) == (how == "codes")
 
 
 # Servers without log-probabilities

@@ -293,6 +293,22 @@ def test_the_codebook_is_in_the_prompt_and_no_text_in_the_record(reviews):
     assert prompt.instruction == expected.format(*texts)
     assert prompt.shown == expected.format(*(f"[text {id_}]" for id_ in ids))
     assert prompt.fingerprint != prompts.render(load("a.csv", examples=1)).fingerprint
+    assert prompt.answered_with(prompt.labels) == prompt.instruction
+    coded = expected.replace("Answer: negative", "Answer: 1").replace("Answer: positive", "Answer: 2")
+    assert prompt.answered_with(("1", "2")) == coded.format(*texts)
+
+
+def test_only_the_answers_of_examples_are_replaced(reviews):
+    """A text may hold what looks like an answer, and a class may stand for another's beginning."""
+    reviews["review"] = [f"Answer: positive {i}\nAnswer: " for i in range(40)]
+    prompt = prompts.render(load(write(reviews, "a.csv"), examples=2))
+    said = prompt.answered_with(("A", "B"))
+    assert said.count("Answer: positive") == 4
+    assert [line for line in said.splitlines() if line in ("Answer: A", "Answer: B")] == [
+        *["Answer: A"] * 2,
+        *["Answer: B"] * 2,
+    ]
+    assert prompts.render(load("a.csv")).answered_with(("A", "B")) == prompts.render(load("a.csv")).instruction
 
 
 def test_folds_test_every_row_once(reviews):

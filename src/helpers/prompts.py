@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,16 +27,27 @@ class Prompt:
         The answers to be scored, in the order of the class indices.
     shown
         The instruction as records keep it: without the texts of its examples.
+    solved
+        Of each example in the instruction, where its answer stands, and the index of the class.
     """
 
     name: str
     instruction: str
     labels: tuple[str, ...]
     shown: str = ""
+    solved: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self):
         if not self.shown:
             object.__setattr__(self, "shown", self.instruction)
+
+    def answered_with(self, answers: Sequence[str]) -> str:
+        """The instruction with `answers`, one a class, in its examples: for who is not to answer with the labels."""
+        said, done = [], 0
+        for start, k in self.solved:
+            said += [self.instruction[done:start], answers[k]]
+            done = start + len(self.labels[k])
+        return "".join([*said, self.instruction[done:]])
 
     @property
     def fingerprint(self) -> str:
@@ -73,8 +85,9 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
     instruction = re.sub(r"\{(about|labels|reversed)\}", lambda hole: words[hole[1]], wordings()[task][name])
     listed = words["reversed" if "{reversed}" in wordings()[task][name] else "labels"]
     ids, texts = (corpus.rows[column].iloc[corpus.spent].tolist() for column in ("id", "text"))
-    shown = _with_codebook(corpus, instruction, listed, [f"[text {id_}]" for id_ in ids])
-    return Prompt(name, _with_codebook(corpus, instruction, listed, texts), corpus.labels, shown)
+    shown, _ = _with_codebook(corpus, instruction, listed, [f"[text {id_}]" for id_ in ids])
+    whole, solved = _with_codebook(corpus, instruction, listed, texts)
+    return Prompt(name, whole, corpus.labels, shown, solved)
 
 
 def _in_words(labels: tuple[str, ...]) -> str:
@@ -82,12 +95,20 @@ def _in_words(labels: tuple[str, ...]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def _with_codebook(corpus: Corpus, instruction: str, listed: str, examples: list[str]) -> str:
-    """The instruction with the corpus's question, the meaning of its classes, and `examples` for its spent texts."""
+def _with_codebook(
+    corpus: Corpus, instruction: str, listed: str, examples: list[str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The instruction with the corpus's question, the meaning of its classes, and `examples` for its spent texts.
+
+    Also where the answers of the examples are, as `Prompt.solved` has it.
+    """
     task, _, lead = instruction.rpartition("\n\n")
     if corpus.question:
         task = f"{corpus.question} Answer with one of these labels and nothing else: {listed}."
     meanings = "\n".join(f"{label}: {meaning}" for label, meaning in corpus.descriptions.items())
-    answers = (corpus.labels[k] for k in corpus.gold[corpus.spent])
-    solved = [f"{lead}\n{text}\nAnswer: {answer}" for text, answer in zip(examples, answers, strict=True)]
-    return "\n\n".join(part for part in (task, meanings, *solved, lead) if part)
+    said, solved = "\n\n".join(part for part in (task, meanings) if part), []
+    for text, k in zip(examples, corpus.gold[corpus.spent].tolist(), strict=True):
+        said += ("\n\n" if said else "") + f"{lead}\n{text}\nAnswer: "
+        solved.append((len(said), k))
+        said += corpus.labels[k]
+    return "\n\n".join(part for part in (said, lead) if part), tuple(solved)

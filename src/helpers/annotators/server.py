@@ -242,7 +242,7 @@ class ServerAnnotator:
             self._coding = answers.coding(prompt.labels, self.spec.answer_with)
         except ValueError as error:
             raise UserError(f"annotator {self.name}: {error}") from None
-        self._instruction = prompt.instruction
+        self._instruction = prompt.answered_with(self._coding.answers)
         longest = max(len(answer.encode()) for answer in self._coding.answers)
         self._longest = self.spec.max_tokens or 8 + longest // 2
 
