@@ -190,100 +190,53 @@ def annotate(
     Before a server is asked, the plan is printed: calls, tokens, cost, time. One that costs money is asked after you
     agree. Further wordings of the study are put only with the texts that its filters and ensembles read.
     """
-    from helpers import annotations, annotators, crossfit, device, places, shards
-    from helpers.labels import tables
+    from helpers import labelling
 
     plan = studies.load(study)
     with _cluster(scheduler, resources, here=threads and "--threads") as pool:
-        if pool is None:
-            device.keep_memory()
         if threads:
             import torch
 
             torch.set_num_threads(threads)
-        folder = out or places.ledger() / "annotations"
-        known, todo, seconds = plan.annotator_specs, [], []
-        for spec in annotators.specs.choose(known, annotator) if annotator else known:
-            for name in corpus or plan.corpus_names:
-                texts = plan.corpus(name)
-                for table, rows in _tables_to_write(plan, texts, spec.name, prompt).items():
-                    wording = tables.wording(texts, table, plan.prompt)
-                    second = wording.name.endswith(annotations.CROSSFIT)
-                    if isinstance(spec, annotators.specs.Ready) and not second:
-                        annotations.ready(texts, spec.name)
-                        typer.echo(f"{spec.name}: its labels of {name} come with the table")
-                        continue
-                    file = annotations.path(folder, name, spec.name, wording.name)
-                    shipped = annotations.path(places.ROOT / "annotations", name, spec.name, wording.name)
-                    if out is None and not file.is_file() and shipped.is_file():
-                        file = shipped
-                    if file.is_file():
-                        found = annotations.read(file, texts, wording, rows=rows)  # says so if it does not fit
-                        if not second:
-                            annotators.specs.check_made_by(spec, found.provenance, places.shown(file))
-                        typer.echo(f"{places.shown(file)}: there already")
-                    else:
-                        (seconds if second else todo).append((spec, texts, wording, rows))
-        servers = _servers(todo, yes)
-        loaded = None
-        for spec, texts, wording, rows in todo:
-            if isinstance(spec, annotators.specs.COMPUTING):
-                if loaded is None or loaded.name != spec.name:
-                    loaded = annotators.load(spec) if pool is None else shards.RemoteAnnotator(spec, pool)
-                asked, spread = loaded, None if pool is None else loaded.spread
-            else:
-                asked = servers.get(spec.name) or annotators.load(spec, corpus=texts)
-                spread = asked.spread
-            written = annotations.annotate(texts, asked, wording, folder=folder, rows=rows, spread=spread)
-            _say_written(written, texts, wording, rows)
-        for spec, texts, wording, rows in seconds:  # they read what was just annotated
-            encoder, most = plan.student.encoder, plan.student.max_tokens
-            written = crossfit.write(
-                texts, spec.name, wording, rows=rows, folder=folder, encoder=encoder, max_tokens=most
-            )
-            _say_written(written, texts, wording, rows)
+        tables = labelling.find(plan, corpora=corpus, annotators=annotator, prompt=prompt, folder=out)
+        _label(plan, tables, yes=yes, folder=out, pool=pool)
 
 
-def _say_written(file: Path, texts, wording, rows) -> None:
-    from helpers import annotations, places
+def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None, pool=None) -> None:
+    """Say which tables are there, and have the others written: after the plan was printed and agreed to."""
+    from helpers import device, labelling, places
 
-    made = annotations.read(file, texts, wording, rows=rows)
-    asked = len(texts.rows) if made.held is None else int(made.held.sum())
-    typer.echo(f"{places.shown(file)}: {asked} rows, {len(made.failures)} failed")
+    todo, written = [], []
+    for table in tables:
+        if table.there:
+            typer.echo(table.there)
+        else:
+            todo.append(table)
+    work, costly = labelling.Labelling(todo), []
+    for asked in work.plans():
+        typer.echo(asked)
+        if asked.spec.costs and asked.expected.calls:
+            costly.append(asked)
+    if costly:
+        _agree(costly, yes)
+    if pool is None:
+        device.keep_memory()
+    for table in work.carry_out(plan, folder=folder or places.ledger() / "annotations", pool=pool):
+        typer.echo(table)
+        written.append(table)
+    for line in labelling.cautions(written):
+        typer.echo(line)
 
 
-def _servers(todo: list, yes: bool) -> dict:
-    """The servers among the annotators, by name: after the plan was printed and, where it costs money, agreed to."""
-    from helpers import annotators
+def _agree(plans: list, yes: bool) -> None:
+    """Go on only if the user agrees to what may cost money."""
     from helpers.annotators import spending
 
-    servers, plans = {}, []
-    for spec, texts, wording, rows in todo:
-        if isinstance(spec, annotators.specs.Server):
-            server = servers.setdefault(spec.name, None) or annotators.load(spec)
-            servers[spec.name] = server
-            put = texts.rows["text"] if rows is None else texts.rows["text"].iloc[rows]
-            plans.append(server.plan(texts.name, put.tolist(), wording))
-            typer.echo(plans[-1])
-    if costly := [plan for plan in plans if plan.spec.costs and plan.expected.calls]:
-        typer.echo(f"in all, of what may cost money: about {spending.total(costly)}")
-        if not yes and not sys.stdin.isatty():
-            raise UserError("this may cost money, nothing was asked yet: read the plan above, then add --yes")
-        if not yes and not typer.confirm("Ask?"):
-            raise UserError("nothing was asked")
-    return servers
-
-
-def _tables_to_write(plan: studies.Study, texts, annotator: str, prompt: str | None) -> dict:
-    """Tables of one annotator and the rows each needs (None: all), or the one of the wording that was asked for."""
-    from helpers.labels import annotator_of
-
-    needed = plan.needed_rows(texts)
-    if prompt is None and annotator in plan.annotator_names:
-        return {table: rows for table, rows in needed.items() if annotator_of(table) == annotator}
-    prompt = prompt or plan.prompt  # an annotator that the study does not have labels everything
-    table = annotator if prompt == plan.prompt else f"{annotator}@{prompt}"
-    return {table: needed.get(table)}
+    typer.echo(f"in all, of what may cost money: about {spending.total(plans)}")
+    if not yes and not sys.stdin.isatty():
+        raise UserError("this may cost money, nothing was asked yet: read the plan above, then add --yes")
+    if not yes and not typer.confirm("Ask?"):
+        raise UserError("nothing was asked")
 
 
 @app.command(epilog="Example: `label-risk run studies/quick.yml`")
@@ -420,21 +373,11 @@ def _compute(study: str, yes: bool) -> None:
     """Annotate and train what a study lacks, and say what that took."""
     import time
 
-    from helpers import annotations, sweep
-    from helpers.labels import annotator_of, tables
+    from helpers import labelling, sweep
     from helpers.ledger import Ledger
 
     plan, start = studies.load(study), time.monotonic()
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    for corpus in plan.corpus_names:
-        loaded = plan.corpus(corpus)
-        needed = {table: tables.wording(loaded, table, plan.prompt).name for table in plan.needed_rows(loaded)}
-        missing = {annotator_of(t) for t, w in needed.items() if not annotations.exist(loaded, annotator_of(t), w)}
-        names = tuple(name for name in plan.annotator_names if name in missing)
-        lacking.setdefault(names, []).append(corpus)
-    for names, corpora in lacking.items():  # corpora that lack the same together, so that one plan is agreed to
-        if names:
-            annotate(study, corpus=corpora, annotator=list(names), yes=yes)
+    _label(plan, labelling.lacking(plan), yes=yes)
     trained = sweep.run(plan, Ledger())
     if trained:
         typer.echo(f"{trained} runs trained; annotations and runs took {(time.monotonic() - start) / 60:.1f} min")

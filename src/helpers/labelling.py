@@ -1,0 +1,250 @@
+"""Labelling a study: which tables of annotations it lacks, what servers will charge, and having the tables written.
+
+Nothing is printed or asked here: whoever calls says what is there already, and has the plans agreed to.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from helpers import annotations, orders, places, shards
+from helpers.annotators import load, specs
+from helpers.annotators.spending import Plan
+from helpers.corpora import Corpus
+from helpers.labels import annotator_of, tables
+from helpers.pools import Pool
+from helpers.prompts import Prompt
+from helpers.studies import Study
+
+#: Ids that a message names, and characters of one.
+_NAMED, _LONGEST = 5, 40
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of annotations that a study reads.
+
+    Attributes
+    ----------
+    spec, corpus, wording
+        Who labels what, and how it is asked.
+    rows
+        Positions of the rows that are needed; None for all.
+    there
+        Where its labels are already, in words; empty where they are to be made.
+    """
+
+    spec: specs.Spec
+    corpus: Corpus
+    wording: Prompt
+    rows: np.ndarray | None
+    there: str = ""
+
+    @property
+    def second(self) -> bool:
+        """Whether it is the second opinion of a classifier, which reads what the annotator wrote."""
+        return self.wording.name.endswith(annotations.CROSSFIT)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table that was written just now.
+
+    Attributes
+    ----------
+    rows, failed
+        Texts that were asked about, and those of them that have no label.
+    flagged
+        Ids of the texts that look like orders to a language model.
+    """
+
+    corpus: str
+    file: Path
+    rows: int
+    failed: int
+    flagged: tuple[str, ...]
+
+    def __str__(self) -> str:
+        said = f"{places.shown(self.file)}: {self.rows} rows, {self.failed} failed"
+        return f"{said}, {len(self.flagged)} look like orders" if self.flagged else said
+
+
+def find(
+    study: Study,
+    *,
+    corpora: Sequence[str] | None = None,
+    annotators: Sequence[str] | None = None,
+    prompt: str | None = None,
+    folder: Path | None = None,
+) -> Iterator[Table]:
+    """Tables that a study reads, with those that are there checked.
+
+    Parameters
+    ----------
+    corpora
+        Names of corpora of the study; by default all.
+    annotators
+        Names of annotators of the study, or specifications of others; by default all of the study.
+    prompt
+        Another wording than the study's, to be put to everything.
+    folder
+        Where to look; by default the user's ledger, then the repository.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or a table is there that was made from something else.
+    """
+    known = study.annotator_specs
+    for spec in specs.choose(known, annotators) if annotators else known:
+        for name in corpora or study.corpus_names:
+            yield from _tables(study, study.corpus(name), spec, prompt, folder)
+
+
+def lacking(study: Study) -> Iterator[Table]:
+    """The tables of each annotator on each corpus where one of them is nowhere; those beside it are checked too.
+
+    Raises
+    ------
+    UserError
+        As `find`.
+    """
+    loaded = {name: study.corpus(name) for name in study.corpus_names}
+    for spec in study.annotator_specs:
+        for corpus in loaded.values():
+            wordings = [tables.wording(corpus, table, study.prompt).name for table in _needed(study, corpus, spec.name)]
+            if not all(annotations.exist(corpus, spec.name, wording) for wording in wordings):
+                yield from _tables(study, corpus, spec)
+
+
+def _tables(
+    study: Study, corpus: Corpus, spec: specs.Spec, prompt: str | None = None, folder: Path | None = None
+) -> Iterator[Table]:
+    for name, rows in _needed(study, corpus, spec.name, prompt).items():
+        table = Table(spec, corpus, tables.wording(corpus, name, study.prompt), rows)
+        yield replace(table, there=_there(table, folder))
+
+
+def _needed(study: Study, corpus: Corpus, annotator: str, prompt: str | None = None) -> dict[str, np.ndarray | None]:
+    """Tables of one annotator and the rows each needs (None: all), or the one of the wording that was asked for."""
+    needed = study.needed_rows(corpus)
+    if prompt is None and annotator in study.annotator_names:
+        return {table: rows for table, rows in needed.items() if annotator_of(table) == annotator}
+    prompt = prompt or study.prompt  # an annotator that the study does not have labels everything
+    table = annotator if prompt == study.prompt else f"{annotator}@{prompt}"
+    return {table: needed.get(table)}
+
+
+def _there(table: Table, folder: Path | None) -> str:
+    """Where the labels of a table are, in words, or nothing; checks that they are the right ones."""
+    spec, corpus, wording = table.spec, table.corpus, table.wording
+    if isinstance(spec, specs.Ready) and not table.second:
+        annotations.ready(corpus, spec.name)
+        return f"{spec.name}: its labels of {corpus.name} come with the table"
+    folders = [folder] if folder else [places.ledger() / "annotations", places.ROOT / "annotations"]
+    files = (annotations.path(folder, corpus.name, spec.name, wording.name) for folder in folders)
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        return ""
+    found = annotations.read(file, corpus, wording, rows=table.rows)  # says so if it does not fit
+    if not table.second:
+        specs.check_made_by(spec, found.provenance, places.shown(file))
+    return f"{places.shown(file)}: there already"
+
+
+class Labelling:
+    """Tables that are to be made, and the servers that will be asked for them.
+
+    Raises
+    ------
+    UserError
+        If a server's key is not in the environment.
+    """
+
+    def __init__(self, todo: Iterable[Table]):
+        # Second opinions read what was just annotated, so they come last.
+        self._todo = sorted((table for table in todo if not table.there), key=lambda table: table.second)
+        asked = {table.spec.name: table.spec for table in self._todo if not table.second}
+        self._servers = {name: load(spec) for name, spec in asked.items() if isinstance(spec, specs.Server)}
+        self._loaded = None
+
+    def plans(self) -> Iterator[Plan]:
+        """What servers will be asked, a plan a table. Nothing is asked."""
+        for table in self._todo:
+            if not table.second and table.spec.name in self._servers:
+                texts = table.corpus.rows["text"].iloc[_positions(table)]
+                yield self._servers[table.spec.name].plan(table.corpus.name, texts.tolist(), table.wording)
+
+    def carry_out(self, study: Study, *, folder: Path, pool: Pool | None = None) -> Iterator[Written]:
+        """Write the tables, one after the other; each goes on where it was stopped.
+
+        Parameters
+        ----------
+        folder
+            Where the tables go.
+        pool
+            Who computes, instead of this machine.
+
+        Raises
+        ------
+        UserError
+            If an annotator cannot be loaded or asked. What it labelled so far is kept.
+        """
+        for table in self._todo:
+            corpus, wording = table.corpus, table.wording
+            if table.second:
+                from helpers import crossfit  # brings torch, which servers and replays do without
+
+                file = crossfit.write(
+                    corpus,
+                    table.spec.name,
+                    wording,
+                    rows=table.rows,
+                    folder=folder,
+                    encoder=study.student.encoder,
+                    max_tokens=study.student.max_tokens,
+                )
+            else:
+                asked = self._annotator(table, pool)
+                spread = getattr(asked, "spread", None)  # models on this machine have parts one after the other
+                file = annotations.annotate(corpus, asked, wording, folder=folder, rows=table.rows, spread=spread)
+            made = annotations.read(file, corpus, wording, rows=table.rows)
+            rows = len(corpus.rows) if made.held is None else int(made.held.sum())
+            yield Written(corpus.name, file, rows, len(made.failures), () if table.second else _flagged(table))
+
+    def _annotator(self, table: Table, pool: Pool | None):
+        """Whoever labels a table: servers as they were planned with, models as long as they have tables in a row."""
+        spec = table.spec
+        if spec.name in self._servers:
+            return self._servers[spec.name]
+        if not isinstance(spec, specs.COMPUTING):
+            return load(spec, corpus=table.corpus)
+        if self._loaded is None or self._loaded.name != spec.name:
+            self._loaded = load(spec) if pool is None else shards.RemoteAnnotator(spec, pool)
+        return self._loaded
+
+
+def _positions(table: Table) -> np.ndarray:
+    return np.arange(len(table.corpus.rows)) if table.rows is None else table.rows
+
+
+def _flagged(table: Table) -> tuple[str, ...]:
+    asked = table.corpus.rows.iloc[_positions(table)]
+    return tuple(asked["id"][orders.flags(asked["text"])])
+
+
+def cautions(written: Iterable[Written]) -> Iterator[str]:
+    """What to look at in each corpus of which texts were flagged."""
+    found: dict[str, dict[str, None]] = {}
+    for table in written:
+        if table.flagged:
+            found.setdefault(table.corpus, {}).update(dict.fromkeys(table.flagged))
+    for corpus, ids in found.items():
+        # As Python writes them: an id may hold what acts in a terminal.
+        named = ", ".join(repr(id_[:_LONGEST]) for id_ in list(ids)[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+        yield (
+            f"{corpus}: texts that look like orders to a language model: {len(ids)}, by id {named}. Read them: such a "
+            "text may have chosen its own label; the book's page *Texts that give orders* says how far models obey"
+        )

@@ -1,0 +1,137 @@
+"""Which tables a study lacks, and having them written: with answers from a file, so that no model is needed."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from helpers import crossfit, labelling, orders, studies
+from helpers.errors import UserError
+
+TEXTS = [f"text number {i}" for i in range(40)]
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Writes a study of tables called `one` and `two`, and what two annotators said of them; gives the study."""
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+
+    def make(texts=TEXTS, ids=None, **fields):
+        ids = [f"r{i}" for i in range(len(texts))] if ids is None else ids
+        rows = pd.DataFrame({"id": ids, "text": texts, "label": ["no", "yes"] * (len(texts) // 2)})
+        corpora = []
+        for name in ("one", "two"):
+            rows.to_csv(tmp_path / f"{name}.csv", index=False)
+            path = str(tmp_path / f"{name}.csv")
+            corpora.append({"name": name, "path": path, "text": "text", "label": "label", "id": "id", "test_size": 10})
+        said = [{"replay": str(tmp_path / "one.csv"), "name": name} for name in ("a", "b")]
+        study = {"name": "s", "corpora": corpora, "annotators": said, "sizes": [10], "seeds": 1}
+        file = tmp_path / "s.yml"
+        file.write_text(yaml.safe_dump(study | fields), encoding="utf-8")
+        return studies.load(file)
+
+    return make
+
+
+def write(study, tables, folder):
+    return list(labelling.Labelling(tables).carry_out(study, folder=folder))
+
+
+def named(tables):
+    return [(table.spec.name, table.corpus.name, table.wording.name, bool(table.there)) for table in tables]
+
+
+def test_tables_that_are_there_are_said_and_the_others_are_written(made, tmp_path):
+    study, folder = made(), tmp_path / "ledger" / "annotations"
+    write(study, labelling.find(study, corpora=["one"], annotators=["b"]), folder)
+    found = list(labelling.find(study))
+    assert named(found) == [
+        ("a", "one", "prompt1", False),
+        ("a", "two", "prompt1", False),
+        ("b", "one", "prompt1", True),
+        ("b", "two", "prompt1", False),
+    ]
+    assert found[2].there.endswith("b.prompt1.parquet: there already")
+    assert [str(one).split("annotations/")[1] for one in write(study, found, folder)] == [
+        f"{where}.prompt1.parquet: 40 rows, 0 failed" for where in ("one/a", "two/a", "two/b")
+    ]
+    assert all(table.there for table in labelling.find(study))
+    assert list(labelling.cautions(write(study, found, folder))) == []
+
+
+def test_a_folder_of_ones_own_is_the_only_one_that_is_looked_into(made, tmp_path):
+    study, own = made(), tmp_path / "own"
+    write(study, labelling.find(study, folder=own), own)
+    assert all(table.there for table in labelling.find(study, folder=own))
+    assert not any(table.there for table in labelling.find(study))
+
+
+def test_a_table_of_other_texts_is_refused(made, tmp_path):
+    study = made()
+    write(study, labelling.find(study), tmp_path / "ledger" / "annotations")
+    with pytest.raises(UserError, match="was made from other texts than one has now"):
+        list(labelling.find(made([f"{text}!" for text in TEXTS])))
+
+
+def test_what_a_study_lacks_is_whole_annotators_on_whole_corpora(made, tmp_path):
+    """What is wholly there is not read again; where a second opinion is missing, the table that it reads is checked."""
+    study, folder = made(), tmp_path / "ledger" / "annotations"
+    assert named(labelling.lacking(study)) == named(labelling.find(study))
+    write(study, labelling.find(study, corpora=["one"]), folder)
+    write(study, labelling.find(study, annotators=["a"]), folder)
+    assert named(labelling.lacking(study)) == [("b", "two", "prompt1", False)]
+    study = made(filtering={"size": 10, "fractions": [0.5], "methods": ["confident"]})
+    assert named(labelling.lacking(study)) == [
+        (who, where, wording, there)
+        for who, where, first in [("a", "one", True), ("a", "two", True), ("b", "one", True), ("b", "two", False)]
+        for wording, there in [("prompt1", first), ("prompt1-crossfit", False)]
+    ]
+
+
+def test_second_opinions_come_after_the_tables_that_they_read(made, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(crossfit, "write", lambda *said, rows, folder, **more: written.append(said) or first)
+    study, folder = made(filtering={"size": 10, "fractions": [0.5], "methods": ["confident"]}), tmp_path / "out"
+    tables = list(labelling.find(study, corpora=["one"]))
+    assert [table.second for table in tables] == [False, True, False, True]
+    work = labelling.Labelling(tables).carry_out(study, folder=folder)
+    first = next(work).file
+    assert next(work).file.name == "b.prompt1.parquet"
+    assert written == []
+    monkeypatch.setattr(
+        labelling.annotations, "read", lambda *_, **__: type("Made", (), {"held": None, "failures": {}})
+    )
+    assert len(list(work)) == len(written) == 2
+
+
+def test_another_wording_is_put_to_everything(made):
+    (table,) = labelling.find(made(), corpora=["one"], annotators=["a"], prompt="prompt2")
+    assert (table.wording.name, table.rows) == ("prompt2", None)
+
+
+def test_an_annotator_that_the_study_does_not_have_labels_everything(made, tmp_path):
+    (table,) = labelling.find(made(), corpora=["one"], annotators=[f"replay:{tmp_path / 'two.csv'}"])
+    assert (table.spec.name, table.wording.name, table.rows) == ("two", "prompt1", None)
+
+
+def test_plans_of_servers_are_made_before_anything_is_asked(made):
+    # Nobody listens there.
+    study = made(annotators=[{"openai": "m", "base_url": "http://127.0.0.1:9/v1"}])
+    plans = list(labelling.Labelling(labelling.find(study)).plans())
+    assert [(plan.corpus, plan.texts) for plan in plans] == [("one", 40), ("two", 40)]
+
+
+def test_texts_that_look_like_orders_are_counted_and_named(made, tmp_path):
+    texts = [*TEXTS]
+    for row in (3, 8, 12, 13, 25, 31):
+        texts[row] = orders.plant(texts[row], "override", "yes")
+    ids = [f"r{i}" for i in range(40)]
+    ids[8] = "\u202er8" + "x" * 99
+    study = made(texts, ids)
+    written = write(study, labelling.find(study), tmp_path / "out")
+    assert [str(one).rpartition(": ")[2] for one in written] == ["40 rows, 0 failed, 6 look like orders"] * 4
+    one, two = labelling.cautions(written)
+    assert one.startswith("one: texts that look like orders to a language model: 6, by id 'r3', '\\u202er8xxx")
+    assert "'r12', 'r13', 'r25', …. Read them" in one
+    assert "r31" not in one
+    assert "x" * 40 not in one
+    assert two.startswith("two: ")
