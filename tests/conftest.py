@@ -120,3 +120,13 @@ def quick_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LABEL_RISK_LEDGER", str(folder))
         sweep.run(studies.load("studies/quick.yml"), Ledger())
         yield folder
+
+
+@pytest.fixture(scope="session")
+def quick_book(quick_ledger: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `label-risk book studies/quick.yml` makes: `_build/html`, and `source/book/executed` with the notebooks."""
+    from helpers import report
+
+    out = tmp_path_factory.mktemp("book")
+    report.build(places.ROOT / "studies/quick.yml", out=out)
+    return out

@@ -66,12 +66,11 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def built_book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_book(request: pytest.FixtureRequest) -> Path:
     """Folder of the book's pages: built from the quick study, or the one that LABEL_RISK_BOOK names."""
     if built := os.environ.get("LABEL_RISK_BOOK"):
         return Path(built)
-    request.getfixturevalue("quick_ledger")
-    return report.build(places.ROOT / "studies/quick.yml", out=tmp_path_factory.mktemp("book")).parent
+    return request.getfixturevalue("quick_book") / "_build/html"
 
 
 @pytest.fixture(scope="session")

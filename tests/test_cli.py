@@ -1,7 +1,6 @@
 """The command line as a user meets it."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -12,28 +11,39 @@ import yaml
 from conftest import sentences
 
 from helpers import crossfit, findings, studies
-from helpers.cli import annotate, app
+from helpers.cli import annotate, app, main
 from helpers.errors import UserError
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
 
-def label_risk(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "helpers.cli", *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def label_risk(monkeypatch, capsys):
+    """Runs a command in this process: a start takes seconds. Gives its exit status, and what it said."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["label-risk", *arguments])
+        with pytest.raises(SystemExit) as ended:  # and no other exception, which a user would see as a traceback
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_a_process_ends_with_the_status_and_one_line():
+    command = [sys.executable, "-m", "helpers.cli", "run", "no-such-study.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("label-risk: there is no study no-such-study.yml")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command):
-    shown = label_risk(command, "--help")
-    assert shown.returncode == 0
-    assert f"label-risk {command}" in shown.stdout
+def test_help_has_an_example(command, label_risk):
+    status, out, _ = label_risk(command, "--help")
+    assert status == 0
+    assert f"label-risk {command}" in out
 
 
 @pytest.mark.parametrize(
@@ -55,18 +65,19 @@ def test_help_has_an_example(command):
         ["book", "studies/quick.yml", "--parameter", "corpus"],
     ],
 )
-def test_bad_usage_exits_2_without_a_traceback(arguments, tmp_path):
-    said = label_risk(*arguments, LABEL_RISK_LEDGER=str(tmp_path))
-    assert said.returncode == 2
-    assert said.stderr.strip()
-    assert "Traceback" not in said.stderr
+def test_bad_usage_exits_2_without_a_traceback(arguments, label_risk, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path))
+    status, _, err = label_risk(*arguments)
+    assert status == 2
+    assert err.strip()
+    assert "Traceback" not in err
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger):
-    said = label_risk("verdicts", "studies/quick.yml", "--json")
-    assert said.returncode == 0, said.stderr
-    rows = json.loads(said.stdout)
+def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger, label_risk):
+    status, out, err = label_risk("verdicts", "studies/quick.yml", "--json")
+    assert status == 0, err
+    rows = json.loads(out)
     main = {(row["finding"], row["corpus"], row["annotator"]) for row in rows if not row["variant"]}
     both = [("tweets", "amazon"), ("smollm2-135m", "qwen2.5-coder-0.5b")]
     assert main == {(finding, corpus, who) for finding in findings.claims() for corpus in both[0] for who in both[1]}

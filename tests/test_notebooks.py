@@ -16,7 +16,6 @@ from helpers import findings, places, report
 
 NOTEBOOKS = sorted((places.ROOT / "notebooks").glob("*.py"))
 PAGES = findings.claims() | findings.rules()
-QUICK = places.ROOT / "studies/quick.yml"
 
 
 def cells(notebook, kind):
@@ -75,8 +74,15 @@ def test_every_page_has_its_parts(notebook):
     assert headings[0].startswith("# ")
     for part in ("What would change our mind", "What to try next", "Run it on your own data"):
         assert f"## {part}" in headings
-    command = rf"jupytext --to ipynb -o - notebooks/{notebook.stem}\.py \\\n  \| papermill - out\.ipynb -p study "
-    assert re.search(command, text)
+    # `test_the_printed_command_works` tries all of these when there is time, else one: so they differ in this only.
+    start = rf"jupytext --to ipynb -o - notebooks/{notebook.stem}\.py \\\n  \| papermill - out\.ipynb"
+    (options,) = re.findall(rf"```bash\n{start}((?: -p \w+ \S+)+)\n```", text)
+    given = dict(re.findall(r"-p (\w+) (\S+)", options))
+    assert {"study": "studies/quick.yml", "corpus": "tweets"}.items() <= given.items()
+    defaults = report.parameter_defaults(notebook)
+    assert {name: type(yaml.safe_load(value)) for name, value in given.items()} == {
+        name: type(defaults[name]) for name in given
+    }
 
 
 def test_prose_states_no_result(notebook):
@@ -96,21 +102,14 @@ def test_links_lead_to_pages_of_the_book(notebook):
         assert link in pages or (places.ROOT / "book/executed" / link).resolve().is_file(), link
 
 
-@pytest.fixture(scope="session")
-def executed(quick_ledger, tmp_path_factory):
-    """Folder of the notebooks as `label-risk book` executes them, on the quick study."""
-    folder = tmp_path_factory.mktemp("executed")
-    report.execute(report.plan(places.ROOT, QUICK, {}), folder, cwd=places.ROOT)
-    return folder
-
-
-def outputs(folder, notebook):
-    page = nbformat.read(folder / f"{notebook.stem}.ipynb", as_version=4)
+def outputs(book, notebook):
+    """What the cells of a notebook showed when the book was made."""
+    page = nbformat.read(book / f"source/book/executed/{notebook.stem}.ipynb", as_version=4)
     return [output for cell in page.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
-def test_notebooks_run_on_the_quick_study(executed, notebook):
-    shown = outputs(executed, notebook)
+def test_notebooks_run_on_the_quick_study(quick_book, notebook):
+    shown = outputs(quick_book, notebook)
     assert {output.output_type for output in shown} == {"display_data"}  # no error, no stray print
     html = ["".join(output.data["text/html"]) for output in shown]
     assert 'class="verdict verdict-' in html[0]
@@ -122,12 +121,19 @@ def test_notebooks_run_on_the_quick_study(executed, notebook):
     assert len(html) >= 4
 
 
-def test_a_chart_is_interactive_and_a_picture_in_one_output(executed, notebook):
-    (chart,) = (output for output in outputs(executed, notebook) if "image/png" in output.data)
+def test_a_chart_is_interactive_and_a_picture_in_one_output(quick_book, notebook):
+    (chart,) = (output for output in outputs(quick_book, notebook) if "image/png" in output.data)
     assert "vegaEmbed" in "".join(chart.data["text/html"])
     assert len("".join(chart.data["text/plain"])) > 100
 
 
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        pytest.param(file, marks=() if file.stem == "prevalence" else pytest.mark.slow, id=file.stem)
+        for file in NOTEBOOKS
+    ],
+)
 def test_the_printed_command_works(quick_ledger, notebook, tmp_path):
     """As the page and the README say it, in a shell."""
     text = "\n".join(cell.source for cell in cells(notebook, "markdown"))
