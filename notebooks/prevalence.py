@@ -51,6 +51,21 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
+# ## What more gold would buy
+#
+# How wide the intervals are, a mean over the classes of a corpus, with fewer gold labels than `k` and with more. As
+# many are drawn, several times, from those of the training pool; a diamond stands for more than there are, if they
+# were like these. Widths fall with the root: four times the gold labels halve them. Where a line lies below that of
+# gold alone, the annotator's labels help, and how far it is to the same width on the line of gold alone, to the
+# right, is what they are worth.
+
+# %%
+charts.show(finding, "more gold")
+
+# %%
+charts.table(finding, "more gold")
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - *The gold labels must be a random sample* of the texts. Labels of the texts that came first, or that were easy,
@@ -62,8 +77,8 @@ charts.table(finding)
 # %% [markdown]
 # ## What to try next
 #
-# Set `k` to what you could label, and watch the width of the intervals: it falls with the root of `k`. If you need
-# a label for each text and not a share, go back to [the decision](decision.ipynb).
+# Set `k` to what you could label, and see how wide the intervals become. If you need a label for each text and not a
+# share, go back to [the decision](decision.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

@@ -65,10 +65,18 @@ def test_every_finding_has_a_chart():
     assert list(charts.CHARTS) == [*findings.FINDINGS, *findings.rules(), "overview"]
 
 
+def drawn(found, name, **how):
+    """The chart of a finding, or of a part of one, and the finding as the chart is given it."""
+    if name in charts.CHARTS:
+        return charts.CHARTS[name](found[name], **how), found[name]
+    one, part = page.part_of(found[name[0]], name[1]), charts.PARTS[name]
+    return part(one, **how), one
+
+
 @pytest.mark.parametrize("static", [False, True], ids=["interactive", "static"])
-@pytest.mark.parametrize("name", charts.CHARTS)
+@pytest.mark.parametrize("name", [*charts.CHARTS, *charts.PARTS], ids=str)
 def test_charts_are_valid_drawn_and_described(found, name, static):
-    chart = charts.CHARTS[name](found[name], static=static)
+    chart, _ = drawn(found, name, static=static)
     spec = chart.to_dict()  # validates
     assert len(spec["description"]) > 100
     assert spec["usermeta"]["embedOptions"]["renderer"] == "svg"
@@ -78,9 +86,9 @@ def test_charts_are_valid_drawn_and_described(found, name, static):
     assert vl_convert.vegalite_to_png(marks, page._VERSION).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", charts.CHARTS)
+@pytest.mark.parametrize("name", [*charts.CHARTS, *charts.PARTS], ids=str)
 def test_interactive_charts_are_as_wide_as_the_page(found, name):
-    spec = charts.CHARTS[name](found[name]).to_dict()
+    spec = drawn(found, name)[0].to_dict()
     assert spec["width"] == "container"
     # A height in steps would make Vega complain on the console.
     assert isinstance(spec["height"], int | float)
@@ -129,15 +137,16 @@ class _Tags(html.parser.HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("name", charts.CHARTS)
+@pytest.mark.parametrize("name", [*charts.CHARTS, *charts.PARTS], ids=str)
 def test_names_from_data_are_never_markup(found, name):
-    drawn = page.to_html(charts.CHARTS[name](found[name]), data=found[name].frame, name=name)
+    chart, one = drawn(found, name)
+    shown = page.to_html(chart, data=one.frame, name=one.name)
     # One script, the chart's own, and not a second one inside its data.
-    assert drawn.lower().count("<script") == drawn.lower().count("</script") == 1
-    assert "\\u003cscript>alert(1)" in drawn
-    for piece in (page.table_html(found[name]), page.verdict_html(found[name])):
+    assert shown.lower().count("<script") == shown.lower().count("</script") == 1
+    assert "\\u003cscript>alert(1)" in shown
+    for piece in (page.table_html(one), page.verdict_html(one)):
         assert not {"script", "b"} & set(_Tags(piece).tags)
-    assert EVIL in _Tags(page.table_html(found[name])).text
+    assert EVIL in _Tags(page.table_html(one)).text
 
 
 def test_the_specification_survives_escaping(found):

@@ -138,6 +138,41 @@ def test_counted_shares_mislead_where_they_leave_the_interval():
     assert set(fair.table["Advice"]) == {"no bias shown"}
 
 
+def test_four_times_the_gold_halves_an_interval_and_good_labels_narrow_it():
+    """An annotator that is right on nine of ten texts, and gold of both classes in turn."""
+    said = np.eye(2)[np.where(np.arange(POOL + TEXTS) % 10 == 0, 1, 0) ^ np.arange(POOL + TEXTS) % 2]
+    found = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=100).parts["more gold"]
+    widths = found.frame.pivot(index="k", columns="who", values="width")
+    assert widths.index.tolist() == [12, 25, 50, 100, 200, 400]
+    assert set(found.frame["drawn"]) == {"from the gold labels"}
+    alone, helped = widths["gold alone"], widths["flawed"]
+    assert alone[100] == pytest.approx(2 * 1.96 * 0.05, rel=0.03)
+    assert alone[400] == pytest.approx(alone[100] / 2, rel=0.03)
+    # Its labels explain two thirds of the variance of gold; a tenth of the texts have gold, so it helps a little less.
+    assert helped[100] == pytest.approx(alone[100] / 3**0.5, rel=0.2)
+    row = only(found.table)
+    assert row["Gold labels"] == 100
+    assert row["Width, points"] == pytest.approx(100 * alone[100], abs=0.06)
+    assert row["Width with its labels, four times as many, points"] == pytest.approx(100 * helped[400], abs=0.06)
+    both = f"from 100 gold labels, or {row['Width with its labels, points']} with an annotator's labels beside them"
+    assert f"is {row['Width, points']} points wide {both}; " in found.said
+    assert "at best (flawed in news)" in found.said
+
+
+def test_more_gold_than_there_is_is_drawn_again():
+    made = little_gold(known=60)
+    found = findings.prevalence(made, k=100).parts["more gold"]
+    kinds = found.frame.drop_duplicates("k").set_index("k")["drawn"]
+    assert kinds[kinds == "from the gold labels"].index.tolist() == [15, 30, 60]
+    assert kinds[kinds == "beyond them"].index.tolist() == [120, 240, 480]
+    assert "from 60 gold labels" in found.said
+    none = findings.prevalence(little_gold(known=0, tested=False)).parts["more gold"]
+    assert none.said == "There are no gold labels to draw from."
+    charts.PARTS["prevalence", "more gold"](page.part_of(findings.prevalence(made), "more gold")).to_dict()
+    alone = replace(made, annotators=[])
+    assert "with an annotator's labels" not in findings.prevalence(alone).parts["more gold"].said
+
+
 # --- little gold, and none ---------------------------------------------------------------------------------------
 
 

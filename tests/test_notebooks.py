@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import yaml
 
-from helpers import findings, places, report
+from helpers import charts, findings, places, report
 
 NOTEBOOKS = sorted((places.ROOT / "notebooks").glob("*.py"))
 PAGES = findings.claims() | findings.rules()
@@ -114,17 +114,19 @@ def test_notebooks_run_on_the_quick_study(quick_book, notebook):
     html = ["".join(output.data["text/html"]) for output in shown]
     assert 'class="verdict verdict-' in html[0]
     assert 'class="finding-chart"' in html[1]
-    for table in html[2:-1]:
-        assert '<table class="dataframe">' in table or '<ul class="finding-list">' in table
+    parts = ('<table class="dataframe">', '<ul class="finding-list">', 'class="finding-chart"')
+    assert all(any(part in shown for part in parts) for shown in html[2:-1])
     assert "<details" in html[-1]
     assert "label-risk" in html[-1]
     assert len(html) >= 4
 
 
 def test_a_chart_is_interactive_and_a_picture_in_one_output(quick_book, notebook):
-    (chart,) = (output for output in outputs(quick_book, notebook) if "image/png" in output.data)
-    assert "vegaEmbed" in "".join(chart.data["text/html"])
-    assert len("".join(chart.data["text/plain"])) > 100
+    shown = [output for output in outputs(quick_book, notebook) if "image/png" in output.data]
+    assert len(shown) == 1 + sum(page == notebook.stem for page, _ in charts.PARTS)
+    for chart in shown:
+        assert "vegaEmbed" in "".join(chart.data["text/html"])
+        assert len("".join(chart.data["text/plain"])) > 100
 
 
 @pytest.mark.parametrize(

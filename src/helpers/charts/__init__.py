@@ -10,6 +10,7 @@ all charts in `theme.py`, how they are put on a page in `page.py`.
 
 from helpers.charts.figures import (
     CHARTS,
+    PARTS,
     controls,
     decision,
     degradation,
@@ -17,6 +18,7 @@ from helpers.charts.figures import (
     filtering,
     injection,
     instability,
+    more_gold,
     overview,
     plateau,
     prevalence,
@@ -28,6 +30,7 @@ from helpers.charts.page import provenance, save, show, table, verdict
 
 __all__ = [
     "CHARTS",
+    "PARTS",
     "controls",
     "decision",
     "degradation",
@@ -35,6 +38,7 @@ __all__ = [
     "filtering",
     "injection",
     "instability",
+    "more_gold",
     "overview",
     "plateau",
     "prevalence",

@@ -1,9 +1,9 @@
-"""The chart of the page `prevalence`."""
+"""The charts of the page `prevalence`."""
 
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, by_corpus, height_of, joined, nothing
+from helpers.charts._parts import LEGEND, by_corpus, height_of, joined, nothing, sizes_axis
 from helpers.findings import Finding
 
 
@@ -54,4 +54,41 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
         chosen,
         static=static,
         height=height_of(labels, who),
+    )
+
+
+def more_gold(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
+    """How wide intervals of shares are over the number of gold labels, alone and with each annotator's labels."""
+    if finding.frame.empty:
+        return nothing(finding)
+    rows = finding.frame
+    who = list(dict.fromkeys(rows["who"]))
+    chosen = theme.legend_selection("who")
+    scale = theme.colours(who[1:])
+    scale.domain = who
+    sizes = alt.Scale(type="log", nice=False)
+    base = alt.Chart(rows).encode(
+        alt.X("k:Q", title="gold labels (log scale)", scale=sizes, axis=sizes_axis(rows["k"])),
+        alt.Y("width:Q", title="width of the 95 % interval", axis=alt.Axis(format="%", tickCount=6)),
+        alt.Color("who:N", scale=scale, legend=theme.legend(who)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("who:N", title="labels of"),
+            alt.Tooltip("k:Q", title="gold labels"),
+            alt.Tooltip("drawn:N"),
+            alt.Tooltip("width:Q", format=".1%"),
+        ],
+    )
+    dots = base.mark_point(size=55, strokeWidth=1.5)
+    if rows["drawn"].nunique() > 1:
+        shapes = alt.Scale(domain=["from the gold labels", "beyond them"], range=["circle", "diamond"])
+        dots = dots.encode(alt.Shape("drawn:N", scale=shapes, legend=LEGEND))
+    return by_corpus(
+        finding,
+        [base.mark_line(strokeWidth=2), dots],
+        "Width of the 95 % interval of a share, a mean over classes, over the number of gold labels on a log scale: "
+        f"{joined(who)}.",
+        chosen,
+        static=static,
     )

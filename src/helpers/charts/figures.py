@@ -1,4 +1,4 @@
-"""One chart a page: a `Finding` in, an Altair chart out, each in the module of its page's name.
+"""One chart a page, or two: a `Finding` in, an Altair chart out, each in the module of its page's name.
 
 Interactive charts are as wide as the page (`width="container"`), which Vega-Lite grants to single and
 layered charts but not to facets: corpora take turns by a menu. With `static=True`, for a picture, they
@@ -14,7 +14,7 @@ from helpers.charts._injection import injection
 from helpers.charts._instability import instability
 from helpers.charts._overview import overview
 from helpers.charts._plateau import plateau
-from helpers.charts._prevalence import prevalence
+from helpers.charts._prevalence import more_gold, prevalence
 from helpers.charts._propagation import propagation
 from helpers.charts._telling import telling
 from helpers.charts._unaided import unaided
@@ -35,3 +35,5 @@ CHARTS = {
     "telling": telling,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }
+#: Finding and part of it -> function that draws the part.
+PARTS = {("prevalence", "more gold"): more_gold}

@@ -7,6 +7,7 @@ import base64
 import html
 import json
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ import vl_convert
 from IPython.display import display
 
 from helpers.charts import theme
-from helpers.charts.figures import CHARTS
+from helpers.charts.figures import CHARTS, PARTS
 from helpers.errors import UserError
 from helpers.findings import Finding, Part
 
@@ -29,20 +30,29 @@ _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
-def show(finding: Finding) -> None:
-    """Show a finding's chart: interactive where there is a browser, a picture where there is none, in one
-    output.
+def show(finding: Finding, part: str = "") -> None:
+    """Show the chart of a finding, or of one of its parts: interactive where there is a browser, a picture where
+    there is none, in one output.
 
     Below the interactive chart is a link to its numbers as CSV.
     """
-    chart = CHARTS[finding.name](finding)
-    picture = vl_convert.vegalite_to_png(static_spec(CHARTS[finding.name](finding, static=True)), _VERSION, scale=2)
+    draw = PARTS[finding.name, part] if part else CHARTS[finding.name]
+    finding = part_of(finding, part) if part else finding
+    chart = draw(finding)
+    picture = vl_convert.vegalite_to_png(static_spec(draw(finding, static=True)), _VERSION, scale=2)
     bundle = {
         "text/html": to_html(chart, data=finding.frame, name=finding.name),
         "image/png": base64.b64encode(picture).decode(),
         "text/plain": chart.to_dict()["description"],
     }
     display(bundle, raw=True)
+
+
+def part_of(finding: Finding, part: str) -> Finding:
+    """A part of a finding that has a chart, as if it were a finding of its own."""
+    found = finding.parts[part]
+    name = f"{finding.name}-{part.replace(' ', '-')}"
+    return replace(finding, name=name, frame=found.frame, table=found.table, summary=found.said)
 
 
 def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:

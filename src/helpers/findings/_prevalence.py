@@ -5,6 +5,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.findings._decision import gold_sample
+from helpers.findings._more_gold import more_gold, says_of
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
@@ -41,7 +42,8 @@ def prevalence(
     Finding
         `frame` has a row a corpus, `who` ("gold alone" or the annotator), `label` (the class) and `way` ("counted",
         "estimated" or "all gold labels"): `share`, `low`, `high`. In `verdicts`, a row a corpus, annotator and class
-        (`variant`), the effect is the counted share minus the estimate.
+        (`variant`), the effect is the counted share minus the estimate. The part "more gold" has a chart: how wide the
+        intervals are of more and of fewer gold labels (`helpers.findings._more_gold`).
 
     Raises
     ------
@@ -89,8 +91,15 @@ def prevalence(
                     }
                 )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
-    summary = _summary(results, with_gold, verdicts, table)
-    return Finding("prevalence", pd.DataFrame(frame), pd.DataFrame(table), verdicts, summary, results.provenance)
+    return Finding(
+        "prevalence",
+        pd.DataFrame(frame),
+        pd.DataFrame(table),
+        verdicts,
+        _summary(results, with_gold, verdicts, table),
+        results.provenance,
+        parts={"more gold": more_gold(results, with_gold, k, seed)},
+    )
 
 
 def _both(one: CorpusResults, annotator: str, c: int, sample: np.ndarray) -> tuple[float, Interval]:
@@ -99,7 +108,7 @@ def _both(one: CorpusResults, annotator: str, c: int, sample: np.ndarray) -> tup
     known = np.isfinite(probs).all(axis=1)
     if not known.any():
         return np.nan, Interval(np.nan, np.nan, np.nan)
-    says = np.where(known, probs[:, c], probs[known, c].mean())
+    says = says_of(one, annotator)[:, c]
     rest = np.setdiff1d(np.arange(len(probs)), sample)
     share = float((probs[known].argmax(axis=1) == c).mean())
     return share, powered_share(one.corpus.gold[sample] == c, says[sample], says[rest])

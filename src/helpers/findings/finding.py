@@ -14,7 +14,7 @@ VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low",
 
 
 class Part(NamedTuple):
-    """A further table of a finding, and the computed sentences that go with it.
+    """A further table of a finding, the computed sentences that go with it, and tidy numbers if it has a chart.
 
     Where the study has nothing for it, the table is empty and `said` names what to add. What is said corpus by corpus
     is in `listed`: the corpus's name, and its sentence.
@@ -23,6 +23,7 @@ class Part(NamedTuple):
     table: pd.DataFrame
     said: str
     listed: tuple[tuple[str, str], ...] = ()
+    frame: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
