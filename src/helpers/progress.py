@@ -144,6 +144,8 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
     if study.controls:
         random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
         found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}
+        if found["instability"]:
+            found["instability"] |= {Cell(source, last) for source in random}
     return found
 
 
