@@ -60,8 +60,16 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
                     minExtent=84,  # room for a wider font than the one that the labels were measured in
                 ),
             ),
-            alt.Color("verdict:N", scale=alt.Scale(domain=kinds, range=list(theme.VERDICTS.values()))),
-            alt.Shape("verdict:N", scale=alt.Scale(domain=kinds, range=["circle", _DASH, "triangle-down"])),
+            alt.Color(
+                "verdict:N",
+                scale=alt.Scale(domain=kinds, range=list(theme.VERDICTS.values())),
+                legend=alt.Legend(columns=len(kinds)),
+            ),
+            alt.Shape(
+                "verdict:N",
+                scale=alt.Scale(domain=kinds, range=["circle", _DASH, "triangle-down"]),
+                legend=alt.Legend(columns=len(kinds)),
+            ),
             alt.Size(
                 "annotator:N",
                 scale=alt.Scale(domain=annotators, range=sizes),
@@ -81,7 +89,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
                 alt.Tooltip("n_runs:Q", title="trainings"),
             ],
         )
-        .properties(width=width_of(static), height=34 * rows["title"].nunique())
+        .properties(width=width_of(static), height=38 * rows["title"].nunique())
     )
     counts = [
         f"{title}: " + ", ".join(f"{n} {verdict}" for verdict, n in group["verdict"].value_counts(sort=False).items())

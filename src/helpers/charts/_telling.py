@@ -14,8 +14,9 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
         return nothing(finding)
     annotators, students = annotators_of(rows["annotator"]), list(dict.fromkeys(rows["students"]))
     chosen = theme.legend_selection("annotator")
+    shares = alt.Axis(format=".0%", values=sorted({*rows["repeated"]}))
     base = alt.Chart(rows).encode(
-        alt.X("repeated:Q", title="share of the students that make the mistake", axis=alt.Axis(format="%")),
+        alt.X("repeated:Q", title="share of the students that make the mistake", axis=shares),
         alt.Y("share:Q", title="share of the annotator's mistakes", axis=alt.Axis(format="%")),
         alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
         opacity=theme.faded_unless(chosen),
@@ -28,7 +29,7 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
         ],
     )
     dashes = alt.Scale(domain=students, range=[[1, 0], [4, 4]])
-    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=LEGEND))
+    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=None))
     shapes = alt.Scale(domain=students, range=["circle", "diamond"])
     dots = base.mark_point(size=55, strokeWidth=1.5).encode(alt.Shape("students:N", scale=shapes, legend=LEGEND))
     return by_corpus(

@@ -6,6 +6,7 @@ Whatever comes from data, the names of corpora, classes and annotators among it,
 import base64
 import html
 import json
+import re
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -84,22 +85,22 @@ def table(finding: Finding, part: str = "") -> None:
 def part_html(part: Part) -> str:
     """What a part says, corpus by corpus as a list, and its table if it has one, as HTML."""
     items = "".join(
-        f"<li><strong>{html.escape(visible(name))}</strong>: {html.escape(visible(said))}</li>"
-        for name, said in part.listed
+        f"<li><strong>{html.escape(visible(name))}</strong>: {_prose(said)}</li>" for name, said in part.listed
     )
     listed = f'<ul class="finding-list">{items}</ul>' if items else ""
     table = "" if part.table.empty else frame_html(part.table)
-    return f"<p>{html.escape(visible(part.said))}</p>{listed}{table}"
+    return f"<p>{_prose(part.said)}</p>{listed}{table}"
 
 
 def table_html(finding: Finding) -> str:
     """The finding's table as HTML, or its summary where there is none."""
-    return f"<p>{html.escape(finding.summary)}</p>" if finding.table.empty else frame_html(finding.table)
+    return f"<p>{_prose(finding.summary)}</p>" if finding.table.empty else frame_html(finding.table)
 
 
 def frame_html(frame: pd.DataFrame) -> str:
     """A table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
-    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame)
+    kinds = {column: ' class="number"' * pd.api.types.is_numeric_dtype(frame[column]) for column in frame}
+    head = "".join(f'<th scope="col"{kind}>{html.escape(str(column))}</th>' for column, kind in kinds.items())
     columns = [_cells(frame[column]) for column in frame]
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     return (
@@ -116,8 +117,12 @@ def verdict(finding: Finding) -> None:
 def verdict_html(finding: Finding) -> str:
     """The counted verdicts as badges, and the sentence, as HTML."""
     counts = finding.verdicts["verdict"].value_counts()
-    badges = " ".join(f"{badge(kind)}&nbsp;{counts[kind]} of {counts.sum()}" for kind in _KINDS if kind in counts)
-    return f'<p class="finding-verdict">{badges}</p><p>{html.escape(visible(finding.summary))}</p>'
+    badges = " ".join(
+        f'<span class="counted">{badge(kind)} {counts[kind]} of {counts.sum()}</span>'
+        for kind in _KINDS
+        if kind in counts
+    )
+    return f'<p class="finding-verdict">{badges}</p><p>{_prose(finding.summary)}</p>'
 
 
 def badge(kind: str) -> str:
@@ -171,6 +176,11 @@ def visible(text: str) -> str:
     the reader what a model has read. Letters, marks and white space of all scripts stay.
     """
     return "".join(f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in text)
+
+
+def _prose(text: str) -> str:
+    """Sentences as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(visible(text)))
 
 
 def _cut(text: str) -> str:
