@@ -14,6 +14,7 @@ from helpers.errors import UserError
 from helpers.findings import _instability
 from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
+from helpers.findings._plateau import _flattening
 from helpers.findings.finding import VERDICT_COLUMNS, Tally
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
@@ -387,13 +388,31 @@ def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
     assert row["Gold flattens at, labels"] == "not by 200"
     assert row["It flattens at, labels"] == "200 (200 to 200)"
     part = found.parts["gains"]
-    assert part.listed == (("news", "gold not by 200; flawed at 200 (200 to 200)."),)
+    assert part.listed == (("news", "flawed at 200 (200 to 200); not by 200 for gold."),)
     assert "gains less than 1 point of accuracy" in part.said
     assert part.table["Gain per doubling, points"].tolist() == [10, 10, 30, 0]
     assert part.table["From, labels"].tolist() == [100, 200] * 2
     steep = findings.plateau(made, threshold=0.2)
     assert only(steep.table)["Gold flattens at, labels"] == "100 (100 to 100)"
     assert "less than 20 points of accuracy" in steep.parts["gains"].said
+
+
+@pytest.mark.parametrize(
+    ("onsets", "said"),
+    [
+        (
+            {"gold": "not identified (250 to 500)", "a": "not identified (250 to > 500)"},
+            "not identified, for any of the",
+        ),
+        (
+            {"gold": "not by 500", "a": "250 (250 to 250)", "b": "not by 500"},
+            "a at 250 (250 to 250); not by 500 for gold, b.",
+        ),
+        ({"gold": "not identified: one seed"}, "not identified: one seed for gold."),
+    ],
+)
+def test_curves_that_flatten_nowhere_known_are_named_together(onsets, said):
+    assert _flattening(onsets).startswith(said)
 
 
 def test_an_onset_that_may_be_anywhere_is_not_identified():
@@ -661,27 +680,25 @@ def test_the_sentence_on_controls_follows_from_the_curves():
     ((name, said),) = found.parts["by corpus"].listed
     assert name == "news"
     assert said.startswith(
-        "at 100 labels random errors cost more, with the one annotator; at 400 labels the annotator's own errors cost "
-        "more, with the one annotator. The curves cross at 200 ("
+        "at 100 labels, random errors cost more with 1 of 1 annotator; at 400 labels, the annotator's own errors cost "
+        "more with 1 of 1 annotator. The curves cross at 200 ("
     )
     assert said.endswith(") for flawed.")
     ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.89)).parts["by corpus"].listed
-    assert said.endswith("neither clearly cost more, with the one annotator. No crossing of the curves is identified.")
+    assert said.endswith("at 400 labels, neither clearly cost more. No crossing of the curves is identified.")
     ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5)).parts["by corpus"].listed
     assert said.endswith("The curves cross nowhere for flawed.")
     one = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), sizes=[400])
-    assert one.parts["by corpus"].listed == (
-        ("news", "at 400 labels random errors cost more, with the one annotator."),
-    )
+    assert one.parts["by corpus"].listed == (("news", "at 400 labels, random errors cost more with 1 of 1 annotator."),)
     assert one.summary.endswith("The random errors are shuffled within class.")
 
 
 @pytest.mark.parametrize(
     ("signs", "said"),
     [
-        ((1, 1), "the annotator's own errors cost more, with both annotators"),
-        ((0, 0, 0), "neither clearly cost more, with all 3 annotators"),
-        ((-1, 0, 0), "random errors cost more with 1 of 3 annotators and neither clearly cost more with 2"),
+        ((1, 1), "the annotator's own errors cost more with 2 of 2 annotators"),
+        ((0, 0, 0), "neither clearly cost more"),
+        ((-1, 0, 0), "random errors cost more with 1 of 3 annotators"),
     ],
 )
 def test_annotators_are_counted_by_whose_errors_cost_more(signs, said):

@@ -175,7 +175,7 @@ def _remark(compared: list[_Compared], errors: str) -> str:
 
 def _sentence(sizes: list[int], compared: list[_Compared]) -> str:
     """Which errors cost more at the ends of the curves, and where they meet."""
-    end = f"at {sizes[-1]} labels {_dearer([one.most for one in compared])}"
+    end = f"at {sizes[-1]} labels, {_dearer([one.most for one in compared])}"
     if len(sizes) < 2:
         return f"{end}."
     said = []
@@ -184,20 +184,19 @@ def _sentence(sizes: list[int], compared: list[_Compared]) -> str:
     if never := [one.annotator for one in compared if one.nowhere]:
         said.append(f"cross nowhere for {', '.join(never)}")
     met = f"The curves {' and '.join(said)}" if said else "No crossing of the curves is identified"
-    return f"at {sizes[0]} labels {_dearer([one.fewest for one in compared])}; {end}. {met}."
+    return f"at {sizes[0]} labels, {_dearer([one.fewest for one in compared])}; {end}. {met}."
 
 
 def _dearer(costs: Sequence[Interval]) -> str:
-    """Which errors cost more, counted over annotators: positive where it is the annotator's own."""
+    """Which errors clearly cost more, counted over annotators: positive where it is the annotator's own."""
     signs = [cost.sign for cost in costs]
-    kinds = {1: "the annotator's own errors cost more", -1: "random errors cost more", 0: "neither clearly cost more"}
-    found = [(sign, signs.count(sign)) for sign in kinds if sign in signs]
-    if len(found) == 1:
-        every = {1: "the one annotator", 2: "both annotators"}.get(len(signs), f"all {len(signs)} annotators")
-        return f"{kinds[found[0][0]]}, with {every}"
-    (sign, count), *others = found
-    first = f"{kinds[sign]} with {count} of {len(signs)} annotators"
-    return " and ".join([first, *(f"{kinds[other]} with {n}" for other, n in others)])
+    kinds = {1: "the annotator's own errors cost more", -1: "random errors cost more"}
+    found = [
+        f"{kind} with {out_of(signs.count(sign), len(signs), 'annotator')}"
+        for sign, kind in kinds.items()
+        if sign in signs
+    ]
+    return " and ".join(found) or "neither clearly cost more"
 
 
 def _points(

@@ -160,15 +160,15 @@ def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str) -> str:
     said = [
         f"{rules()['injection'].question} The order {template}: {counted(verdicts, list(rules()['injection'].advice))} "
         "(a cell is a corpus and an annotator).",
-        f"At most, {worst[with_order]} % of the texts of other classes get the ordered label, instead of "
-        f"{worst['Ordered label, nothing planted, %']} % ({worst['Corpus']}, {worst['Annotator']}).",
+        f"At most, {worst[with_order]:g} % of the texts of other classes get the ordered label, instead of "
+        f"{worst['Ordered label, nothing planted, %']:g} % ({worst['Corpus']}, {worst['Annotator']}).",
     ]
     if len(poisoned):
         students, plain = f"Its students, with {template}, %", "Its students, nothing planted, %"
         most = poisoned.loc[poisoned[students].idxmax()]
         said.append(
-            f"Students of texts of which {most['Training texts with the order, %']} % had the order give the label to "
-            f"up to {most[students]} % of the texts with that order, and to {most[plain]} % of those "
+            f"Students of texts of which {most['Training texts with the order, %']:g} % had the order give the label "
+            f"to up to {most[students]:g} % of the texts with that order, and to {most[plain]:g} % of those "
             f"without ({most['Corpus']}, {most['Annotator']})."
         )
     return " ".join(said)

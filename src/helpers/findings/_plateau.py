@@ -60,7 +60,7 @@ def plateau(
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("plateau", results)
     gained: list[dict] = []
-    flatten: dict[str, list[str]] = {}
+    flatten: dict[str, dict[str, str]] = {}
     for one in results.corpora.values():
         sizes = np.array(results.study.sizes_of(one.name))
         if len(sizes) < 2:
@@ -68,7 +68,7 @@ def plateau(
         gold = curve(one.students(None, int(n)) for n in sizes)
         gold_onset = onset_interval(sizes, gold, threshold, rng=results.rng(one.name, "gold onset", seed))
         gained += _gains(one.name, "gold", sizes, gold, results.rng(one.name, "gold gains", seed))
-        flatten[one.name] = [f"gold {_onset(gold_onset, sizes, at='at ')}"]
+        flatten[one.name] = {"gold": _onset(gold_onset, sizes)}
         place = {"corpus": one.name, "labels": "gold"}
         tally.frame += [place | p | {"own": np.nan} for p in points(sizes, gold, results.rng(one.name, "gold", seed))]
         for annotator in results.annotators:
@@ -86,7 +86,7 @@ def plateau(
             worth = gold_equivalent(sizes, best.mean((0, 2)), float(theirs[:, -1].mean()))
             flat = onset_interval(sizes, theirs, threshold, rng=rng)
             gained += _gains(one.name, annotator, sizes, theirs, rng)
-            flatten[one.name].append(f"{annotator} {_onset(flat, sizes, at='at ')}")
+            flatten[one.name][annotator] = _onset(flat, sizes)
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -107,11 +107,11 @@ def plateau(
     points_gained = f"{100 * threshold:g} {'point' if threshold == 0.01 else 'points'}"
     rule = (
         f"A curve flattens at the first number of labels after which a doubling gains less than {points_gained} of "
-        "accuracy. In brackets is the 95 % interval of that number."
+        "accuracy, with the 95 % interval of that number in brackets; the table above has all intervals."
     )
     if not gained:
         rule = "What a doubling gains takes two sizes or more."
-    listed = tuple((name, f"{'; '.join(said)}.") for name, said in flatten.items())
+    listed = tuple((name, _flattening(onsets)) for name, onsets in flatten.items())
     tally.parts = {"gains": Part(pd.DataFrame(gained), rule, listed)}
     return tally.finish(_remark(results))
 
@@ -144,12 +144,25 @@ def _gains(corpus: str, labels: str, sizes: np.ndarray, correct: np.ndarray, rng
     return rows
 
 
-def _onset(flat: Onset, sizes: np.ndarray, *, at: str = "") -> str:
-    """Write an onset as `500 (250 to 1000)`, after `at` where it is known, or say what is known instead."""
+def _flattening(onsets: dict[str, str]) -> str:
+    """Where the curves of one corpus flatten, from what `_onset` writes of each: those known first, then the others."""
+    known = [f"{name} at {said}" for name, said in onsets.items() if said[0].isdigit()]
+    others: dict[str, list[str]] = {}
+    for name, said in onsets.items():
+        if not said[0].isdigit():
+            others.setdefault(said.partition(" (")[0], []).append(name)
+    named = {said: ", ".join(names) for said, names in others.items()}
+    if not known and len(others) == 1 and len(onsets) > 1:
+        return f"{next(iter(others))}, for any of the curves."
+    return f"{'; '.join([*known, *(f'{said} for {joined}' for said, joined in named.items())])}."
+
+
+def _onset(flat: Onset, sizes: np.ndarray) -> str:
+    """Write an onset as `500 (250 to 1000)`, or say what is known instead."""
     # An interval of all sizes but the last, which cannot be an onset, says nothing.
     everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
     if flat.identified and not everything:
-        return f"{at}{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
+        return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
     if flat.low.flag:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, signed
 from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -95,7 +95,7 @@ def _summary(results: Results, verdicts: pd.DataFrame) -> str:
     said = []
     if len(verdicts):
         said.append(
-            f"{rules()['telling'].question} {counted(verdicts, list(rules()['telling'].advice))} (a cell is a corpus "
+            f"{answered(rules()['telling'].question, verdicts, list(rules()['telling'].advice))} (a cell is a corpus "
             "and an annotator)."
         )
     elif results.corpora:

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.labels import annotator_of
@@ -128,7 +128,7 @@ def _summary(verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
     if verdicts.empty:
         return "The study has no annotators."
     said = [
-        f"{rules()['unaided'].question} {counted(verdicts, list(rules()['unaided'].advice))} (a cell is a corpus and "
+        f"{answered(rules()['unaided'].question, verdicts, list(rules()['unaided'].advice))} (a cell is a corpus and "
         "an annotator)."
     ]
     ranks = []

@@ -113,6 +113,12 @@ def counted(verdicts: pd.DataFrame, kinds: Sequence[str] = VERDICTS) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def answered(question: str, verdicts: pd.DataFrame, kinds: Sequence[str]) -> str:
+    """A question, and how often each answer fell: `Do they? Yes in 3 of 4 cells and no in 1`."""
+    said = counted(verdicts, kinds)
+    return f"{question} {said[0].upper()}{said[1:]}"
+
+
 def summarise(claim: Claim, verdicts: pd.DataFrame) -> str:
     """One or two sentences: the verdicts counted, and how large the effect is and where."""
     sentence = f"{claim.title}: {counted(verdicts)} (a cell is a corpus and an annotator)."
