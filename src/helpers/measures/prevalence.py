@@ -8,15 +8,18 @@ however wrong they are:
     share = mean(y) + lambda * (mean of f on the N texts - mean of f on the k texts)
 
 lambda is 0 where the annotator knows nothing and near 1 where it knows all; it is estimated from the same data.
-The authors' package `ppi-python` gives the same estimate; it is not used because it brings numba, statsmodels and
-a downloader for a formula of four lines.
+The authors' package `ppi-python` (0.2.3, MIT) brings numba, statsmodels and a downloader, 270 MB, for a formula of
+four lines, so it is for the tests only. With 2000 gold labels of classes with a share of .2 and .5 the tests compare
+estimate and interval with `ppi_mean_pointestimate` and `ppi_mean_ci`, lambda tuned: they agree to a fiftieth of the
+interval's width.
 
-Its interval, normal, fails where gold labels of a class are few: with a true share of 2 % and k = 50, simulated
-coverage of a 95 % interval is .52 to .61 (k = 200: .88 to .91), because a sample without the class looks certain.
+Its interval, normal, fails where gold labels of a class are few: with a true share of 2 %, simulated coverage of a
+95 % interval is .55 to .65 for k = 50 and .86 to .90 for k = 200, because a sample without the class looks certain.
 Here, as Agresti & Coull (1998, The American Statistician 52) do for a plain share, two gold labels are added that
-the annotator got wrong, one each way, and the quantile is a t's on k - 1 degrees of freedom. Simulated coverage for
-shares of .02 to .5, annotators right on .55 to .98 of the texts, and k of 50 or 200: .94 to 1.00. It is too wide
-where the class is rare and k small, and no wider than the plain interval of the gold labels by more than a tenth.
+the annotator got wrong, one each way, and the quantile is a t's on k - 1 degrees of freedom. On the same samples
+coverage is 1.00 for k = 50 and .96 to .97 for k = 200. For shares of .02 to .5, annotators right on .55 to .98 of the
+texts, and k of 50 or 200, it is .94 to 1.00. It is too wide where the class is rare and k small, and no wider than the
+plain interval of the gold labels by more than a tenth.
 """
 
 import numpy as np
