@@ -14,10 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers import places
+
+if TYPE_CHECKING:
+    from charset_normalizer import CharsetMatch
 
 FORMATS = {
     ".csv": "csv",
@@ -217,15 +221,56 @@ def detect_encoding(path: Path) -> str:
         return "utf-8"
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(odd, cp_isolation=list(_ENCODINGS), enable_fallback=False).best()
-    if guess is None:
+    matches = list(from_bytes(odd, cp_isolation=list(_ENCODINGS), enable_fallback=False))
+    if matches and all(_is_strange(match) for match in matches):  # then be content with less, of the others
+        others = [name for name in _ENCODINGS if name not in {match.encoding for match in matches}]
+        matches = list(from_bytes(odd, cp_isolation=others, threshold=0.5, enable_fallback=False)) or matches
+    if not matches:
         raise TableError(
             "neither UTF-8 nor any encoding that was tried makes sense of it: name its `encoding`, or save the "
             "table as UTF-8 (spreadsheets call it “CSV UTF-8”); or it is no text file"
         )
+    guess = _likeliest(matches)
     # Several may read the same letters, as those of German: then the most common one it is.
     read = _decoded(odd, guess.encoding)
     return next((name for name in _ENCODINGS if _decoded(odd, name) == read), guess.encoding)
+
+
+def _likeliest(matches: "list[CharsetMatch]") -> "CharsetMatch":
+    """The best match that does not read one script as another; of those that score the same, the most common.
+
+    Scores are of the whole text. Where most of it is ASCII, or is short, they are the same for several encodings, which
+    then come by the alphabet: French would be read as Central European.
+    """
+    usable = [match for match in matches if not _is_strange(match)] or matches
+    best = usable[0].chaos, usable[0].coherence
+    equal = [match for match in usable if (match.chaos, match.coherence) == best]
+    rank = {name: place for place, name in enumerate(_ENCODINGS)}
+    return min(equal, key=lambda match: (_strange(str(match)), rank.get(match.encoding, len(rank))))
+
+
+def _is_strange(match: "CharsetMatch") -> bool:
+    return _strange(str(match)) > 0.1
+
+
+def _strange(text: str) -> float:
+    """Share of the characters beyond ASCII that nobody writes there, as far as a look at them can tell.
+
+    Signs within words; syllables that the older Korean standard had no need of, which is what most Japanese becomes
+    when it is read as Korean; and Portuguese or French vowels among nothing but Hungarian ones.
+    """
+    beyond = [character for character in text if not character.isascii()]
+    within = len(re.findall(r"[ªº¹²³¼½¾¤¦¬](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾¤¦¬]", text))
+    syllables = re.findall(r"[\uac00-\ud7a3]", text)
+    rare = sum(_is_rare(syllable) for syllable in syllables)
+    vowels = {character.lower() for character in beyond if character.isalpha()}
+    misread = sum(text.count(vowel) for vowel in "õûÕÛ") if "õ" in vowels and vowels <= set("áéíóöõúüû") else 0
+    return (within + rare + misread) / max(1, len(beyond))
+
+
+@cache
+def _is_rare(syllable: str) -> bool:
+    return len(syllable.encode("euc_kr", "replace")) != 2  # those that it lacks are spelt out, in eight bytes
 
 
 def _decoded(content: bytes, encoding: str) -> str | None:
