@@ -52,8 +52,8 @@ charts.table(finding)
 # %% [markdown]
 # ## What would change our mind
 #
-# - *A sign can be right on the average and wrong about yours.* The correlations above are over the cells of one
-#   study, and cells of one corpus or one annotator are alike.
+# - *A sign can be right on the average and wrong about yours.* Correlations with accuracy, which take four cells or
+#   more, are over the cells of one study, and cells of one corpus or one annotator are alike.
 # - *Annotators of one family* were trained on much the same texts and share their mistakes. Agreement with a model
 #   of another kind says more.
 # - *Alpha depends on how frequent the classes are.* Where one class is rare, a low alpha can go with few mistakes.

@@ -61,6 +61,16 @@ def _orders():
     return findings.Finding("injection", pd.DataFrame(frame), table, verdicts, f"A summary of {EVIL}.")
 
 
+def test_the_marks_of_a_single_annotator_are_drawn(found):
+    """The size of a mark is its rank among the annotators, of which there may be one."""
+    verdicts = found["overview"].verdicts
+    one = verdicts[verdicts["annotator"] == verdicts["annotator"].iloc[0]]
+    svg = vl_convert.vegalite_to_svg(page.static_spec(charts.overview(one)), page._VERSION)
+    marks = re.findall(r'<path aria-label="[^"]*verdict: [^>]* d="([^"]*)"', svg)
+    assert len(marks) == len(one)
+    assert all(re.search("[1-9]", mark) for mark in marks)
+
+
 def test_every_finding_has_a_chart():
     assert list(charts.CHARTS) == [*findings.FINDINGS, *findings.rules(), "overview"]
 

@@ -9,9 +9,9 @@ from helpers.findings import Finding
 
 def unaided(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     """Signs that need no gold, from 0 to 1, and where it is known the accuracy that they should tell."""
-    if finding.frame.empty:
+    rows = finding.frame.dropna(subset=["value"]) if len(finding.frame) else finding.frame
+    if rows.empty:
         return nothing(finding)
-    rows = finding.frame
     corpora, annotators = list(dict.fromkeys(rows["corpus"])), annotators_of(rows["annotator"])
     signs = list(dict.fromkeys(rows["sign"]))
     chosen = theme.legend_selection("annotator")

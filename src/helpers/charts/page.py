@@ -57,7 +57,7 @@ def part_of(finding: Finding, part: str) -> Finding:
 
 
 def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
-    """The interactive chart as HTML, with a link that saves `data` as `<name>.csv`."""
+    """The interactive chart as HTML, with a link that saves `data`, if there are any, as `<name>.csv`."""
     spec = chart.to_dict()
     embedded = json.dumps(spec)
     drawn = alt.renderers.get()(spec)["text/html"]
@@ -65,6 +65,8 @@ def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
         raise RuntimeError("Altair's html renderer no longer embeds the chart as plain JSON, so it cannot be escaped")
     # Inside a script, "</script>" in a label would end it: no "<" is left in the JSON.
     drawn = drawn.replace(embedded, embedded.replace("<", "\\u003c"))
+    if data.empty:
+        return f'<div class="finding-chart">{drawn}</div>'
     address = f"data:text/csv;charset=utf-8,{quote(data.to_csv(index=False))}"
     link = f'<a download="{html.escape(name)}.csv" href="{address}">The numbers of this chart (CSV)</a>'
     return f'<div class="finding-chart">{drawn}<p class="finding-data">{link}</p></div>'
@@ -131,7 +133,9 @@ def badge(kind: str) -> str:
 
 
 def provenance(finding: Finding) -> None:
-    """Show, folded, what the numbers come from: study, runs, hashes, versions."""
+    """Show, folded, what the numbers come from: study, runs, hashes, versions; nothing where there are no numbers."""
+    if not finding.provenance:
+        return
     items = "".join(
         f"<tr><td>{html.escape(visible(k))}</td><td>{html.escape(visible(v))}</td></tr>"
         for k, v in finding.provenance.items()

@@ -56,7 +56,12 @@ def filtering(
     tally = Tally("filtering", results)
     spec = results.study.filtering
     if spec is None:
-        return tally.finish(f"Study {results.study.name} filters nothing: give it a part `filtering`.")
+        why = (
+            f"labels without probabilities have no entropy to filter by ({', '.join(results.hard)})"
+            if results.hard
+            else "give it a part `filtering`"
+        )
+        return tally.finish(f"Study {results.study.name} filters nothing: {why}.")
     if fraction not in spec.fractions:
         known = ", ".join(f"{f:g}" for f in spec.fractions)
         raise UserError(f"study {results.study.name} keeps the fractions {known}, not {fraction:g}")

@@ -55,8 +55,9 @@ class Inheritance:
             }
         )
         groups = {f"gold is {label}": truth == k for k, label in enumerate(one.corpus.labels)}
-        quarter = quarters(label_entropy(probs))
-        groups |= {name: quarter == i for i, name in enumerate(_QUARTERS)}
+        if not one.hard(annotator):  # labels without probabilities are all equally sure
+            quarter = quarters(label_entropy(probs))
+            groups |= {name: quarter == i for i, name in enumerate(_QUARTERS)}
         shares = {}
         for name, members in groups.items():
             if not (mistakes := int((said != truth)[members].sum())):
@@ -95,6 +96,8 @@ class Inheritance:
             if self._slopes
             else f"No annotator has {_FEW} mistakes both where it is surest and where it is least sure."
         )
+        if hard := self._tally.results.hard:
+            by_group += f" Labels without probabilities do not say how sure they are: {', '.join(hard)}."
         return {
             "inheritance": Part(pd.DataFrame(self._rows), said),
             "inheritance by group": Part(pd.DataFrame(self._groups), by_group),

@@ -115,6 +115,12 @@ def _remark(results: Results, with_votes: list[CorpusResults]) -> str:
     without = [name for name, one in results.corpora.items() if one.votes is None]
     if not with_votes:
         return "None of the corpora has votes of people, which this finding needs."
+    said = []
+    if hard := replace(results, corpora={one.name: one for one in with_votes}).hard:
+        said.append(
+            f"Labels without probabilities count as certain, so that divergences from them are those of the floor; the "
+            f"Brier score needs none: {', '.join(hard)}."
+        )
     if without:
-        return f"Left out for want of votes: {', '.join(without)}."
-    return ""
+        said.append(f"Left out for want of votes: {', '.join(without)}.")
+    return " ".join(said)

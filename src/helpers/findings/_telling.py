@@ -72,7 +72,7 @@ def telling(
                         "Gold": one.corpus.labels[one.gold[wrong[i]]],
                         "Annotator": annotator,
                         "It says": one.corpus.labels[said[wrong[i]]],
-                        "With probability, %": percent(sure[i]),
+                        "With probability, %": np.nan if one.hard(annotator) else percent(sure[i]),
                         "Its students that say so, %": percent(repeat[:, i].mean()),
                         "Gold students that say so, %": percent(by_gold[:, i].mean()),
                         "Advice": advice,

@@ -13,7 +13,8 @@ from helpers.ledger import Ledger
 from helpers.measures.stability import krippendorff_alpha, label_entropy
 from helpers.studies import Study
 
-_SIGNS = ("agreement with others", "agreement of students", "certainty", "probability on the labels")
+_OF_PROBABILITIES = ("certainty", "probability on the labels")
+_SIGNS = ("agreement with others", "agreement of students", *_OF_PROBABILITIES)
 
 
 def unaided(
@@ -66,6 +67,8 @@ def unaided(
                 "certainty": _mean(1 - label_entropy(probs[known], normalised=True)),
                 "probability on the labels": _mean(1 - one.missing.get(annotator, np.full(len(probs), np.nan))[known]),
             }
+            if one.hard(annotator):  # it says nothing of how certain it is
+                signs |= dict.fromkeys(_OF_PROBABILITIES, np.nan)
             accuracy = np.nan
             if one.corpus.fully_gold:
                 accuracy = float((np.where(known, np.nan_to_num(probs).argmax(axis=1), -1) == one.corpus.gold).mean())
@@ -94,7 +97,8 @@ def unaided(
             )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
     frame = pd.DataFrame(frame)
-    return Finding("unaided", frame, pd.DataFrame(table), verdicts, _summary(verdicts, frame), results.provenance)
+    summary = _summary(results, verdicts, frame)
+    return Finding("unaided", frame, pd.DataFrame(table), verdicts, summary, results.provenance)
 
 
 def _with_others(one: CorpusResults, annotator: str) -> float:
@@ -124,7 +128,7 @@ def _rounded(value: float) -> float:
     return round(float(value), 2) + 0.0
 
 
-def _summary(verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
+def _summary(results: Results, verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
     if verdicts.empty:
         return "The study has no annotators."
     said = [
@@ -139,6 +143,8 @@ def _summary(verdicts: pd.DataFrame, frame: pd.DataFrame) -> str:
             ranks.append(f"{sign} {minus(f'{rho:+.2f}')}")
     if ranks:
         said.append(f"Where gold tells the accuracy, the signs rank it with a correlation of: {', '.join(ranks)}.")
+    if results.hard:
+        said.append(f"Labels without probabilities do not say how certain they are: {', '.join(results.hard)}.")
     unknown = list(dict.fromkeys(frame.loc[frame["accuracy"].isna(), "corpus"]))
     if unknown:
         said.append(

@@ -139,6 +139,11 @@ class CorpusResults:
         known = np.isfinite(probs).all(axis=1)
         return probs, np.where(known, np.nan_to_num(probs).argmax(axis=1), -1)
 
+    def hard(self, annotator: str) -> bool:
+        """Whether an annotator gives labels alone, and no probabilities: those of all rows are 0 and 1."""
+        probs = self.annotator_probs[annotator]
+        return bool(np.isin(probs[np.isfinite(probs)], (0, 1)).all())
+
     def label_accuracy(self, students: Students) -> float:
         """Share of the students' training labels that are gold, 0 to 1."""
         made = students.targets
@@ -176,6 +181,11 @@ class Results:
         corpora = pick(corpus, list(self.corpora), "corpus", self.study.name)
         chosen = pick(annotators, self.annotators, "annotator", self.study.name)
         return replace(self, corpora={c: self.corpora[c] for c in corpora}, annotators=chosen)
+
+    @property
+    def hard(self) -> list[str]:
+        """Names of the annotators that give labels without probabilities for one of the corpora."""
+        return [name for name in self.annotators if any(one.hard(name) for one in self.corpora.values())]
 
     def with_gold(self) -> "Results":
         """Those of the corpora of which every gold label is known."""
