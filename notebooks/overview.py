@@ -70,8 +70,8 @@ charts.table(finding, "paper")
 # %% [markdown]
 # ## What would change our mind
 #
-# These are small annotators, one small student and short texts of sentiment. A verdict speaks of its cell.
-# Each page says what could turn its own.
+# A verdict speaks of its cell: these texts, this annotator, this student. The shipped annotators are small,
+# and the shipped texts are short and about sentiment. Each page says what could turn its own.
 
 # %% [markdown]
 # ## What to try next

@@ -211,6 +211,20 @@ BAD = {
     "a name that is a path": ("a.csv", csv(), ["--name", "../evil"], "a corpus cannot be called '../evil'"),
     "a name that is taken": ("a.csv", csv(), ["--name", "movie"], "that is a built-in one"),
     "no such annotator": ("a.csv", csv(), ["--annotator", "no such: one"], "no annotator"),
+    "neither kept nor dropped": ("a.csv", csv(), ["--unlabelled", "maybe"], "must be drop or keep"),
+    "kept, with votes": (
+        "a.csv",
+        wide("n,y", lambda i: (1, 2)),
+        ["--unlabelled", "keep", "--votes", "n", "--votes", "y"],
+        "and no votes, folds",
+    ),
+    "gold for three rows": (
+        "a.csv",
+        csv(labelled(lambda i: "ab"[i % 2] if i < 3 else "")),
+        ["--unlabelled", "keep"],
+        "3 rows have a gold label, and 20 are the fewest to test on",
+    ),
+    "a class that is not named": ("a.csv", csv(), ["--classes", "no,maybe"], "must be one of 'no', 'maybe'"),
     "a student unknown": ("a.csv", csv(), ["--student", "wizard"], "student.kind"),
 }
 

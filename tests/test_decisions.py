@@ -207,6 +207,10 @@ def test_pages_that_need_all_gold_say_so_in_one_sentence():
         assert found.summary == "Left out, because not every text has a gold label: news.", name
         charts.CHARTS[name](found).to_dict()
         assert "Left out" in page.table_html(found)
+    start = findings.overview(made)
+    assert start.summary.startswith("The claims take a gold label for every text, which not all have of news.")
+    assert "nothing to compare" in start.parts["paper"].said
+    charts.CHARTS["overview"](start).to_dict()
     assert findings.telling(made).summary.endswith("Left out, because not every text has a gold label: news.")
 
 
@@ -221,6 +225,26 @@ def test_little_gold_still_tells_accuracy_worth_and_shares():
     assert set(shares.table["Advice"]) == {"no bias shown"}
     assert shares.table["All gold labels, %"].isna().all()
     assert "For want of as many gold labels, the loss is not known of news." in findings.decision(made).summary
+
+
+def test_labels_without_probabilities_are_not_called_certain():
+    """Ones and noughts are how they are stored, and no sign of how sure the annotator was."""
+    gold = np.arange(POOL + TEXTS) % 2
+    said = np.eye(2)[np.where(np.arange(POOL + TEXTS) % 5 == 0, 1 - gold, gold)]
+    hard = results((0.5, 0.6, 0.7, 0.8), 0.7, said=said)
+    soft = results((0.5, 0.6, 0.7, 0.8), 0.7, said=0.8 * said + 0.1)
+    for made, names in ((hard, ["flawed"]), (soft, [])):
+        assert made.hard == names
+        signs = findings.unaided(made)
+        row = only(signs.table)
+        assert np.isnan(row["Mean entropy, share of the most"]) == (made is hard)
+        assert ("Labels without probabilities" in signs.summary) == (made is hard)
+        charts.CHARTS["unaided"](signs).to_dict()
+        texts = findings.telling(made).table
+        assert texts["With probability, %"].isna().all() == (made is hard)
+    found = findings.degradation(hard).parts["inheritance by group"]
+    assert found.table["Texts"].tolist() == ["gold is no", "gold is yes"]
+    assert "do not say how sure they are: flawed" in found.said
 
 
 def test_without_any_gold_what_cannot_be_known_is_said():

@@ -63,6 +63,26 @@ def test_no_gold_at_all(table):
     assert one.n_gold == 0
 
 
+def test_labels_that_are_there_already_have_the_real_classes_only(table):
+    one = corpora.load(table(30, ready_made={"words": "tone"}))
+    assert one.ready["words"].logp.shape == (40, 2)
+    assert len(one.ready["words"].failures) == 10
+
+
+def test_no_label_column(reviews, table):
+    spec = table(40, label=None, labels=["negative", "positive"], test_size=8)
+    one = corpora.load(spec)
+    assert (one.gold == -1).all()
+    assert one.fingerprint == corpora.load(table(0, labels=["negative", "positive"], test_size=8)).fingerprint
+    assert one.notes == ("no text has a gold label",)
+
+
+@pytest.mark.parametrize("known", [1, 19])
+def test_gold_that_is_too_little_to_test_on_is_refused(table, known):
+    with pytest.raises(UserError, match=f"{known} rows have a gold label, and 20 are the fewest"):
+        corpora.load(table(known, labels=["negative", "positive"]))
+
+
 def test_a_study_asks_for_no_more_gold_than_there_is(table):
     plan = {"name": "little", "corpora": [table(20)], "sizes": [5, 10, 30], "annotators": ["smollm2-135m"]}
     cells = studies.Study.model_validate(plan).grid("reviews")
@@ -72,7 +92,9 @@ def test_a_study_asks_for_no_more_gold_than_there_is(table):
     assert [cell.n for cell in everything if cell.source.method == "uniform"] == [5, 10]
 
 
-@pytest.mark.parametrize("options", [{"folds": 3}, {"examples": 1}, {"label": None, "votes": ["no", "yes"]}])
+@pytest.mark.parametrize(
+    "options", [{"folds": 3}, {"examples": 1}, {"label": None}, {"label": None, "votes": ["no", "yes"]}]
+)
 def test_what_does_not_go_together_is_said(table, options):
     with pytest.raises(UserError, match="`unlabelled: keep` takes a `label` column"):
         corpora.load(table(20, **options))

@@ -1,7 +1,5 @@
 """From a table to a study and its plan."""
 
-import os
-import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
@@ -10,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import sentences
 
-from helpers import cli, places, scaffold, studies
+from helpers import cli, scaffold, studies
 from helpers.errors import UserError
+from helpers.students import Student
 from helpers.studies import Study
-from tests.conftest import sentences
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +115,89 @@ def test_what_was_found_out_about_the_file_is_written_down():
     assert (described["encoding"], described["delimiter"]) == ("cp1252", ";")
 
 
+def partly(rows: int, known: int) -> dict:
+    """The corpus option of a table with gold labels for some rows, and those of an LLM for all."""
+    spec = table(rows)
+    frame = pd.read_csv("a.csv")
+    frame.loc[np.random.default_rng(1).permutation(rows)[known:], "label"] = None
+    frame.to_csv("a.csv", index=False)
+    return spec | {"ready_made": {"gpt": {"class 0": "p", "class 1": "q"}}}
+
+
+def test_rows_without_a_label_are_left_out_unless_they_are_asked_for():
+    spec = partly(900, 300)
+    without = scaffold.draft(spec, measure=False)
+    assert len(without.corpus.rows) == 300
+    assert "600 rows are left out for want of a label: with --unlabelled keep" in scaffold.plan(without)
+    drawn = scaffold.draft(spec | {"unlabelled": "keep"}, measure=False)
+    said = scaffold.plan(drawn)
+    assert "rows          900 used, 0 left out" in said
+    assert "gold          300 of 900, of which 150 to train on" in said
+    assert "split         750 to train on, 150 to test on" in said
+    assert drawn.study.sizes == [37, 75, 93, 150, 187, 375, 750]  # gold ends at 150 and has a curve, too
+    golden = [cell.n for cell in drawn.study.grid("a") if cell.source.method == "gold"]
+    assert golden == [37, 75, 93, 150]
+    assert scaffold.number_of_runs(drawn.study, drawn.corpus) == len(drawn.study.runs("a"))
+    (file,) = scaffold.write(drawn, Path("a.yml"))
+    assert studies.load(file) == drawn.study
+    assert "examples" not in file.read_text("utf-8")
+
+
+def test_much_gold_gets_a_test_split_of_the_usual_size():
+    drawn = scaffold.draft(partly(6000, 2000) | {"unlabelled": "keep"}, measure=False)
+    assert len(drawn.corpus.test) == pytest.approx(650, abs=2)
+    assert drawn.corpus.n_gold == 2000 - len(drawn.corpus.test)
+    assert drawn.study.sizes[-1] == 2000
+
+
+def test_nothing_is_kept_where_every_row_has_a_label():
+    drawn = scaffold.draft(table(300) | {"unlabelled": "keep"}, measure=False)
+    assert "unlabelled" not in drawn.content["corpora"][0]
+    assert len(drawn.corpus.parts) == 5
+
+
+def test_without_gold_there_is_a_study_of_what_remains():
+    spec = {option: value for option, value in table(600).items() if option != "label"}
+    spec |= {"labels": scaffold.class_names("class 0, class 1"), "unlabelled": "keep"}
+    with pytest.raises(UserError, match="neither a gold label nor an annotator"):
+        scaffold.draft(spec, measure=False)
+    drawn = scaffold.draft(
+        spec | {"ready_made": {"gpt": "gpt", "llama": {"class 0": "p", "class 1": "q"}}}, measure=False
+    )
+    assert drawn.study.sizes == [480]
+    assert (drawn.study.filtering, drawn.study.ensembling) == (None, None)
+    assert len(drawn.study.runs("a")) == scaffold.number_of_runs(drawn.study, drawn.corpus) == 10
+    said = scaffold.plan(drawn)
+    assert "gold          0 of 600, of which 0 to train on" in said
+    assert "classes       2: class 0, class 1" in said
+    assert "can show" not in said
+    assert "nothing about how often they are right" in said
+    (file,) = scaffold.write(drawn, Path("a.yml"))
+    assert studies.load(file) == drawn.study
+
+
+def test_new_takes_classes_instead_of_a_label_column(monkeypatch, capsys):
+    table(100)
+    options = ["--text", "text", "--classes", "class 0,class 1", "--ready", "gpt=gpt", "--no-measure"]
+    monkeypatch.setattr(sys, "argv", ["label-risk", "new", "a.csv", *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None), capsys.readouterr().err
+    (described,) = studies.load("studies/a.yml").corpora
+    assert described["labels"] == ["class 0", "class 1"]
+    assert described["unlabelled"] == "keep"
+    assert "label" not in described
+
+
+def test_a_probe_gets_the_settings_of_a_probe():
+    """Those of the shipped study of probes: with an encoder's it would stay where it starts."""
+    shipped = studies.load("studies/quick.yml").student
+    assert scaffold.draft(table(200), student={"kind": "probe"}, measure=False).study.student == shipped
+    other = scaffold.draft(table(200), student={"kind": "probe", "epochs": 3}, measure=False)
+    assert other.study.student == shipped.model_copy(update={"epochs": 3})
+    assert scaffold.draft(table(200), measure=False).study.student == Student()
+
+
 def test_an_own_split_stays():
     spec = table(400)
     frame = pd.read_csv("a.csv").assign(part=["train", "test"] * 200)
@@ -164,31 +246,3 @@ def test_a_book_spends_no_money_unasked(monkeypatch, capsys, tmp_path):
 )
 def test_names(source, name):
     assert scaffold.name_of(source) == name
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rows", [300, 2500])
-def test_two_commands_make_a_book(rows, tmp_path):
-    """As a user types them, with folds and with a test split; the second book computes nothing."""
-    table(rows)
-    environment = os.environ | {
-        "LABEL_RISK_LEDGER": str(tmp_path / "ledger"),
-        "PYTHONPATH": str(places.ROOT / "src"),
-        "XDG_CACHE_HOME": "",
-    }
-
-    def label_risk(*arguments):
-        command = [sys.executable, "-m", "helpers.cli", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    options = ["--ready", "gpt=gpt", "--ready", "llama=class 0:p,class 1:q", "--student", "probe"]
-    made = label_risk("new", "a.csv", "--text", "text", "--label", "label", *options)
-    assert made.returncode == 0, made.stderr
-    planned = int(made.stdout.partition("runs ")[2].split()[0])
-    built = label_risk("book", "studies/a.yml", "--out", "book")
-    assert built.returncode == 0, built.stderr
-    assert Path("book/_build/html/index.html").is_file()
-    trained = int(built.stdout.partition(" runs trained")[0].split()[-1])
-    assert 0 < trained <= planned  # an annotator that is always right has the runs of gold
-    again = label_risk("book", "studies/a.yml", "--out", "book")
-    assert "runs trained" not in again.stdout

@@ -95,8 +95,15 @@ def new(
     ],
     text: Annotated[str, typer.Option(help="Column with the texts.")],
     label: Annotated[
-        str | None, typer.Option(help="Column with the gold labels; not needed where there are votes.")
+        str | None, typer.Option(help="Column with the gold labels; not needed where there are votes, or no gold.")
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Names of the classes: without gold labels, nothing else says them."),
+    ] = None,
+    unlabelled: Annotated[
+        str, typer.Option(metavar="keep|drop", help="Whether rows without a gold label are used, without gold.")
+    ] = "drop",
     annotator: Annotated[
         list[str] | None, typer.Option(help="An LLM, as a study names it (hf:…, gguf:…, openai:…); may be repeated.")
     ] = None,
@@ -139,6 +146,8 @@ def new(
     name = name or scaffold.name_of(source)
     out = out or Path("studies") / f"{name}.yml"
     scaffold.check_free(out, force=force)
+    if classes and not (label or votes or rater):
+        unlabelled = "keep"  # no row has gold
     spec = {
         "name": name,
         **({"hub": source.removeprefix("hub:")} if source.startswith("hub:") else {"path": source}),
@@ -149,6 +158,8 @@ def new(
         "sheet": sheet,
         "text": text,
         "label": label,
+        "labels": scaffold.class_names(classes),
+        "unlabelled": None if unlabelled == "drop" else unlabelled,
         "id": id,
         "votes": votes,
         "raters": rater,

@@ -19,7 +19,7 @@ import yaml
 
 from helpers import annotators, corpora, places, studies
 from helpers.annotators import specs
-from helpers.corpora import Corpus
+from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
 from helpers.measures import power
 from helpers.studies import Study
@@ -35,6 +35,8 @@ _PER_CLASS = 5
 _SEEDS = 5
 _FEWEST_SEEDS = 3
 _PATIENCE = 3600.0
+#: What a linear head needs that an encoder does not: at the rate of the other kinds it would hardly have moved.
+_PROBE = {"epochs": 10, "batch_size": 32, "learning_rate": 0.01}
 _FOLDS = 5
 
 
@@ -68,6 +70,11 @@ def name_of(source: str) -> str:
     stem = Path(source.rstrip("/")).stem if not source.startswith("hub:") else source.rsplit("/", 1)[-1]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "mine"
     return f"my-{name}" if name in corpora.BUILT_IN else name
+
+
+def class_names(said: str | None) -> list[str]:
+    """Read `A,B,C` as the corpus's option `labels`; nothing is an empty list."""
+    return [name.strip() for name in said.split(",")] if said else []
 
 
 def ready_made(pairs: Sequence[str]) -> dict[str, Any]:
@@ -106,14 +113,14 @@ def draft(
     said
         Annotators, as a study names them. The table's own are added.
     student
-        What differs from the usual student.
+        What differs from the usual student of its kind.
     measure
         Whether to train for some seconds, so that the expected time is known.
 
     Raises
     ------
     UserError
-        If the table or an annotator cannot be used.
+        If the table or an annotator cannot be used, or there is neither gold nor an annotator.
     """
     known = [specs.parse(one) for one in said]
     chosen = list(said)
@@ -123,8 +130,12 @@ def draft(
             known.append(specs.parse(f"ready:{name}"))
     specs.check_unique(known)
     corpus = corpora.load(spec)
+    if corpus.fully_gold:
+        spec = {option: value for option, value in spec.items() if option != "unlabelled"}  # there is nothing to keep
+    if not _gold(corpus) and not known:
+        raise UserError("there is neither a gold label nor an annotator: give --label, --annotator or --ready")
     if not {"test_size", "folds", "split_by"} & {key for key, value in spec.items() if value is not None}:
-        spec = spec | _split(len(corpus.rows))
+        spec = spec | _split(corpus)
         corpus = corpora.load(spec)
     spec = spec | corpus.detected  # found out once, and read so from now on
     for one in known:
@@ -133,6 +144,8 @@ def draft(
                 f"annotator ready:{one.name}: the table has no labels of that name: give --ready {one.name}=COLUMN"
             )
     sizes = _sizes(corpus)
+    own = student or {}
+    usual = {"kind": "finetune", "encoder": "minilm"} | (_PROBE if own.get("kind") == "probe" else {})
     content: dict[str, Any] = {
         "name": spec["name"],
         "corpora": [spec],
@@ -140,14 +153,15 @@ def draft(
         "prompt": "prompt1",
         "sizes": sizes,
         "seeds": _SEEDS,
-        "student": {"kind": "finetune", "encoder": "minilm"} | (student or {}),
+        "student": usual | own,
     }
     hard = [one.name for one in known if isinstance(one, specs.Ready) and corpus.ready[one.name].hard]
-    if known and not hard:
+    compared = bool(_gold(corpus))  # what a filter or a vote gains, only gold can tell
+    if compared and known and not hard:
         # A quarter and a half of the labels are mostly sizes of the study already: a third fraction would take a random
         # subset of its own to be compared with, and some of the longest runs.
         content["filtering"] = {"size": sizes[-1], "fractions": [0.25, 0.5]}
-    if len(known) > 1:
+    if compared and len(known) > 1:
         content["ensembling"] = {"size": sizes[-1]}
     study = studies.read(content, "the study")
     seconds: dict[str, float] = {}
@@ -160,24 +174,50 @@ def draft(
     return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard)))
 
 
-def _split(rows: int) -> dict[str, int]:
-    """How to split so many rows: as many test texts as it takes to see `GAP`, or folds if those are too many."""
+def _gold(corpus: Corpus) -> int:
+    """Number of texts with a gold label."""
+    return int((corpus.gold >= 0).sum())
+
+
+def _counts(corpus: Corpus) -> np.ndarray:
+    """Texts of each class by gold, int (classes,)."""
+    return np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels))
+
+
+def _split(corpus: Corpus) -> dict[str, int]:
+    """How to split: as many test texts as it takes to see `GAP`, or folds if those are too many.
+
+    Of gold labels for some texts only, half are for testing if they are few: that is what a corpus does by itself.
+    """
+    rows, known = len(corpus.rows), _gold(corpus)
+    if not known:
+        return {"test_size": min(_MOST_TEST_TEXTS, rows // 5)}
     needed = math.ceil(power.texts_needed(GAP, discordant=DISCORDANT) / 50) * 50
-    if rows * 2 // 5 < needed:
-        return {"folds": _FOLDS}
-    return {"test_size": min(_MOST_TEST_TEXTS, max(needed, rows // 5))}
+    if known * 2 // 5 < needed:
+        return {"folds": _FOLDS} if known == rows else {}
+    size = min(_MOST_TEST_TEXTS, max(needed, known // 5))
+    return {"test_size": round(size * rows / known)}  # it counts as if all rows had a label
 
 
 def _sizes(corpus: Corpus) -> list[int]:
-    """Numbers of training texts: halves of the largest, as long as the rarest class is there a few times."""
+    """Numbers of training texts: halves of the largest, as long as the rarest class is there a few times.
+
+    Where gold does not reach that far, also halves of as many as it reaches, for gold has a curve of its own to show.
+    Without gold, nothing shows a curve.
+    """
     pool = min(len(part.pool) for part in corpus.parts)
     largest = min(_MOST_LABELS, pool)
     scale = 10 ** max(0, int(math.log10(largest)) - 1)
     largest = max(1, largest // scale * scale)
-    rarest = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels)).min() / len(corpus.gold)
+    if not _gold(corpus):
+        return [largest]
+    rarest = _counts(corpus).min() / _gold(corpus)
     smallest = max(20, _PER_CLASS * len(corpus.labels), math.ceil(_PER_CLASS / rarest) if rarest else 0)
     halves = [largest >> k for k in range(_SIZES)]
-    return sorted(n for n in halves if n >= min(smallest, halves[1]) and n > 1)
+    sizes = {n for n in halves if n >= min(smallest, halves[1]) and n > 1}
+    if not corpus.fully_gold and corpus.n_gold < largest:
+        sizes |= {corpus.n_gold >> k for k in range(_SIZES - 1)} - {0, 1}
+    return sorted(sizes)
 
 
 # What it will cost
@@ -289,13 +329,26 @@ def gap(corpus: Corpus) -> float:
 
 def _warnings(study: Study, corpus: Corpus, hard: Sequence[str]) -> list[str]:
     said = []
+    if not _gold(corpus):
+        said.append(
+            "no text has a gold label: the book says how far labels and students agree, and nothing about how often "
+            "they are right; a few hundred labels of texts drawn at random would"
+        )
+        return [*said, *_reading_problems(study, corpus)]
+    if left_out := corpus.dropped.get(tables.NO_LABEL):
+        said.append(
+            f"{left_out} rows are left out for want of a label: with --unlabelled keep, an annotator's labels of them "
+            "are trained on, too"
+        )
+    if not corpus.fully_gold:
+        said.append("not every text has a gold label: pages that need all of them say so, and show nothing else")
     if gap(corpus) > GAP:
         needed = power.texts_needed(GAP, discordant=DISCORDANT)
         said.append(
             f"the test split of {len(corpus.test)} texts is too small to show a difference of {100 * GAP:g} points; "
             f"that takes {needed}"
         )
-    counts = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels))
+    counts = _counts(corpus)
     rarest = int(counts.argmin())
     expected = study.sizes_of(corpus.name)[0] * counts[rarest] / counts.sum()
     if expected < _PER_CLASS:
@@ -352,13 +405,16 @@ def _letters_of_other_scripts(corpus: Corpus) -> float:
 def plan(draft: Draft) -> str:
     """The plan, as text: rows, what is left out, splits, annotators, runs, time, warnings."""
     study, corpus = draft.study, draft.corpus
-    counts = np.bincount(corpus.gold[corpus.gold >= 0], minlength=len(corpus.labels))
+    known, counts = _gold(corpus), _counts(corpus)
     shares = ", ".join(
-        f"{name} {count} ({count / counts.sum():.0%})" for name, count in zip(corpus.labels, counts, strict=True)
+        f"{name} {count} ({count / known:.0%})" if known else name
+        for name, count in zip(corpus.labels, counts, strict=True)
     )
     lines = [f"rows          {len(corpus.rows)} used, {sum(corpus.dropped.values())} left out"]
     lines += [f"  left out    {count}: {reason}" for reason, count in corpus.dropped.items()]
     lines += [f"  note        {note}" for note in corpus.notes]
+    if not corpus.fully_gold:
+        lines.append(f"gold          {known} of {len(corpus.rows)}, of which {corpus.n_gold} to train on")
     lines.append(f"classes       {len(corpus.labels)}: {shares}")
     pool = min(len(part.pool) for part in corpus.parts)
     if len(corpus.parts) > 1:
@@ -369,12 +425,13 @@ def plan(draft: Draft) -> str:
         spent = f", {len(corpus.spent)} in the prompt" if len(corpus.spent) else ""
         lines.append(f"split         {pool} to train on, {len(corpus.test)} to test on{spent}")
     lines.append(f"sizes         {', '.join(map(str, study.sizes_of(corpus.name)))}; {study.seeds} seeds")
-    least = gap(corpus)
-    shown = f"{100 * least:.1f} points" if math.isfinite(least) else "none"
-    lines.append(
-        f"can show      differences in accuracy from {shown} (power 80 %, level 5 %, if one of two students alone is "
-        f"right on {DISCORDANT:.0%} of the texts)"
-    )
+    if known:
+        least = gap(corpus)
+        shown = f"{100 * least:.1f} points" if math.isfinite(least) else "none"
+        lines.append(
+            f"can show      differences in accuracy from {shown} (power 80 %, level 5 %, if one of two students alone "
+            f"is right on {DISCORDANT:.0%} of the texts)"
+        )
     asked = calls(draft)
     for spec in study.annotator_specs:
         if spec.name in asked:
@@ -444,6 +501,16 @@ def _left_out(corpus: Corpus) -> str:
     return stream.getvalue()
 
 
+#: What a study file says of the prompt, of corpora with gold for all texts and of others, which can have no examples.
+_ABOUT_THE_PROMPT = (
+    (
+        "    # For the prompt: what a text is called, a question of your own, what each class means, and examples of",
+        "    # each, which are taken from the training pool and counted as gold that is spent.",
+    ),
+    ("    # For the prompt: what a text is called, a question of your own, and what each class means.",),
+)
+
+
 def text(draft: Draft, out: Path) -> str:
     """The study file, with a comment for everything that one would want to change."""
     content, corpus = draft.content, draft.corpus
@@ -457,13 +524,12 @@ def text(draft: Draft, out: Path) -> str:
         "",
         "corpora:",
         _indented(_block([content["corpora"][0]]), "  "),
-        "    # For the prompt: what a text is called, a question of your own, what each class means, and examples of",
-        "    # each, which are taken from the training pool and counted as gold that is spent.",
+        *_ABOUT_THE_PROMPT[not corpus.fully_gold],
         *([] if "about" in content["corpora"][0] else ["    # about: text"]),
         "    # question: What is the author's view of it?",
         "    # descriptions:",
         described,
-        "    # examples: 0",
+        *(["    # examples: 0"] if corpus.fully_gold else []),
         "",
         "# Weakest first. hf:FOLDER-OR-HUB-ID, gguf:FILE, openai:MODEL@URL, replay:FILE, ready:NAME or a shipped one.",
         _block({"annotators": content["annotators"]}),
@@ -473,7 +539,8 @@ def text(draft: Draft, out: Path) -> str:
         f"sizes: {_yaml(content['sizes'])}",
         "# Trainings of each cell. Fewer are faster, more make intervals narrower; with one there are none.",
         f"seeds: {content['seeds']}",
-        "# `probe` takes seconds and `upper` is in between: for first looks.",
+        "# `probe` takes seconds and `upper` is in between: for first looks. A probe takes other settings, too:",
+        f"# {_yaml({'kind': 'probe', 'encoder': 'minilm'} | _PROBE)}",
         _block({"student": content["student"]}),
     ]
     for key in ("filtering", "ensembling"):

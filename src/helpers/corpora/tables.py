@@ -23,7 +23,7 @@ _FEWEST_ROWS = 20
 _MOST_TEST_ROWS = 1500
 _ROWS_SHOWN = 5
 _MOST_CHARACTERS_SHOWN = 600
-_NO_TEXT, _NO_LABEL = "the text is missing or blank", "the label is missing"
+_NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
 _STRADDLES = "a training text that shares a group with a test text"
 
 
@@ -65,7 +65,7 @@ def load(
         What files and charts call the corpus: letters, digits, `.`, `_`, `-`.
     text, label
         The columns with the texts and with the gold classes: class names or integers. Without `label`, gold is what
-        most of the votes say.
+        most of the votes say, or, with `unlabelled: keep` and `labels`, there is none.
     path
         A CSV, TSV, JSON Lines, JSON, Parquet or Excel file, or a folder written by `datasets`' `save_to_disk`,
         relative to the working folder.
@@ -122,7 +122,7 @@ def load(
     unlabelled
         What becomes of rows without a label: `drop` leaves them out; `keep` makes them a part of the training pool
         without gold (`helpers.corpora.partial`). Half of the gold labels are then for testing: `test_size` changes it,
-        and counts as if all rows had a label. With `labels`, the column may be empty.
+        and counts as if all rows had a label. With `labels`, the column may be empty, or missing.
 
     Returns
     -------
@@ -144,7 +144,8 @@ def load(
     file = None if path is None else Path(path).expanduser()
     where = hub if file is None else places.shown(file)
     with _naming(where):
-        options = _Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by)
+        keep = _keeps(unlabelled, label, labels, votes or raters or folds or split_by or examples)
+        options = _Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by, keep)
         table = reading.read(
             options.wanted(),
             path=file,
@@ -156,24 +157,26 @@ def load(
             sheet=sheet,
         )
         frame, names = _frame(table, options, labels)
-        keep = _keeps(unlabelled, label, votes or raters or folds or split_by or examples)
         if keep:
             frame["label"] = [partial.UNKNOWN if value is None else value for value in frame["label"]]
             names = names | {partial.UNKNOWN: partial.UNKNOWN}
         known = list(dict.fromkeys(names.values()))
+        real = known[: len(known) - keep]  # without that of no label
         rows = _Rows(frame)
         rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
         if label is not None:
-            rows.drop(_NO_LABEL, rows.frame["label"].isna())
+            rows.drop(NO_LABEL, rows.frame["label"].isna())
         rows.check_number()
         _validate(rows.frame, names, options, table.first_row)
-        if len(known) - keep == 1:
+        if len(real) == 1:
             raise TableError(f"every row has the same class, {known[0]!r}")
         _set_gold(rows, options, names, known)
         in_test = None if split_by is None else _own_split(rows, split_by, parts)
         if split_by is None and parts is not None:
             raise TableError("`parts` says what the values of `split_by` mean: give that too")
-        if not keep:
+        if keep:
+            _check_gold(int((rows.gold < len(real)).sum()))
+        else:
             rows.check(known)
         grouping = _grouping(rows.frame, groups, near_duplicates)
         if in_test is not None:
@@ -195,17 +198,19 @@ def load(
             raise TableError(
                 f"a test split of {len(fold)} texts, duplicates and groups kept together, leaves none to train on"
             )
+        meant = {value: name for value, name in names.items() if name in real}
         made = {
-            who: ready.make(rows.frame, columns, names, known, annotator=who) for who, columns in options.ready.items()
+            who: ready.make(rows.frame, columns, meant, real, annotator=who) for who, columns in options.ready.items()
         }
         finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
         fold[_spent(finished, splits.ranked(fold, 0, seed=split_seed), examples, known)] = splits.OUT
         ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
         finished["rank"] = ranks[0]
-        described = _described(descriptions, known)
-    notes = [f"gold is the column {label!r} of {where}" if label else f"gold is what most votes of {where} say"]
+        described = _described(descriptions, real)
+    notes = [f"gold is the column {label!r} of {where}"] if label else []
+    notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
-    notes += _remarks(finished[finished["gold"] < len(known) - keep], known[: len(known) - keep])
+    notes += _remarks(finished[finished["gold"] < len(real)], real)
     corpus = Corpus(
         name,
         tuple(known),
@@ -224,13 +229,25 @@ def load(
     return partial.hide(corpus, grouping, seed=split_seed) if keep else corpus
 
 
-def _keeps(unlabelled: str, label: str | None, *others: object) -> bool:
+def _keeps(unlabelled: str, label: str | None, labels: Labels | None, *others: object) -> bool:
     """Whether rows without a label stay."""
     if unlabelled not in ("drop", "keep"):
         raise TableError(f"`unlabelled` is {unlabelled!r}, but must be drop or keep")
-    if unlabelled == "keep" and (label is None or any(others)):
-        raise TableError("`unlabelled: keep` takes a `label` column, and no votes, folds, `split_by` or `examples`")
+    if unlabelled == "keep" and (not (label or labels) or any(others)):
+        raise TableError(
+            "`unlabelled: keep` takes a `label` column, or the names of the classes in `labels`, and no votes, folds, "
+            "`split_by` or `examples`"
+        )
     return unlabelled == "keep"
+
+
+def _check_gold(known: int) -> None:
+    """Refuse gold labels that are too few to test on, where rows without one stay."""
+    if 0 < known < _FEWEST_ROWS:
+        raise TableError(
+            f"{known} rows have a gold label, and {_FEWEST_ROWS} are the fewest to test on: label more, or leave the "
+            "column out and name the classes in `labels`"
+        )
 
 
 def _check_name(name: str) -> None:
@@ -254,15 +271,18 @@ def _naming(where: str) -> Iterator[None]:
 class _Columns:
     """Which column is what."""
 
-    def __init__(self, text, label, id, votes, raters, ready_made, groups, split_by):
+    def __init__(self, text, label, id, votes, raters, ready_made, groups, split_by, without_gold):
         for option, value in (("votes", votes), ("raters", raters)):
             if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
                 what = "one a class" if option == "votes" else "one a rater"
                 raise TableError(f"`{option}` must be a list of columns, {what}")
         if votes and raters:
             raise TableError("give `votes` (columns of counts) or `raters` (a column for each), not both")
-        if label is None and not votes and not raters:
-            raise TableError("there must be a `label` column, or votes to make gold of")
+        if label is None and not votes and not raters and not without_gold:
+            raise TableError(
+                "there must be a `label` column, or votes to make gold of; without any gold, name the classes in "
+                "`labels` and say `unlabelled: keep`"
+            )
         self.text, self.label, self.id = text, label, id
         self.votes, self.raters = list(votes or ()), list(raters or ())
         self.ready: dict[str, ready.Columns] = ready_made
@@ -376,7 +396,7 @@ def _set_gold(rows: _Rows, options: _Columns, names: dict[str, str], known: list
         rows.votes = people.from_raters(rows.frame, options.raters, names, known)
     if rows.votes is not None:
         rows.drop("nobody voted", rows.votes.sum(axis=1) == 0)
-    if options.label is not None:
+    if rows.votes is None or options.label is not None:
         rows.gold = rows.frame["label"].map(names).map(known.index).to_numpy(dtype=int)
     else:
         rows.gold = people.plurality(rows.votes)
@@ -524,6 +544,6 @@ def _remarks(rows: pd.DataFrame, known: list[str]) -> list[str]:
     if spent:
         said.append(f"{spent} gold labels are spent on examples in the prompt")
     rare = [name for k, name in enumerate(known) if (rows["gold"] == k).sum() < 10]
-    if rare:
+    if rare and len(rows):
         said.append(f"fewer than ten texts are {', '.join(map(repr, rare))}: of those, nothing can be said")
     return said

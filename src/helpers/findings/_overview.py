@@ -57,6 +57,11 @@ def overview(
         f"{f.claim.title}: {counted(f.verdicts)}." if len(f.verdicts) else f"{f.claim.title}: {f.summary}"
         for f in found
     )
+    if not results.corpora:  # one sentence and not one of each
+        summary = (
+            f"The claims take a gold label for every text, which not all have of {', '.join(results.without_gold)}. "
+            "What can be said without is on the pages on decisions, on shares and on what labels show by themselves."
+        )
     parts = {"paper": beside(results, seed=seed)}
     return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants, parts)
 

@@ -35,6 +35,10 @@ def beside(results: Results, *, seed: int) -> Part:
     A cell is empty where the study has no such runs. What a mitigation closes is the median over annotators whose gap
     to gold is clear, and how many these are.
     """
+    if not results.corpora:
+        return Part(
+            pd.DataFrame(), "No corpus of the study has a gold label for every text, so there is nothing to compare."
+        )
     rows = []
     for figure in paper()["figures"]:
         low, *high = (f"{value:g}" for value in figure["value"])
@@ -65,7 +69,7 @@ def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
         value = krippendorff_alpha(students.pred, n_classes=one.n_classes) if students.seeds > 1 else np.nan
     if not np.isfinite(value):
         return ""
-    return f"{percent(value)}" + (f" ({annotator})" if annotator else "")
+    return minus(f"{percent(value)}") + (f" ({annotator})" if annotator else "")
 
 
 def _recovered(results: Results, one: CorpusResults, mitigation: str, seed: int) -> str:
@@ -127,7 +131,11 @@ def _setup(results: Results) -> str:
     ]
     if own:
         who = _list(results.annotators)
-        words.append(f"Its annotators, {who}, are themselves right on {_range(own)} % of the test texts.")
+        several = len(results.annotators) > 1
+        words.append(
+            f"Its {f'annotators, {who}, are themselves' if several else f'annotator, {who}, is itself'} right on "
+            f"{_range(own)} % of the test texts."
+        )
     shared = [
         what
         for what, a, b in [
