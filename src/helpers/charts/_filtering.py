@@ -41,7 +41,7 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     filters = len(choices) - 1
     dashes = alt.Scale(domain=choices, range=[*(_DASHES * filters)[:filters], [4, 4]])
     shapes = alt.Scale(domain=choices, range=[*(MARKS * filters)[:filters], "diamond"])
-    line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("choice:N", scale=dashes, legend=None))
+    line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("choice:N", scale=dashes, legend=LEGEND))
     dots = curves.mark_point(size=55, strokeWidth=1.5, opacity=1).encode(
         alt.Shape(
             "choice:N",

@@ -61,8 +61,7 @@ def learning_curves(
     return Curves(
         base,
         base.mark_area(fillOpacity=0.15).encode(alt.Y("low:Q", title=TITLE), y2="high:Q"),
-        # A dash would tear the signs of the legend: the shapes are enough there.
-        line.encode(alt.StrokeDash(f"{field}:N", scale=dashes, legend=None)) if dashes else line,
+        line.encode(alt.StrokeDash(f"{field}:N", scale=dashes, legend=legend)) if dashes else line,
         base.mark_point(filled=True, size=55, opacity=1).encode(
             accuracy, alt.Shape(f"{field}:N", scale=shapes, legend=legend)
         ),

@@ -29,7 +29,7 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
         ],
     )
     dashes = alt.Scale(domain=students, range=[[1, 0], [4, 4]])
-    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=None))
+    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=LEGEND))
     shapes = alt.Scale(domain=students, range=["circle", "diamond"])
     dots = base.mark_point(size=55, strokeWidth=1.5).encode(alt.Shape("students:N", scale=shapes, legend=LEGEND))
     return by_corpus(
