@@ -73,8 +73,8 @@ charts.table(finding, "inheritance by group")
 # - *Gold is not truth.* In the shipped corpora it is what most raters said. Where raters split, losing
 #   accuracy against the majority need not be a loss: [error propagation](propagation.ipynb) compares with the
 #   whole distribution of votes instead.
-# - *One encoder.* A larger student may resist noise better, or learn it better. Nothing here says that the
-#   gap is the same for the paper's student.
+# - *One encoder.* A larger student may resist noise better, or learn it better: [a larger
+#   encoder](encoders.ipynb) has students of the size of the paper's, on fewer corpora.
 # - *The shipped annotators are small.* A cell where the annotator is about as accurate as the raters among
 #   themselves would be the fairest test of the claim, and the one that could reverse it.
 

@@ -57,7 +57,7 @@ charts.table(finding, "paper")
 # ## Where to go
 #
 # - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
-#   plateau](plateau.ipynb)
+#   plateau](plateau.ipynb), and all that with [a larger encoder](encoders.ipynb)
 # - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
 # - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb),
 #   [texts that tell](telling.ipynb)

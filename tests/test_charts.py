@@ -3,6 +3,7 @@
 import html.parser
 import json
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pandas as pd
@@ -46,7 +47,14 @@ def found():
     """Name -> finding, on names that are markup."""
     made = evil()
     pages = (*findings.FINDINGS, *findings.rules(), "overview")
-    return {name: _orders() if name == "injection" else getattr(findings, name)(made) for name in pages}
+    special = {"injection": _orders, "encoders": lambda: findings.encoders(made, other=_with_encoder(made, EVIL))}
+    return {name: special[name]() if name in special else getattr(findings, name)(made) for name in pages}
+
+
+def _with_encoder(made, encoder):
+    """The same results, as if another encoder's."""
+    student = made.study.student.model_copy(update={"encoder": encoder})
+    return replace(made, study=made.study.model_copy(update={"student": student, "name": "other"}))
 
 
 def _orders():

@@ -176,6 +176,7 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
         _versions(_PACKAGES),
         f"texts allowed: {places.texts_allowed()}",
         study,
+        *_files(root / "studies", "*.yml"),  # some pages show a second study
         root / "notebooks/findings.yml",
         root / "notebooks/paper.yml",
         root / "notebooks/decisions.yml",

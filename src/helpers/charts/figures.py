@@ -8,6 +8,7 @@ stand side by side instead.
 from helpers.charts._controls import controls
 from helpers.charts._decision import decision
 from helpers.charts._degradation import degradation
+from helpers.charts._encoders import encoders
 from helpers.charts._ensembling import ensembling
 from helpers.charts._filtering import filtering
 from helpers.charts._injection import injection
@@ -33,6 +34,7 @@ CHARTS = {
     "injection": injection,
     "unaided": unaided,
     "telling": telling,
+    "encoders": encoders,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }
 #: Finding and part of it -> function that draws the part.

@@ -11,6 +11,7 @@ claimed, and by which rule a verdict falls, is written in `notebooks/findings.ym
 from helpers.findings._controls import controls
 from helpers.findings._decision import decision
 from helpers.findings._degradation import degradation
+from helpers.findings._encoders import encoders
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
 from helpers.findings._injection import injection
@@ -37,6 +38,7 @@ __all__ = [
     "controls",
     "decision",
     "degradation",
+    "encoders",
     "ensembling",
     "filtering",
     "injection",
