@@ -17,10 +17,10 @@
 # hundreds of them can be trained on a laptop. Do findings about a small encoder hold for one of the paper's size? It
 # might resist wrong labels better, for it knows more beforehand, or learn them better, for it has more room.
 #
-# **The test.** On some corpora, students of a larger encoder are trained on the same texts and labels. An annotator's
-# labels *lose* where the accuracy of the larger encoder's gold students minus that of its students of the annotator's
-# labels has a 95 % interval above zero. Beside it stands the loss of this study's own encoder, at the same number of
-# labels, and the difference of the two.
+# **The test.** On some corpora, students of a larger encoder are trained on the same texts and labels. There is a
+# *loss* where the accuracy of the larger encoder's gold students minus that of its students of the annotator's labels
+# has a 95 % interval above zero. Beside it stands the loss of this study's own encoder, at the same number of labels,
+# and the difference of the two.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"

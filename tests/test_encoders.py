@@ -20,10 +20,10 @@ def other(gold, flawed, **changed):
 @pytest.mark.parametrize(
     ("gold", "flawed", "advice", "more"),
     [
-        (0.9, 0.5, "loses", 30.0),
-        (0.9, 0.8, "loses", 0.0),
+        (0.9, 0.5, "loss", 30.0),
+        (0.9, 0.8, "loss", 0.0),
         (0.8, 0.8, "no loss shown", -10.0),
-        (0.7, 0.9, "gains", -30.0),
+        (0.7, 0.9, "gain", -30.0),
     ],
 )
 def test_losses_stand_beside_each_other(gold, flawed, advice, more):

@@ -28,9 +28,9 @@ ADVICE = {
     "obeys": "#D55E00",
     "no warning": "#808791",
     "warning": "#D55E00",
-    "gains": "#0072B2",
+    "gain": "#0072B2",
     "no loss shown": "#808791",
-    "loses": "#D55E00",
+    "loss": "#D55E00",
 }
 GREY = "#808791"
 #: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import studies
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -152,8 +152,8 @@ def _difference(pairs: list[tuple[Students, Students]], rng: np.random.Generator
 
 
 def _advice(loss: Interval) -> str:
-    loses, gains, nothing = rules()["encoders"].advice
-    return {1: loses, -1: gains, 0: nothing}[loss.sign]
+    lost, gained, nothing = rules()["encoders"].advice
+    return {1: lost, -1: gained, 0: nothing}[loss.sign]
 
 
 def _alpha(one: CorpusResults, students: Students) -> float:
@@ -166,7 +166,7 @@ def _summary(verdicts: pd.DataFrame, changes: list[Interval], own: str, larger: 
     signs, effects = [change.sign for change in changes], [change.effect for change in changes]
     median = f"{percent(np.median(effects)):+.1f}".replace("-", "−")
     return (
-        f"{rules()['encoders'].question} {counted(verdicts, list(rules()['encoders'].advice))} (a cell is a corpus "
-        f"and an annotator). The loss of {larger} is clearly larger than that of {own} in {signs.count(1)} of "
+        f"{answered(rules()['encoders'].question, verdicts, list(rules()['encoders'].advice))} (a cell is a corpus and "
+        f"an annotator). The loss of {larger} is clearly larger than that of {own} in {signs.count(1)} of "
         f"{len(signs)} cells and clearly smaller in {signs.count(-1)}; it differs by {median} points in the median."
     )

@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.findings._decision import gold_sample
 from helpers.findings._more_gold import more_gold, says_of
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -142,8 +142,8 @@ def _summary(results: Results, with_gold: dict[str, CorpusResults], verdicts: pd
         off = verdicts["effect"].abs()
         worst = verdicts.loc[off.idxmax()] if off.notna().any() else None
         said.append(
-            f"{rules()['prevalence'].question} {counted(verdicts, list(rules()['prevalence'].advice))} (a cell is a "
-            "corpus, an annotator and a class)."
+            f"{answered(rules()['prevalence'].question, verdicts, list(rules()['prevalence'].advice))} (a cell is "
+            "a corpus, an annotator and a class)."
         )
         if worst is not None:
             said.append(
