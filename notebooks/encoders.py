@@ -47,9 +47,10 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
-# The larger encoder's gold students say what it is worth by itself. Where both its gold students and its students of
-# the annotator's labels are better than the small encoder's by about as much, size and label quality have nothing to
-# do with each other; alpha says whether that goes for [stability](instability.ipynb) as well.
+# The gold students say what the larger encoder is worth by itself. Where its students of the annotator's labels are
+# better than the small encoder's by about as much, the larger one neither mends the labels' errors nor learns more of
+# them. Alpha says whether that goes for [stability](instability.ipynb) as well; it is blank where all predictions are
+# one class.
 
 # %% [markdown]
 # ## What would change our mind

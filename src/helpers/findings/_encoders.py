@@ -79,10 +79,10 @@ def encoders(
             changes.append(more)
             advice = _advice(losses[1])
             effect = (losses[1].effect, losses[1].low, losses[1].high)
-            row = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
-            table.append({"Corpus": name, "Annotator": annotator, "Labels": n, "Advice": advice})
-            for encoder, one, (gold, its), loss in zip((own, larger), found, pairs, losses, strict=True):
+            judged = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds)
+            verdicts.append(dict(zip(VERDICT_COLUMNS, judged, strict=True)))
+            row = {"Corpus": name, "Annotator": annotator, "Labels": n, "Advice": advice}
+            for encoder, loss in zip((own, larger), losses, strict=True):
                 frame.append(
                     {
                         "corpus": name,
@@ -93,18 +93,16 @@ def encoders(
                         "high": loss.high,
                     }
                 )
-                table[-1] |= {
-                    f"Gold student, {encoder}, %": percent(gold.accuracy),
-                    f"Its student, {encoder}, %": percent(its.accuracy),
-                    f"Loss, {encoder}, points": percent(loss.effect),
-                    f"95 % interval, {encoder}": signed(loss),
-                    f"Alpha, gold students, {encoder}": _alpha(one, gold),
-                    f"Alpha, its students, {encoder}": _alpha(one, its),
-                }
-            table[-1] |= {
-                f"Loss of {larger} minus that of {own}, points": percent(more.effect),
-                "95 % interval of that": signed(more),
-            }
+                row[f"Loss, {encoder}, points"] = percent(loss.effect)
+                row[f"95 % interval, {encoder}"] = signed(loss)
+            row[f"Loss of {larger} minus that of {own}, points"] = percent(more.effect)
+            row["95 % interval of that"] = signed(more)
+            for encoder, one, (gold, its) in zip((own, larger), found, pairs, strict=True):
+                row[f"Gold student, {encoder}, %"] = percent(gold.accuracy)
+                row[f"Its student, {encoder}, %"] = percent(its.accuracy)
+                row[f"Alpha, gold students, {encoder}"] = _alpha(one, gold)
+                row[f"Alpha, its students, {encoder}"] = _alpha(one, its)
+            table.append(row)
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
     summary = f"{_summary(verdicts, changes, own, larger)} Shown are the studies {mine.name} and {theirs.name}."
     provenance = results.provenance | {f"{key} (study {theirs.name})": v for key, v in beside.provenance.items()}
