@@ -95,13 +95,16 @@ def test_a_parameter_goes_to_the_notebooks_that_know_it_unless_it_is_the_default
     assert dict(plan["count"].parameters) == {}
 
 
-def test_another_study_is_passed_to_every_notebook(repository, tmp_path):
+def test_another_study_is_passed_to_every_notebook(repository, tmp_path, monkeypatch):
     (repository / "studies/b.yml").write_text("name: b\n")
     (tmp_path / "own.yml").write_text("name: own\n")
     inside = report.plan(repository, repository / "studies/b.yml", {})
     outside = report.plan(repository, tmp_path / "own.yml", {})
     assert [n.parameters["study"] for n in inside] == ["studies/b.yml"] * 2
     assert [n.parameters["study"] for n in outside] == [str(tmp_path / "own.yml")] * 2
+    monkeypatch.chdir(tmp_path)  # pages say where the study is, and whose folder that is in they need not say
+    outside = report.plan(repository, tmp_path / "own.yml", {})
+    assert [n.parameters["study"] for n in outside] == ["own.yml"] * 2
 
 
 @pytest.mark.parametrize("line", ["size = 2 * 3", "corpora = sorted(corpus)", "import os", "a, b = 1, 2"])

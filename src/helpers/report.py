@@ -170,7 +170,9 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
             )
         if not _alike(known[parameter], value):
             raise UserError(f"parameter {parameter!r} cannot be {value!r}: give a value like {known[parameter]!r}")
-    given = {**parameters, "study": str(study.relative_to(root) if study.is_relative_to(root) else study)}
+    # Pages show their parameters: where a study lies on somebody's disk is nobody's business. Kernels start here, too.
+    near = next((base for base in (root, Path.cwd().resolve()) if study.is_relative_to(base)), None)
+    given = {**parameters, "study": str(study.relative_to(near) if near else study)}
     data = (root / "annotations", root / "results", places.ledger() / "annotations", places.ledger() / "runs")
     shared = _digest(
         _versions(_PACKAGES),

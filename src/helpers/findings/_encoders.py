@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import studies
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -162,7 +162,7 @@ def _alpha(one: CorpusResults, students: Students) -> float:
 
 def _summary(verdicts: pd.DataFrame, changes: list[Interval], own: str, larger: str) -> str:
     signs, effects = [change.sign for change in changes], [change.effect for change in changes]
-    median = f"{percent(np.median(effects)):+.1f}".replace("-", "−")
+    median = minus(f"{percent(np.median(effects)):+.1f}")
     return (
         f"{answered(rules()['encoders'].question, verdicts, list(rules()['encoders'].advice))} (a cell is a corpus and "
         f"an annotator). The loss of {larger} is clearly larger than that of {own} in {signs.count(1)} of "
