@@ -1,8 +1,9 @@
 """The table that annotators write: one log-probability per label for every text, with where it came from.
 
 A finished table is one parquet file, `<corpus>/<annotator>.<prompt>.parquet`: the id of each row, a column a label, the
-reason where a row failed, and the provenance in the file's metadata. It holds no text. Tables are looked for in the
-repository (`annotations/`, which is what the book replays) and then in the user's ledger.
+reason where a row failed, whether its text looks like an order to a language model (`helpers.orders`; older tables lack
+that column, and nothing here reads it), and the provenance in the file's metadata. It holds no text. Tables are looked
+for in the repository (`annotations/`, which is what the book replays) and then in the user's ledger.
 
 While an annotator works, parts are appended to a folder beside the table, each written whole or not at all. The plan of
 the parts follows from the texts alone, so work that was interrupted goes on at the first missing part and ends in the
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from helpers import places
+from helpers import orders, places
 from helpers.corpora import Corpus
 from helpers.corpora.classes import RESERVED
 from helpers.errors import UserError
@@ -446,8 +447,9 @@ def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenanc
     """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
     table = pa.concat_tables([pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))])
     table = table.sort_by("row")
-    ids = pa.array(corpus.rows["id"].iloc[table["row"].to_numpy()])
-    _stamp(table.drop_columns("row").add_column(0, "id", ids), target, provenance)
+    asked = corpus.rows.iloc[table["row"].to_numpy()]
+    table = table.drop_columns("row").add_column(0, "id", pa.array(asked["id"]))
+    _stamp(table.append_column("looks_like_order", pa.array(orders.flags(asked["text"]))), target, provenance)
 
 
 def _stamp(table: pa.Table, target: Path, provenance: dict) -> None:

@@ -15,7 +15,7 @@ _LONGEST = 200
 Labels = Sequence[str] | Mapping[Hashable, str]
 
 #: Columns beside those of the labels, in a table of annotations or in a part of one.
-RESERVED = {"id", "row", "failure"}
+RESERVED = {"id", "row", "failure", "looks_like_order"}
 
 
 def is_missing(value: Any) -> bool:
