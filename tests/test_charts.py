@@ -242,7 +242,8 @@ def test_nothing_to_show_is_a_chart_too():
         finding = function(none)
         chart = charts.CHARTS[name](finding)
         assert vl_convert.vegalite_to_png(page.static_spec(chart), page._VERSION).startswith(b"\x89PNG")
-        assert finding.summary.replace("`", "") in _Tags(page.table_html(finding)).text
+        assert finding.summary.replace("`", "") in _Tags(page.verdict_html(finding)).text
+        assert "reason that is given above" in page.table_html(finding)
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

@@ -130,6 +130,36 @@ def test_further_wordings_are_put_with_the_texts_that_are_read(tiny_model, tmp_p
         annotate(str(tmp_path / "s.yml"))
 
 
+def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, tmp_path, monkeypatch, label_risk):
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    texts = [text for text, _ in sentences(40)]
+    pd.DataFrame({"text": texts, "label": ["negative", "positive"] * 20}).to_csv(tmp_path / "table.csv", index=False)
+    plan = {
+        "name": "s",
+        "corpora": [{"name": "own", "path": str(tmp_path / "table.csv"), "text": "text", "label": "label"}],
+        "annotators": [f"hf:{tiny_model}"],
+        "sizes": [10, 20],
+        "seeds": 1,
+        "student": {"kind": "probe", "min_steps": 1, "epochs": 1},
+    }
+    study = tmp_path / "s.yml"
+    study.write_text(yaml.safe_dump(plan))
+    status, out, _ = label_risk("status", str(study))
+    assert status == 0
+    assert "labels are not all there yet" in out
+    assert f"{tiny_model.name} with prompt1: 40 texts" in out
+    assert "in all: 4 trainings" in out
+    assert not (tmp_path / "ledger").exists()
+    status, out, err = label_risk("run", str(study), "--workers", "1")
+    assert status == 0, err
+    assert out.splitlines()[0].endswith(f"{tiny_model.name}.prompt1.parquet: 40 rows, 0 failed")
+    assert "4 runs trained" in out
+    status, out, _ = label_risk("status", str(study))
+    assert "4 of 4 runs are in the ledger" in out
+    status, out, _ = label_risk("run", str(study))
+    assert out == "nothing to do: every run of the study is in the ledger\n"
+
+
 def test_importing_the_command_line_loads_no_torch():
     """`label-risk run` with nothing to do answers in a moment."""
     code = "import sys, helpers.cli, helpers.sweep; sys.exit('torch' in sys.modules)"

@@ -377,7 +377,7 @@ def test_only_the_last_three_sizes_count_for_the_plateau():
 @pytest.mark.parametrize(("end", "worth"), [(0.6, "200"), (0.45, "< 100"), (0.8, "> 400"), (0.5, "100")])
 def test_labels_are_priced_in_gold_with_bounds_where_that_is_all_one_knows(end, worth):
     table = only(findings.plateau(results(at_all_sizes((0.5, 0.6, 0.7), (0.4, 0.4, end)))).table)
-    assert (table["Its labels"], table["All of them are worth, gold labels"]) == (400, worth)
+    assert (table["Its labels"], table["Worth, gold labels"]) == (400, worth)
     assert table["Its students end at, %"] == "not identified: fewer than 5 sizes"
 
 

@@ -507,7 +507,7 @@ def test_little_gold_makes_a_book_of_what_it_tells(tmp_path, monkeypatch):
     for name, share in built.asked.annotators.items():
         low, high = map(float, decision.loc[name, "95 % interval of its accuracy"].split(" to "))
         assert low < 100 * share < high
-        assert decision.loc[name, "All of them are worth, gold labels"]
+        assert decision.loc[name, "Worth, gold labels"]
     shares = built.tables("prevalence")[0]
     for low, high in (bounds.split(" to ") for bounds in shares["95 % interval of both"]):
         assert float(low) < 100 / 3 < float(high)

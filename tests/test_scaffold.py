@@ -74,8 +74,7 @@ def test_what_is_planned_is_what_is_run():
         spec = table(rows) | {"ready_made": {"gpt": {"class 0": "p", "class 1": "q"}}}
         drawn = scaffold.draft(spec, measure=False)
         runs = drawn.study.runs("a")
-        assert scaffold.number_of_runs(drawn.study, drawn.corpus) == len(runs)
-        assert scaffold._passes(drawn.study, drawn.corpus) == sum(run.cost for run in runs)
+        assert drawn.study.costs(drawn.corpus) == [run.cost for run in runs]
         assert f"{len(runs)} trainings" in scaffold.plan(drawn)
 
 
@@ -137,7 +136,7 @@ def test_rows_without_a_label_are_left_out_unless_they_are_asked_for():
     assert drawn.study.sizes == [37, 75, 93, 150, 187, 375, 750]  # gold ends at 150 and has a curve, too
     golden = [cell.n for cell in drawn.study.grid("a") if cell.source.method == "gold"]
     assert golden == [37, 75, 93, 150]
-    assert scaffold.number_of_runs(drawn.study, drawn.corpus) == len(drawn.study.runs("a"))
+    assert len(drawn.study.costs(drawn.corpus)) == len(drawn.study.runs("a"))
     (file,) = scaffold.write(drawn, Path("a.yml"))
     assert studies.load(file) == drawn.study
     assert "examples" not in file.read_text("utf-8")
@@ -166,7 +165,7 @@ def test_without_gold_there_is_a_study_of_what_remains():
     )
     assert drawn.study.sizes == [480]
     assert (drawn.study.filtering, drawn.study.ensembling) == (None, None)
-    assert len(drawn.study.runs("a")) == scaffold.number_of_runs(drawn.study, drawn.corpus) == 10
+    assert len(drawn.study.runs("a")) == len(drawn.study.costs(drawn.corpus)) == 10
     said = scaffold.plan(drawn)
     assert "gold          0 of 600, of which 0 to train on" in said
     assert "classes       2: class 0, class 1" in said

@@ -30,6 +30,7 @@ Resources = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help="What a worker must offer, like GPU=1; may be repeated."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")]
 DEFAULT = "studies/default.yml"
 
 
@@ -192,7 +193,7 @@ def annotate(
     prompt: Annotated[str | None, typer.Option(help="Another wording than the study's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, instead of the ledger's.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with; by default all cores.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")] = False,
+    yes: Yes = False,
     scheduler: Scheduler = None,
     resources: Resources = None,
 ) -> None:
@@ -250,31 +251,33 @@ def _agree(plans: list, yes: bool) -> None:
         raise UserError("nothing was asked")
 
 
-@app.command(epilog="Example: `label-risk run studies/quick.yml`")
+@app.command(
+    epilog="Examples: `label-risk run studies/quick.yml`, `label-risk run studies/default.yml --corpus tweets`"
+)
 def run(
     study: StudyFile,
     corpus: CorpusOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    yes: Yes = False,
     scheduler: Scheduler = None,
     resources: Resources = None,
 ) -> None:
-    """Train the runs that the ledger lacks. Interrupt it at will: the same command goes on."""
-    from helpers import sweep
-    from helpers.ledger import Ledger
-
+    """Compute what a study lacks, labels first, then trainings. Interrupt it at will: the same command goes on."""
     plan = studies.load(study)
     with _cluster(scheduler, resources, here=workers and "--workers") as pool:
-        trained = sweep.run(plan, Ledger(), corpora=corpus, workers=workers, pool=pool)
+        trained = _compute(plan, yes=yes, corpora=corpus, workers=workers, pool=pool)
     typer.echo(f"{trained} runs trained" if trained else "nothing to do: every run of the study is in the ledger")
 
 
 @app.command(epilog="Example: `label-risk status studies/default.yml`")
 def status(study: StudyFile) -> None:
     """Say what of a study is done, and what the rest will cost."""
-    from helpers import progress
+    from helpers import labelling, progress
     from helpers.ledger import Ledger
 
-    typer.echo(progress.report(studies.load(study), Ledger()))
+    plan, ledger = studies.load(study), Ledger()
+    lacking = [table for table in labelling.find(plan) if not table.there]
+    typer.echo(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger))
 
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
@@ -356,10 +359,11 @@ def book(
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Show no text of any corpus, even if the study allows it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Compute what a study lacks, execute the notebooks on it and build the book."""
     import os
+    import time
 
     import yaml
 
@@ -375,23 +379,21 @@ def book(
         os.environ["LABEL_RISK_NO_TEXTS"] = "1"  # kernels inherit it
     report.plan(places.ROOT, Path(study), parameters)  # a wrong parameter is said before anything is computed
     if compute:
-        _compute(study, yes)
+        start = time.monotonic()
+        if trained := _compute(studies.load(study), yes=yes):
+            took = (time.monotonic() - start) / 60
+            typer.echo(f"{trained} runs trained; annotations and runs took {took:.1f} min")
     index = report.build(Path(study), out=out, parameters=parameters)
     typer.echo(f"read it: {places.shown(index)}")
 
 
-def _compute(study: str, yes: bool) -> None:
-    """Annotate and train what a study lacks, and say what that took."""
-    import time
-
+def _compute(plan: studies.Study, *, yes: bool, corpora=None, workers=None, pool=None) -> int:
+    """Have the tables written that a study lacks and the runs trained; returns the number of runs."""
     from helpers import labelling, sweep
     from helpers.ledger import Ledger
 
-    plan, start = studies.load(study), time.monotonic()
-    _label(plan, labelling.lacking(plan), yes=yes)
-    trained = sweep.run(plan, Ledger())
-    if trained:
-        typer.echo(f"{trained} runs trained; annotations and runs took {(time.monotonic() - start) / 60:.1f} min")
+    _label(plan, labelling.lacking(plan, corpora), yes=yes, pool=pool)
+    return sweep.run(plan, Ledger(), corpora=corpora, workers=workers, pool=pool)
 
 
 if __name__ == "__main__":

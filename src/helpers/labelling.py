@@ -43,6 +43,11 @@ class Table:
     there: str = ""
 
     @property
+    def texts(self) -> int:
+        """Number of texts that are needed."""
+        return len(self.corpus.rows) if self.rows is None else len(self.rows)
+
+    @property
     def second(self) -> bool:
         """Whether it is the second opinion of a classifier, which reads what the annotator wrote."""
         return self.wording.name.endswith(annotations.CROSSFIT)
@@ -103,15 +108,20 @@ def find(
             yield from _tables(study, study.corpus(name), spec, prompt, folder)
 
 
-def lacking(study: Study) -> Iterator[Table]:
+def lacking(study: Study, corpora: Sequence[str] | None = None) -> Iterator[Table]:
     """The tables of each annotator on each corpus where one of them is nowhere; those beside it are checked too.
+
+    Parameters
+    ----------
+    corpora
+        Names of corpora of the study; by default all.
 
     Raises
     ------
     UserError
         As `find`.
     """
-    loaded = {name: study.corpus(name) for name in study.corpus_names}
+    loaded = {name: study.corpus(name) for name in corpora or study.corpus_names}
     for spec in study.annotator_specs:
         for corpus in loaded.values():
             wordings = [tables.wording(corpus, table, study.prompt).name for table in _needed(study, corpus, spec.name)]

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from helpers import places
+from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
 from helpers.studies import Cell, Run, Study
@@ -62,6 +63,28 @@ def report(study: Study, ledger: Ledger) -> str:
         lines.append(f"left: about {_hours(speed.total(todo))} at the same speed{whose}")
     elif todo:
         lines.append("left: not known before the first run; it is printed while `label-risk run` works")
+    return "\n".join(lines)
+
+
+def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
+    """What a study will take whose labels are not all there: texts to label, trainings and core-hours, as text.
+
+    What is trained already cannot be told before there are labels, so all trainings are counted.
+    """
+    lines = [f"study {study.name}: labels are not all there yet; `label-risk run` writes them first:"]
+    for table in lacking:
+        lines.append(f"  {table.corpus.name:12} {table.spec.name} with {table.wording.name}: {table.texts} texts")
+    speed, trainings, hours = Speed(), 0, 0.0
+    speed.borrow(study, ledger)
+    lines.append("then, of which some may be in the ledger:")
+    for name in study.corpus_names:
+        costs = study.costs(study.corpus(name))
+        seconds = sum(speed.of(name, cost) for cost in costs)
+        about = f", about {_hours(seconds)}" if np.isfinite(seconds) else ""
+        lines.append(f"  {name:12} {len(costs):4} trainings{about}")
+        trainings, hours = trainings + len(costs), hours + seconds
+    known = f", about {_hours(hours)} at the speed of the shipped runs" if np.isfinite(hours) else ""
+    lines.append(f"in all: {trainings} trainings{known}")
     return "\n".join(lines)
 
 
@@ -192,12 +215,16 @@ class Speed:
 
     def seconds(self, run: Run) -> float:
         """Expected time of one run on one worker; nan before the first is finished."""
-        name = run.corpus.name if run.corpus.name in self._measured else ""
+        return self.of(run.corpus.name, run.cost)
+
+    def of(self, corpus: str, cost: int) -> float:
+        """Expected time of a training of that cost; nan before the first is finished."""
+        name = corpus if corpus in self._measured else ""
         if name not in self._fits:
             everything = [pair for pairs in self._measured.values() for pair in pairs]
             self._fits[name] = _fit(self._measured[name] if name else everything)
         a, b = self._fits[name]
-        return float(a + b * run.cost)
+        return float(a + b * cost)
 
     def total(self, runs: Iterable[Run]) -> float:
         """Expected time of all `runs` on one worker."""

@@ -232,22 +232,6 @@ def calls(draft: Draft) -> dict[str, int]:
     return asked
 
 
-def number_of_runs(study: Study, corpus: Corpus) -> int:
-    """Trainings that the study spans, counted from the grid: no annotation is needed yet."""
-    cells = study.grid(corpus.name)
-    return len(corpus.parts) * sum(study.replicates(corpus.name, cell) for cell in cells)
-
-
-def _passes(study: Study, corpus: Corpus) -> int:
-    """Cost of all runs, in the unit of `studies.Run.cost`."""
-    total = 0
-    for cell in study.grid(corpus.name):
-        n = round(cell.source.keep * cell.n)
-        steps = 3 * study.student.steps(n) * study.student.batch_size
-        total += study.replicates(corpus.name, cell) * (steps * len(corpus.parts) + len(corpus.test))
-    return total
-
-
 def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[str, float]:
     """Seconds of training, from one short run, and of each annotator that computes here and is at hand."""
     start = time.perf_counter()
@@ -269,9 +253,9 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
             seconds.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
-    cost = 3 * student.steps(len(small.pool)) * student.batch_size + len(small.test)
-    runs = number_of_runs(study, corpus)
-    found = {"train": loading + seconds[1] / cost * _passes(study, corpus) / min(device.cores(), runs)}
+    costs = study.costs(corpus)
+    rate = seconds[1] / student.cost(len(small.pool), len(small.test))
+    found = {"train": loading + rate * sum(costs) / min(device.cores(), len(costs))}
     if study.student.kind != "finetune":
         found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
     for spec in known:
@@ -440,7 +424,7 @@ def plan(draft: Draft) -> str:
             lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
         else:
             lines.append(f"annotator     {spec.name}: its labels are there")
-    lines.append(f"runs          {number_of_runs(study, corpus)} trainings, {_time(draft.seconds.get('train'))}")
+    lines.append(f"runs          {len(study.costs(corpus))} trainings, {_time(draft.seconds.get('train'))}")
     lines += [f"warning       {warning}" for warning in draft.warnings]
     return "\n".join(lines)
 

@@ -263,7 +263,9 @@ class Study(BaseModel):
         """
         needed: dict[str, np.ndarray | None] = dict.fromkeys(self.annotator_names)
         for cell in self.grid(corpus.name):
-            for table in {*cell.source.annotators} - {*self.annotator_names}:
+            for table in cell.source.annotators:
+                if table in self.annotator_names:
+                    continue
                 for part in corpus.parts:
                     rows = part.subset(cell.n, draw=cell.drawn)
                     needed[table] = np.union1d(needed.get(table, rows), rows)
@@ -374,6 +376,15 @@ class Study(BaseModel):
         if self.stability and (plain or control) and cell.n == self.sizes_of(corpus)[-1]:
             seeds = max(seeds, self.stability.seeds)
         return seeds
+
+    def costs(self, corpus: Corpus) -> list[int]:
+        """Cost of each training that the grid spans (`Student.cost`): known before there is any label."""
+        return [
+            self.student.cost(round(cell.source.keep * cell.n), len(part.test))
+            for cell in self.grid(corpus.name)
+            for part in corpus.parts
+            for _ in range(self.replicates(corpus.name, cell))
+        ]
 
     def runs(self, corpus: str) -> list["Run"]:
         """All runs of the study on one corpus: the cells of the grid in order, its folds in each, and their seeds."""

@@ -28,6 +28,8 @@ INK = "#222222"
 _LONGEST = 400
 #: Every verdict and every advice, in the order in which they are counted out.
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
+#: Stands below the summary, which says why.
+_NOTHING = "Nothing to show, for the reason that is given above."
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
@@ -77,7 +79,7 @@ def table(finding: Finding, part: str = "") -> None:
     if not part:
         shown, plain = table_html(finding), finding.table.to_string(index=False, na_rep="")
     else:
-        found = finding.parts.get(part, Part(pd.DataFrame(), finding.summary))
+        found = finding.parts.get(part, Part(pd.DataFrame(), _NOTHING))
         shown = part_html(found)
         plain = [found.said, *(f"- {name}: {said}" for name, said in found.listed)]
         plain = "\n".join([*plain, *([] if found.table.empty else [found.table.to_string(index=False, na_rep="")])])
@@ -95,8 +97,8 @@ def part_html(part: Part) -> str:
 
 
 def table_html(finding: Finding) -> str:
-    """The finding's table as HTML, or its summary where there is none."""
-    return f"<p>{_prose(finding.summary)}</p>" if finding.table.empty else frame_html(finding.table)
+    """The finding's table as HTML, or, where there is none, that it is so."""
+    return f"<p>{_NOTHING}</p>" if finding.table.empty else frame_html(finding.table)
 
 
 def frame_html(frame: pd.DataFrame) -> str:

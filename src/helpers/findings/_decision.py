@@ -116,11 +116,11 @@ def decision(
                     "95 % interval": signed(mended),
                     **shown(closed),
                     "Its labels": n,
-                    "All of them are worth, gold labels": number(worth) if worth else "",
+                    "Worth, gold labels": number(worth) if worth else "",
                     "95 % interval of the worth": f"{number(low)} to {number(high)}" if low else "",
                     f"Right on {len(sample)} gold labels, %": percent(right.effect),
                     "95 % interval of its accuracy": unsigned(right),
-                    f"Gold labels to know it to ± {100 * precision:g} points": _needed(right, precision),
+                    f"To know it to ± {100 * precision:g} points": _needed(right, precision),
                 }
             )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)

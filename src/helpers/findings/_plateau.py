@@ -97,7 +97,7 @@ def plateau(
                     "95 % interval": bounds(tally.claim, interval),
                     "Verdict": verdict,
                     "Its labels": int(sizes[-1]),
-                    "All of them are worth, gold labels": number(worth),
+                    "Worth, gold labels": number(worth),
                     "95 % interval of that": _worth_bounds(sizes, best, theirs[:, -1], rng),
                     "Gold flattens at, labels": _onset(gold_onset, sizes),
                     "It flattens at, labels": _onset(flat, sizes),
