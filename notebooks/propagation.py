@@ -91,6 +91,37 @@ charts.table(finding, "few votes")
 charts.table(finding, "settings")
 
 # %% [markdown]
+# ## A toy world: move the errors
+#
+# Here every term is known exactly, for every training set that could be drawn. Texts are of several kinds; on half
+# of the kinds nearly all people are of one mind, on the others most are. The annotator turns a share of its labels
+# into the other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their
+# frequency. Move the sliders: at the same rate of errors, do more labels help?
+
+# %%
+charts.show(finding, "toy accuracy")
+
+# %%
+charts.table(finding, "toy accuracy")
+
+# %% [markdown]
+# Where errors fall evenly, the student outvotes its teacher: with enough labels it is right where the annotator is
+# right more often than not. Where they gather, no number of labels helps, for the wrong label is what there is to
+# learn: [random errors and real ones](controls.ipynb) are this difference, on real texts.
+
+# %%
+charts.show(finding, "toy terms")
+
+# %%
+charts.table(finding, "toy terms")
+
+# %% [markdown]
+# More labels shrink estimation, and what remains is approximation: all of the student's divergence, in the end,
+# is that of its annotator. The line is the whole divergence; where it leaves the top of the areas, the $\approx$ does
+# not hold. With few labels a student is too unsure to follow its teacher all the way: where errors gather, that
+# keeps it closer to people, and more labels take it away from them.
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - *A corpus with many more raters.* Votes are few, and smoothing pulls $P$ towards the middle.
@@ -102,9 +133,9 @@ charts.table(finding, "settings")
 # %% [markdown]
 # ## What to try next
 #
-# In the toy world of `src/helpers/measures/toy.py` every term has a closed form: move the noise there and see
-# which term follows ([how things are measured](../measures.md)). To see the observed side of propagation, go
-# back to the share of inherited mistakes in [degradation](degradation.ipynb).
+# Worlds with three classes, and errors that always say the same class, are in `src/helpers/measures/toy.py`
+# ([how things are measured](../measures.md)). To see the observed side of propagation, go back to the share of
+# inherited mistakes in [degradation](degradation.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

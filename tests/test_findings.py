@@ -15,6 +15,7 @@ from helpers.findings import _instability
 from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
 from helpers.findings._plateau import _flattening
+from helpers.findings._toy_world import toy_world
 from helpers.findings.finding import VERDICT_COLUMNS, Tally
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
@@ -1115,3 +1116,27 @@ def test_unknown_names_are_refused_with_the_known_ones(shelf, function):
         function(plan, corpus="moviez", ledger=ledger)
     with pytest.raises(UserError, match="study shelf has no annotator 'wizard': it has scripted"):
         function(plan, annotators=["scripted", "wizard"], ledger=ledger)
+
+
+def test_in_the_toy_world_gathered_errors_stay_and_even_ones_are_outvoted():
+    parts = toy_world()
+    accuracy = parts["toy accuracy"].frame.pivot_table(
+        index=["errors", "gathered", "n"], columns="who", values="accuracy", sort=False
+    )
+    people, student, annotator = (
+        accuracy[who] for who in ("student of people", "student of the annotator", "the annotator")
+    )
+    assert (people.xs(0, level="errors") == student.xs(0, level="errors")).all()
+    most = accuracy.index.get_level_values("n").max()
+    assert student[25, 0, most] == pytest.approx(1.0, abs=1e-4)
+    assert annotator[25, 0, most] < 0.7
+    # Of ten kinds, two are turned whole, and of a third half of the labels: there, either class is as frequent.
+    assert student[25, 100, most] == pytest.approx(0.75, abs=1e-4)
+    # Turned evenly or not, as many labels are turned: kinds with people of one mind and others take turns.
+    assert annotator[40, 100, most] == pytest.approx(annotator[40, 0, most])
+    terms = parts["toy terms"].frame
+    parted = terms[["approximation", "estimation", "cross"]].sum(axis=1)
+    np.testing.assert_allclose(terms["total"], parted, atol=3e-6)
+    few = terms[(terms["errors"] == 25) & (terms["gathered"] == 100)].set_index("n")["total"]
+    assert few[1] < few[most]
+    assert f"from {few[1]:.3f} to {few[most]:.3f} where they fall on few kinds" in parts["toy terms"].said

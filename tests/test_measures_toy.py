@@ -7,6 +7,7 @@ from helpers.measures.propagation import decompose_brier_by_text, decompose_by_t
 from helpers.measures.toy import (
     cell_noise,
     class_noise,
+    expected_accuracy,
     expected_brier_decomposition,
     expected_decomposition,
     expected_log_student,
@@ -68,6 +69,34 @@ def test_closed_form_meets_simulation(p, kind, n, alpha):
             by_run = terms[term].mean(1)
             error = 5 * by_run.std() / np.sqrt(n_runs) + 1e-12
             assert exact[term].item() == pytest.approx(by_run.mean(), abs=error), term
+
+
+def test_accuracy_by_hand():
+    """Of three labels two must be right: r³ + 3 r² (1 - r). Of two, one of each is a coin; of none, it always is."""
+    people, annotator = [[0.9, 0.1], [0.2, 0.8]], [[0.7, 0.3], [0.6, 0.4]]
+    three = [0.7**3 + 3 * 0.7**2 * 0.3, 0.4**3 + 3 * 0.4**2 * 0.6]
+    two = [0.7**2 + 0.7 * 0.3, 0.4**2 + 0.4 * 0.6]
+    found = expected_accuracy(people, annotator, [0, 1, 2, 3])
+    np.testing.assert_allclose(found, [0.5, 0.55, np.mean(two), np.mean(three)])
+    np.testing.assert_allclose(expected_accuracy(people, annotator, 3, weights=[3, 1]), [np.dot([0.75, 0.25], three)])
+
+
+@pytest.mark.parametrize("n", [4, 25])
+def test_accuracy_meets_simulation(n):
+    people, annotator = TWO[:2], uniform_noise(TWO[:2], [0.2, 0.7])
+    n_runs = 20_000
+    p_hat = simulate(annotator, n, 1.0, rng=rng(), n_runs=n_runs)
+    right = p_hat[:, [0, 1], people.argmax(1)]
+    says = (right > 0.5 + 1e-9) + (np.abs(right - 0.5) < 1e-9) / 2
+    error = 5 * says.mean(1).std() / np.sqrt(n_runs)
+    assert expected_accuracy(people, annotator, n).item() == pytest.approx(says.mean(), abs=error)
+
+
+def test_accuracy_is_of_two_classes_and_of_a_majority():
+    with pytest.raises(ValueError, match="two classes, got 3"):
+        expected_accuracy(THREE, THREE, 3)
+    with pytest.raises(ValueError, match="divided into halves"):
+        expected_accuracy(TWO, TWO, 3)
 
 
 @settings(deadline=None)

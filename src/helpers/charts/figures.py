@@ -18,6 +18,7 @@ from helpers.charts._plateau import plateau
 from helpers.charts._prevalence import more_gold, prevalence
 from helpers.charts._propagation import propagation
 from helpers.charts._telling import telling
+from helpers.charts._toy_world import toy_accuracy, toy_terms
 from helpers.charts._unaided import unaided
 
 #: Finding, or page that advises -> function that draws it.
@@ -38,4 +39,8 @@ CHARTS = {
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }
 #: Finding and part of it -> function that draws the part.
-PARTS = {("prevalence", "more gold"): more_gold}
+PARTS = {
+    ("prevalence", "more gold"): more_gold,
+    ("propagation", "toy accuracy"): toy_accuracy,
+    ("propagation", "toy terms"): toy_terms,
+}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, ratio, settings
+from helpers.findings._toy_world import toy_world
 from helpers.findings.finding import Finding, Tally, bounds
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.ledger import Ledger
@@ -48,7 +49,7 @@ def propagation(
         (approximation, estimation, cross, total, people): `value`. "people" is the divergence between two
         halves of the raters, the same for all annotators of a corpus, and has no Brier row. The part "by size"
         has the terms at every number of labels, "few votes" what the small number of raters adds to them, and
-        "settings" what they owe to smoothing and floor.
+        "settings" what they owe to smoothing and floor. "toy accuracy" and "toy terms" are of `toy_world`.
 
     Raises
     ------
@@ -92,9 +93,10 @@ def propagation(
                     "Cross / total, Brier": round(ratio(brier_means["cross"], brier_means["total"]), 2),
                 }
             )
+    tally.parts = toy_world()
     if tally.verdicts:
         voted = replace(results, corpora={one.name: one for one in with_votes})
-        tally.parts = {
+        tally.parts |= {
             "by size": by_size(voted, tally.claim, seed),
             "few votes": few_votes(voted, ceilings, seed),
             "settings": settings(voted, tally.claim),

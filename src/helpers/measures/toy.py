@@ -125,6 +125,39 @@ def expected_brier_decomposition(p, p_s, n, alpha, *, weights=None):
     return pd.DataFrame(rows)
 
 
+def expected_accuracy(p, p_s, n, *, weights=None):
+    """Exact expectation over training sets of how often the student says what most people say, for two classes.
+
+    The student says the class that it saw more often; of two that it saw equally often, either. So the share follows
+    from the binomial distribution of its labels.
+
+    Parameters
+    ----------
+    p, p_s : float array (C, 2)
+        Gold and annotator. Most people must be of one mind in every cell.
+    n, weights
+        As for `expected_decomposition`.
+
+    Returns
+    -------
+    float array (one per n), each 0 to 1
+
+    Raises
+    ------
+    ValueError
+        If there are more than two classes, or people are divided into halves.
+    """
+    p, p_s, sizes, weights = _world(p, p_s, n, 1.0, weights)
+    if p.shape[1] != 2:
+        raise ValueError(f"expected two classes, got {p.shape[1]}: for more there is no such closed form")
+    if (p[:, 0] == p[:, 1]).any():
+        raise ValueError("p: people are divided into halves in some cell, so no class is what most of them say")
+    right = p_s[np.arange(len(p)), p.argmax(1)]
+    size = np.array(sizes)[:, None]
+    more, as_often = stats.binom.sf(size // 2, size, right), stats.binom.pmf(size / 2, size, right)
+    return (more + as_often / 2) @ weights
+
+
 def expected_log_student(p_s, n, alpha):
     """E log P̂_k for N_k ~ Binomial(n, p_s): float array (C, K). Exact up to rounding; costs C x K x n."""
     counts = np.arange(n + 1)
