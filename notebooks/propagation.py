@@ -49,8 +49,9 @@ charts.show(finding)
 # Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum
 # holds. Left of the end, the cross term is negative: the student is closer to people than the sum says, as it
 # would be if it did not follow the annotator all the way where that strays from people. Right of the end it
-# is positive: the student exaggerates what the annotator gets wrong. The gold tick is the divergence between
-# two halves of the people, which is as close as one can expect to come.
+# is positive: the student exaggerates what the annotator gets wrong. The gold tick is a human ceiling, the
+# divergence between two halves of the people: as close as people come to people. Halves have half of the votes, so a
+# student can come closer without knowing more.
 #
 # $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were
 # trained on its most probable labels; so a part of what is called estimation here is the hardening of the
@@ -71,12 +72,11 @@ charts.table(finding)
 charts.table(finding, "by size")
 
 # %% [markdown]
-# ## Few votes, and a human ceiling
+# ## Few votes
 #
 # $P$ is estimated from a handful of votes, which adds to every divergence from it. Splitting the raters into
 # halves says by about how much: half of the votes add that much again. $P$ are the plain shares of the votes
-# in this table, for smoothing would hide from the split what it is to find. The last column is as close as people
-# come to people; its halves have half of the votes, so an annotator can come closer without knowing more.
+# in this table, for smoothing would hide from the split what it is to find.
 
 # %%
 charts.table(finding, "few votes")

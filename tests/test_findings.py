@@ -755,6 +755,12 @@ def test_propagation_by_hand():
     assert table["Student closer to people than its annotator"] == "yes"
 
 
+def test_the_human_ceiling_is_what_half_of_the_people_are_to_the_others():
+    """Halves of seven votes to two differ by chance, and a student that says what all of them say does not."""
+    assert "in 1 of 1 cell." in propagate([0.5, 0.5], [0.75, 0.25]).summary
+    assert "in 0 of 1 cell." in propagate([0.5, 0.5], [0.01, 0.99]).summary
+
+
 def test_the_decomposition_is_shown_at_every_size():
     found = propagate([0.5, 0.5], [0.9, 0.1])
     table = found.parts["by size"].table

@@ -46,8 +46,8 @@ def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | a
     def only(*parts):
         return base.transform_filter(" || ".join(f"datum.part == '{part}'" for part in parts))
 
-    bars = only("approximation", "estimation").mark_bar().encode(alt.X2("end:Q"))
-    people = only("people").mark_tick(thickness=3, size=36)
+    bars = only("approximation", "estimation").mark_bar(fillOpacity=0.75).encode(alt.X2("end:Q"))
+    people = only("people").mark_tick(thickness=4, size=40, opacity=1)
     total = only("total").mark_point(shape="diamond", filled=True, size=120, opacity=1)
     return by_corpus(
         finding,

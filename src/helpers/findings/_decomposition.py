@@ -82,15 +82,13 @@ def by_size(results: Results, claim: Claim, seed: int) -> Part:
     return Part(pd.DataFrame(rows), said.strip())
 
 
-def few_votes(results: Results, people: dict[str, float], seed: int) -> Part:
+def few_votes(results: Results, seed: int) -> Part:
     """What the small number of raters adds to the divergences, and the divergences without it.
 
     P are the plain shares of the votes here: smoothing hides the bias from the split, for it pulls halves more than
     the whole. Texts with fewer than two votes are left out.
-
-    `people` has the divergence between two halves of the raters, by corpus.
     """
-    rows, shares, below = [], [], 0
+    rows, shares = [], []
     for one in results.corpora.values():
         for annotator in results.annotators:
             said, known = _said(one, annotator)
@@ -105,8 +103,6 @@ def few_votes(results: Results, people: dict[str, float], seed: int) -> Part:
             bias = [float(vote_bias(votes, q, rng=rng, n_splits=5, alpha=0).mean()) for q in (said, *students)]
             added, total_added = bias[0], float(np.mean(bias[1:]))
             shares.append(ratio(added, means["approximation"]))
-            corrected = means["total"] - total_added
-            below += corrected < people[one.name]
             rows.append(
                 {
                     "Corpus": one.name,
@@ -117,18 +113,13 @@ def few_votes(results: Results, people: dict[str, float], seed: int) -> Part:
                     "Approximation, corrected": round(means["approximation"] - added, 3),
                     "Total, nats": round(means["total"], 3),
                     "Few votes add to it": round(total_added, 3),
-                    "Total, corrected": round(corrected, 3),
-                    "Half of the people to the other, nats": round(people[one.name], 3),
+                    "Total, corrected": round(means["total"] - total_added, 3),
                 }
             )
     if not rows:
         return Part(pd.DataFrame(), "There are no votes to split.")
     share = minus(f"{100 * np.median(shares):.1f}")
-    said = (
-        f"By the split of the raters, that they are few adds {share} % to the approximation in the median cell. "
-        f"Corrected, students are as close to people as half of the people to the other half in "
-        f"{out_of(below, len(rows), 'cell')}."
-    )
+    said = f"By the split of the raters, that they are few adds {share} % to the approximation in the median cell."
     return Part(pd.DataFrame(rows), said)
 
 

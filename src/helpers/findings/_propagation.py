@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, ratio, settings
 from helpers.findings._toy_world import toy_world
-from helpers.findings.finding import Finding, Tally, bounds
+from helpers.findings.finding import Finding, Tally, bounds, out_of
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
@@ -58,11 +58,11 @@ def propagation(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("propagation", results)
-    ceilings: dict[str, float] = {}
+    close: list[bool] = []
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
         halves = split_half_kl(one.votes, rng=results.rng(one.name, "people", seed))
-        people = ceilings[one.name] = float(np.nanmean(halves))
+        people = float(np.nanmean(halves))
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             said, _ = one.annotated(annotator)
@@ -76,6 +76,7 @@ def propagation(
             verdict = tally.judge(one.name, annotator, interval, students.seeds)
             closer = paired_difference(parts["total"], parts["approximation"], rng=rng)
             means = {term: float(parts[term].mean()) for term in TERMS}
+            close.append(means["total"] <= people)
             brier_means = {term: float(brier[term].mean()) for term in TERMS}
             tally.frame += _points(one, annotator, "divergence", means | {"people": people})
             tally.frame += _points(one, annotator, "Brier", brier_means)
@@ -98,10 +99,10 @@ def propagation(
         voted = replace(results, corpora={one.name: one for one in with_votes})
         tally.parts |= {
             "by size": by_size(voted, tally.claim, seed),
-            "few votes": few_votes(voted, ceilings, seed),
+            "few votes": few_votes(voted, seed),
             "settings": settings(voted, tally.claim),
         }
-    return tally.finish(_remark(results, with_votes))
+    return tally.finish(_remark(results, with_votes, close))
 
 
 def _points(one: CorpusResults, annotator: str, measure: str, values: dict[str, float]) -> list[dict]:
@@ -111,13 +112,16 @@ def _points(one: CorpusResults, annotator: str, measure: str, values: dict[str, 
     ]
 
 
-def _remark(results: Results, with_votes: list[CorpusResults]) -> str:
+def _remark(results: Results, with_votes: list[CorpusResults], close: list[bool]) -> str:
     if not results.annotators:
         return "The study has no annotators."
     without = [name for name, one in results.corpora.items() if one.votes is None]
     if not with_votes:
         return "None of the corpora has votes of people, which this finding needs."
     said = []
+    if close:
+        cells = out_of(sum(close), len(close), "cell")
+        said.append(f"Students are as close to people as half of the people to the other half in {cells}.")
     if hard := replace(results, corpora={one.name: one for one in with_votes}).hard:
         said.append(
             f"Labels without probabilities count as certain, so that divergences from them are those of the floor; the "

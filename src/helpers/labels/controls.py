@@ -51,7 +51,7 @@ def shuffled(pool: Pool, source: LabelSource) -> Targets:
 
 
 def _draw(pool: Pool, source: LabelSource) -> np.ndarray:
-    """Two numbers in [0, 1) for each text, (2, n): the same for a text in every subset, so that subsets stay nested."""
+    """Two numbers in [0, 1) for each text, (2, n): the same for a text at every size, as its gold label is."""
     name = zlib.crc32(f"{source.method} {' '.join(source.annotators)}".encode())
     numbers = np.random.default_rng([_NOISE_SEED, name]).random((int(pool.rows.max()) + 1, 2))
     return numbers[pool.rows].T
