@@ -188,6 +188,12 @@ BAD = {
         "gives no test rows",
     ),
     "one author": ("a.csv", wide("who", lambda i: ("she",)), ["--group", "who"], "leaves none to train on"),
+    "two authors": (
+        "a.csv",
+        wide("who", lambda i: ("he" if i % 3 else "she",)),
+        ["--group", "who"],
+        "there are 2 that can stand apart; lower `folds`, or leave `near_duplicates` out (--near-duplicates 0)",
+    ),
     "an LLM's column of something else": (
         "a.csv",
         wide("llm", lambda i: ("lorem",)),

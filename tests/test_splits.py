@@ -11,11 +11,12 @@ from helpers.corpora import splits
 
 @st.composite
 def tables(draw):
-    """Classes and groups of some rows."""
+    """Classes and groups of some rows; the first rows may be one large group."""
     rows = draw(st.integers(20, 200))
     gold = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
-    groups = draw(st.lists(st.integers(0, rows), min_size=rows, max_size=rows))
-    return np.array(gold), np.array(groups)
+    groups = np.array(draw(st.lists(st.integers(0, rows), min_size=rows, max_size=rows)))
+    groups[: draw(st.integers(0, rows))] = 0
+    return np.array(gold), groups
 
 
 @given(tables(), st.integers(1, 10), st.integers(0, 5))
@@ -52,6 +53,8 @@ def test_folds_are_whole_groups_and_cover_all(table, number):
     gold, groups = table
     fold = splits.folds(gold, groups, number)
     assert set(fold) <= set(range(number))
+    assert len(set(fold)) == min(number, len(set(groups)))
+    assert np.array_equal(fold, splits.folds(gold, groups, number))
     for k in range(number):
         assert not set(groups[fold == k]) & set(groups[fold != k])
 
@@ -64,6 +67,22 @@ def test_folds_are_stratified_and_of_one_size():
         rank = splits.ranked(fold, k)
         assert np.array_equal(rank < 0, fold == k)
         assert sorted(rank[rank >= 0]) == list(range(240))
+
+
+@pytest.mark.parametrize(("large", "sizes"), [(121, [44, 45, 45, 45, 121]), (200, [25, 25, 25, 25, 200])])
+def test_a_large_group_leaves_no_fold_empty(large, sizes):
+    gold, groups = np.arange(300) % 2, np.minimum(np.arange(300), 300 - large)
+    fold = splits.folds(gold, groups, 5)
+    counts = np.stack([np.bincount(gold[fold == k], minlength=2) for k in range(5)])
+    assert sorted(counts.sum(axis=1)) == sizes
+    assert abs(counts[:, 0] - counts[:, 1]).max() <= 5
+    assert not np.array_equal(fold, splits.folds(gold, groups, 5, seed=1))
+
+
+def test_folds_that_were_full_stay():
+    """They are part of the key of every run on somebody's table."""
+    gold, groups = np.arange(24) % 3, np.arange(24) // 2
+    assert "".join(map(str, splits.folds(gold, groups, 4))) == "222233111122000011333300"
 
 
 def test_what_straddles_a_given_split():

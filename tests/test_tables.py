@@ -334,6 +334,14 @@ def test_folds_out_of_range(reviews, folds):
         load(write(reviews, "a.csv"), folds=folds)
 
 
+def test_a_large_group_is_a_fold_of_its_own(reviews):
+    reviews["author"] = ["w"] * 25 + [f"w{i}" for i in range(15)]
+    corpus = load(write(reviews, "a.csv"), folds=4, groups="author")
+    assert sorted(len(part.test) for part in corpus.parts) == [5, 5, 5, 25]
+    with pytest.raises(UserError, match="`examples` takes all texts of a fold"):
+        load("a.csv", folds=10, groups="author", examples=6)
+
+
 def test_students_of_all_folds_are_seen_as_one(reviews, tmp_path, monkeypatch):
     """Each text gets the prediction of the student that has not been trained on it."""
     monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))

@@ -81,10 +81,13 @@ def stratified(gold: np.ndarray, groups: np.ndarray, test_size: int, *, seed: in
 def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
     """Divide rows into `number` test splits of about one size, stratified by class; no group is divided.
 
+    Groups are drawn as for one test split. Where some are so large that nothing is left for the last folds, they are
+    packed instead (`_packed`).
+
     Returns
     -------
     np.ndarray
-        int (rows,), the fold of each row, 0..number-1.
+        int (rows,), the fold of each row, 0..number-1. None is empty if there are as many groups as folds.
     """
     rng = np.random.default_rng(seed)
     fold = np.full(len(gold), number - 1)
@@ -96,7 +99,26 @@ def folds(gold: np.ndarray, groups: np.ndarray, number: int, *, seed: int = SPLI
         chosen = _draw(gold[left], groups[left], _quotas(np.bincount(gold[left]), size), rng)
         fold[left[chosen]] = k
         left = left[~chosen]
+    if not np.bincount(fold, minlength=number).all():
+        return _packed(gold, groups, number, np.random.default_rng(seed))
     return fold
+
+
+def _packed(gold: np.ndarray, groups: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Put groups into folds, the largest first, each into the one with fewest rows so far; int (rows,).
+
+    Of folds with as many rows, the one with fewest of the group's classes gets it. Groups of one size come in random
+    order.
+    """
+    groups, counts = _counts(gold, groups)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts.sum(axis=1)[order], kind="stable")]
+    held = np.zeros((number, counts.shape[1]), dtype=int)
+    fold = np.zeros(len(counts), dtype=int)
+    for group in order:
+        fold[group] = np.lexsort((held @ counts[group], held.sum(axis=1)))[0]
+        held[fold[group]] += counts[group]
+    return fold[groups]
 
 
 def ranked(fold: np.ndarray, k: int, *, seed: int = SPLIT_SEED) -> np.ndarray:
@@ -138,11 +160,17 @@ def _quotas(sizes: np.ndarray, total: int) -> np.ndarray:
     return quotas
 
 
+def _counts(gold: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The groups numbered 0, 1, …, (rows,), and how many rows of each class they have, (groups, classes)."""
+    _, groups = np.unique(groups, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, gold.max() + 1), dtype=int)
+    np.add.at(counts, (groups, gold), 1)
+    return groups, counts
+
+
 def _draw(gold: np.ndarray, groups: np.ndarray, quotas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw whole groups, in random order, as long as they fit into what is left of each class's quota; bool (rows,)."""
-    _, groups = np.unique(groups, return_inverse=True)
-    counts = np.zeros((groups.max() + 1, len(quotas)), dtype=int)
-    np.add.at(counts, (groups, gold), 1)
+    groups, counts = _counts(gold, groups)
     left, chosen = quotas.copy(), np.zeros(len(counts), dtype=bool)
     for group in rng.permutation(len(counts)):
         if (counts[group] <= left).all():

@@ -21,6 +21,7 @@ from helpers.errors import UserError
 
 _FEWEST_ROWS = 20
 _MOST_TEST_ROWS = 1500
+_MOST_FOLDS = 10
 _ROWS_SHOWN = 5
 _MOST_CHARACTERS_SHOWN = 600
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
@@ -204,6 +205,8 @@ def load(
         }
         finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
         fold[_spent(finished, splits.ranked(fold, 0, seed=split_seed), examples, known)] = splits.OUT
+        if folds is not None and len(set(fold) - {splits.OUT}) < folds:
+            raise TableError("`examples` takes all texts of a fold: ask for fewer `examples`, or fewer `folds`")
         ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
         finished["rank"] = ranks[0]
         described = _described(descriptions, real)
@@ -496,9 +499,14 @@ def _test_size(test_size: int | None, rows: int) -> int:
 
 
 def _folds(folds: int, groups: np.ndarray) -> int:
-    most = min(10, len(np.unique(groups)))
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= most:
-        raise TableError(f"`folds` is {folds!r}, but must be an integer from 2 to {most}")
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= _MOST_FOLDS:
+        raise TableError(f"`folds` is {folds!r}, but must be an integer from 2 to {_MOST_FOLDS}")
+    apart = len(np.unique(groups))
+    if apart < folds:
+        raise TableError(
+            f"{folds} folds of {len(groups)} texts, duplicates and groups kept together, leave one empty: there are "
+            f"{apart} that can stand apart; lower `folds`, or leave `near_duplicates` out (--near-duplicates 0)"
+        )
     return folds
 
 
