@@ -73,6 +73,25 @@ def test_every_test_text_comes_as_it_is_and_with_everything(base):
     assert not {*stems} & {id_.partition("+")[0] for id_ in made.rows["id"].to_numpy()[made.pool]}
 
 
+def test_a_corpus_in_folds_is_not_trained_on_what_it_tests(base):
+    del base["test_size"]
+    made = make(base | {"folds": 3}, share=0.25)
+    stems = made.rows["id"].str.partition("+")[0].to_numpy()
+    assert (len(made.pool), len(set(stems[made.test]))) == (16, 4)
+    assert not set(stems[made.test]) & set(stems[made.pool])
+
+
+def test_texts_without_gold_are_left_alone(base, reviews):
+    reviews.loc[::4, "tone"] = None  # of those that are negative, half
+    reviews.to_csv(base["path"], index=False)
+    kept = base | {"unlabelled": "keep", "test_size": 20}
+    made = make(kept, share=0.2, size=10)
+    assert (made.gold >= 0).all()
+    assert (made.gold[planted.planted_in(made) != ""] == 0).all()
+    with pytest.raises(UserError, match="16 training texts were asked for, but reviews has 15 with a gold label"):
+        make(kept, share=0.2)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -81,7 +100,7 @@ def test_every_test_text_comes_as_it_is_and_with_everything(base):
         ({"share": 1.5}, "`share` is 1.5"),
         ({"share": 1.0}, "lower `share`"),
         ({"share": 0.0, "texts": 30}, "lower `share`, `size` or `texts`"),
-        ({"share": 0.0, "size": 1000}, "1000 texts was asked for"),
+        ({"share": 0.0, "size": 1000}, "1000 training texts were asked for, but reviews has 20 with a gold label"),
         ({}, "missing a required argument: 'share'"),
         ({"share": 0.0, "colour": "red"}, "unexpected keyword argument 'colour'"),
     ],

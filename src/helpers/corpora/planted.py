@@ -26,7 +26,8 @@ def load(
 ) -> Corpus:
     """Plant an order in a share of the training texts of a corpus, and every order and control in some test texts.
 
-    Only texts whose gold label is not the target get one: the others need no order.
+    Only texts whose gold label is not the target get one: the others need no order. Texts without a gold label are not
+    taken. Of a corpus in folds, the first is the test split.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def load(
     """
     from helpers import corpora
 
-    base = corpora.load(planted)
+    base = corpora.load(planted).parts[0]  # what a fold tests, others train on: one alone keeps the two apart
     target = base.labels[-1] if target is None else target
     if target not in base.labels:
         raise UserError(f"corpus {name}: {base.name} has no label {target!r}, only {', '.join(base.labels)}")
@@ -65,7 +66,12 @@ def load(
         raise UserError(f"corpus {name}: no order is called {template!r}, only {', '.join(orders.templates())}")
     if not 0 <= share <= 1:
         raise UserError(f"corpus {name}: `share` is {share!r}, but must lie between 0 and 1")
-    other = base.gold != base.labels.index(target)
+    if size > base.n_gold:
+        raise UserError(
+            f"corpus {name}: {size} training texts were asked for, but {base.name} has {base.n_gold} with a gold "
+            "label: lower `size`"
+        )
+    other = (base.gold >= 0) & (base.gold != base.labels.index(target))
     training, count = base.subset(size), round(share * size)
     chosen = training[other[training]][:count]
     held = base.test[other[base.test]]
