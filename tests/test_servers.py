@@ -434,7 +434,9 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere_else(web, tmp_path,
     out, err = capfd.readouterr()
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) >= 2
-    for shown in [out, err, str(caught.value), repr(vars(annotators.load({"openai": "m", "base_url": server.url})))]:
+    asked = annotators.load({"openai": "m", "base_url": server.url, "key": "MY_KEY"})
+    assert asked._key.get_secret_value() == KEY
+    for shown in [out, err, str(caught.value), repr(caught.value), repr(vars(asked)), repr(vars(asked._client))]:
         assert KEY not in shown
     assert not any(KEY.encode() in content for content in files)
 
@@ -465,6 +467,17 @@ def test_keys_that_cannot_be(monkeypatch, value):
     with pytest.raises(UserError, match=r"environment variable MY_KEY.*(is not set|cannot be a key)") as caught:
         annotators.load({"openai": "m", "base_url": "https://host.example/v1", "key": "MY_KEY"})
     assert not value or value not in str(caught.value)
+
+
+def test_a_key_does_not_travel_in_clear_text(monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    for host in ("host.example", "8.8.8.8"):
+        with pytest.raises(UserError, match=rf"key in MY_KEY would go to {host} in clear text: .*https://") as caught:
+            annotators.load({"openai": "m", "base_url": f"http://{host}/v1", "key": "MY_KEY"})
+        assert KEY not in str(caught.value)
+        annotators.load({"openai": "m", "base_url": f"http://{host}/v1"})  # without a key there is nothing to read
+    for url in ("https://host.example/v1", "http://192.168.0.5:8000/v1", "http://localhost/v1"):
+        annotators.load({"openai": "m", "base_url": url, "key": "MY_KEY"})
 
 
 # Money

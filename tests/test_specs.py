@@ -136,6 +136,17 @@ def test_what_cannot_be_read_is_refused_in_one_line(said, message):
         {"openai": "m", "api_key": SECRET},
         {"openai": "m", "token": SECRET},
         {"openai": "m", "password": SECRET},
+        {"openai": "m", "apiKey": SECRET},
+        {"openai": "m", "extra": {"api_key": SECRET}},
+        {"openai": "m", "extra": {"headers": {"Authorization": SECRET}}},
+        {"openai": "m", "extra": {"extra_body": [{"X-API-Key": SECRET}]}},
+        {"openai": "m", "extra": {"access-token": SECRET}},
+        {"openai": "m", "extra": {"TOKEN": SECRET}},
+        {"openai": "m", "extra": {"client secret": SECRET}},
+        {"openai": "m", "extra": {"db_password": SECRET}},
+        {"openai": "m", "extra": {"user": f"sk-{SECRET}"}},
+        {"openai": "m", "extra": {"a": [[{"b": f"Bearer {SECRET}"}]]}},
+        {"openai": "m", "extra": {f"sk-{SECRET}": 1}},
     ],
 )
 def test_what_may_be_a_key_is_never_repeated(said):
@@ -144,6 +155,45 @@ def test_what_may_be_a_key_is_never_repeated(said):
     shown = [str(caught.value), repr(caught.value), *(str(arg) for arg in caught.value.args)]
     assert not any(SECRET in one for one in shown)
     assert caught.value.__suppress_context__  # a traceback shows no more than the message
+
+
+def test_fields_that_are_no_keys_are_left_alone():
+    extra = {
+        "max_completion_tokens": 1,
+        "max_tokens": None,
+        "min_tokens": 0,
+        "stop_token_ids": [2],
+        "eos_token": "</s>",
+        "add_bos_token": True,
+        "skip_special_tokens": True,
+        "prompt_cache_key": "reviews",
+        "metadata": {"author": "Ann", "tokenizer": "task-2024-risk-taking"},
+        "stop": ["Bearer of news"],
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    assert specs.parse({"openai": "m", "extra": extra}).extra == extra
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("localhost", True),
+        ("127.9.9.9", True),
+        ("[::1]", True),
+        ("10.1.2.3", True),
+        ("172.31.0.1", True),
+        ("192.168.0.5:8000", True),
+        ("[fd00::1]", True),
+        ("172.32.0.1", False),
+        ("8.8.8.8", False),
+        ("[2001:db8::1]", False),
+        ("localhost.example", False),
+        ("10.1.2.3.example", False),
+        ("gpu", False),
+    ],
+)
+def test_which_addresses_are_private(host, private):
+    assert specs.parse(f"openai:m@http://{host}/v1").private is private
 
 
 @given(st.sampled_from(specs.KINDS), st.text(max_size=120))

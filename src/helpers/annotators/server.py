@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import numpy as np
 import tenacity
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from tqdm.auto import tqdm
 
 from helpers import __version__, places
@@ -64,7 +64,7 @@ class ServerAnnotator:
     Raises
     ------
     UserError
-        If the environment does not have the key.
+        If the environment does not have the key, or anybody on the way could read it.
     """
 
     def __init__(self, spec: Server):
@@ -75,7 +75,7 @@ class ServerAnnotator:
         self._key = _key(spec)
         headers = {"User-Agent": f"label-risk/{__version__}"}
         if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+            headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         self._client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
@@ -456,7 +456,7 @@ class ServerAnnotator:
             error = ", ".join(part for part in parts if isinstance(part, str) and part)
         said = error if isinstance(error, str) else ""
         if self._key:
-            said = said.replace(self._key, "…")
+            said = said.replace(self._key.get_secret_value(), "…")
         said = re.sub(r"\bsk-\S+", "…", said)
         return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+|<[^>]*>", " ", said).split())[:_KEPT_CHARACTERS]
 
@@ -513,7 +513,8 @@ def _without(text: str, reason: str) -> str:
     )
 
 
-def _key(spec: Server) -> str | None:
+def _key(spec: Server) -> SecretStr | None:
+    """The key, so wrapped that nobody who shows an annotator shows it."""
     variable = spec.key_variable
     if variable is None:
         return None
@@ -526,7 +527,12 @@ def _key(spec: Server) -> str | None:
         return None
     if not key.isascii() or not key.isprintable() or " " in key:
         raise UserError(f"annotator {spec.name}: what the environment variable {variable} holds cannot be a key")
-    return key
+    if spec.base_url.startswith("http://") and not spec.private:
+        raise UserError(
+            f"annotator {spec.name}: the key in {variable} would go to {spec.host} in clear text: write `base_url` "
+            "with https://; http:// is for this machine and for numbers of private networks, like 192.168.0.5"
+        )
+    return SecretStr(key)
 
 
 # What is read of an answer; servers add fields of their own.

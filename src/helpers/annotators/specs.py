@@ -16,6 +16,7 @@ An annotator's name is part of the names of files, so it is made of a few harmle
 a study may share one. Nothing here opens a file, loads a model or asks a server.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -40,6 +41,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _SERVER = re.compile(r"(?P<model>.+?)@(?P<base_url>https?://.*)", re.DOTALL)
 #: Fields of a request that are this program's own: with others in their place an answer would mean something else.
 _OWN_FIELDS = {"model", "messages", "stream", "n", "logprobs", "top_logprobs", "seed"}
+#: Names, without case and signs, under which keys are sent: not `max_tokens`, `eos_token` or `prompt_cache_key`.
+_KEY_NAME = re.compile(
+    r"(|.*(api|access|auth|bearer|hf|id|refresh|secret|session))token|.*(apikey|accesskey|privatekey|subscriptionkey"
+    r"|authorization|authentication|secret|passw|passphrase|credential|cookie).*|key|auth|bearer"
+)
+#: What keys look like, wherever they stand.
+_KEY_VALUE = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{6,}|^\s*(bearer|basic)\s+\S+\s*$", re.IGNORECASE)
+_KEYS_COME_FROM = "a key does not belong in a study file: `key` names the environment variable that holds it"
+#: Networks that no stranger listens to: RFC 1918, and the same of IPv6.
+_PRIVATE = [ipaddress.ip_network(said) for said in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 
 
 class Prices(BaseModel):
@@ -189,10 +200,8 @@ class Server(_Spec):
     @model_validator(mode="before")
     @classmethod
     def _no_key_in_the_file(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and {"api_key", "token", "password"} & set(given):
-            raise ValueError(
-                "a key does not belong in a study file: `key` names the environment variable that holds it"
-            )
+        if isinstance(given, Mapping) and any(map(_is_key_name, set(given) - {"key"})):
+            raise ValueError(_KEYS_COME_FROM)
         return given
 
     @field_validator("key")
@@ -211,6 +220,8 @@ class Server(_Spec):
             json.dumps(extra, allow_nan=False)
         except (TypeError, ValueError):
             raise ValueError("write plain texts, numbers, lists and mappings: they are sent as JSON") from None
+        if _holds_a_key(extra):
+            raise ValueError(_KEYS_COME_FROM)  # and it would stand in the table, which tells what was asked
         return extra
 
     @model_validator(mode="after")
@@ -228,6 +239,15 @@ class Server(_Spec):
     def local(self) -> bool:
         """Whether the server runs on this machine."""
         return self.host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", self.host))
+
+    @property
+    def private(self) -> bool:
+        """Whether the server is on this machine or, by the number of its address, in a network of the user's own."""
+        try:
+            number = ipaddress.ip_address(self.host)
+        except ValueError:
+            return self.local
+        return self.local or any(number in network for network in _PRIVATE)
 
     @property
     def key_variable(self) -> str | None:
@@ -391,6 +411,19 @@ def _build(kind: type[_Spec], fields: dict[str, Any], who: str) -> Spec:
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])
         raise UserError(f"annotator {who}: {where}{first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _is_key_name(name: object) -> bool:
+    return bool(_KEY_NAME.fullmatch(re.sub(r"[^a-z0-9]", "", str(name).casefold())))
+
+
+def _holds_a_key(said: object) -> bool:
+    """Whether a value, or what is in it at any depth, has the name of a key or looks like one."""
+    if isinstance(said, Mapping):
+        return any(_is_key_name(name) or _holds_a_key(name) or _holds_a_key(value) for name, value in said.items())
+    if isinstance(said, list | tuple):
+        return any(map(_holds_a_key, said))
+    return isinstance(said, str) and bool(_KEY_VALUE.search(said))
 
 
 def _last(path: str) -> str:
