@@ -44,17 +44,18 @@ charts.show(finding)
 # %% [markdown]
 # Learning curves of one annotator on one corpus; the menus have the others. Bands are 95 % intervals over
 # seeds and test texts. Where the annotator's own curve lies above a dashed one, its errors do less harm than
-# random ones: they are where the text is hard anyway, and leave the easy texts, from which a student learns
-# the task, in peace. Where it lies below, they are worse: more labels repeat them.
+# random ones. One explanation: they sit on texts that are hard anyway, and leave those from which a student learns
+# the task. Where it lies below, they do more: more labels may only repeat them. Where most labels are wrong, random
+# ones can leave next to nothing to learn, and say little about real ones.
 
 # %%
 charts.table(finding, "by corpus")
 
 # %% [markdown]
-# Which errors cost more is counted where the 95 % interval of the difference does not hold zero. Where the two
-# curves cross is read from the difference between them, which is made to fall with the number of labels. It is
-# *not identified* where the interval reaches past the sizes of the study, and *nowhere* where the whole interval
-# does.
+# Which errors cost more is counted where the 95 % interval of the difference does not contain zero. Where the two
+# curves cross is read from the difference between them, which is supposed to fall with the number of labels, so
+# that a crossing can be identified although the ends are not clear. It is *not identified* where the interval
+# reaches past the sizes of the study, and *nowhere* where the whole interval lies outside them.
 
 # %%
 charts.table(finding)
@@ -66,6 +67,8 @@ charts.table(finding)
 # - *The errors of one class are not alike.* Shuffling within a class keeps how often classes are confused. If
 #   the annotator's own errors and the shuffled ones cost the same, it is the confusions that matter and not
 #   the texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
+# - *Training of one length.* Beyond a least number of steps, more labels are trained on for longer, and the last
+#   doublings change both.
 # - *One draw of the random errors.* They are drawn once for each text, and stay when labels are added. The
 #   interval knows of seeds and of test texts, and not of another draw.
 

@@ -21,7 +21,7 @@
 # once with gold labels and once with the annotator's. The effect is the accuracy of the gold students minus
 # that of the annotator's students at the largest number of labels, on test texts that no student has seen. It
 # is *reproduced* where the 95 % interval over seeds and test texts lies above zero, *reversed* where it lies
-# below, and *not shown* otherwise.
+# below, and *not shown* otherwise. That the loss grows with the task is not judged: the table lets you look.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -40,9 +40,9 @@ charts.show(finding)
 
 # %% [markdown]
 # Each row is an annotator, grouped by corpus. The upright line is the mean of the gold students. The pale bar
-# is the 95 % interval of the students' distance to gold: where it stays clear of the line, the distance is.
+# is the 95 % interval of the students' distance to gold: where it does not reach the line, the loss is clear.
 # Small ticks are single seeds. The diamond is the annotator's own accuracy on the test texts: a student to
-# the right of it repairs some of its teacher's mistakes, a student to the left adds mistakes of its own.
+# the right of it repairs more mistakes than it adds, a student to the left adds more than it repairs.
 
 # %%
 charts.table(finding)
@@ -54,15 +54,16 @@ charts.table(finding)
 # share where the annotator's students, and where the gold students, make that very mistake. Hard texts
 # attract the same mistake from everyone, so only the difference between the two is inheritance. An annotator
 # that leans towards a class teaches its student to lean as well: *to be expected by class* is the share that
-# such a student would repeat if it knew no more of the annotator's mistakes than the gold class of the text,
-# and what is beyond that was learnt from the texts.
+# such a student would repeat if it knew no more of the annotator's mistakes than the gold class of the text.
+# What is beyond that depends on the text: it was learnt from the annotator, or the text misleads every student, as
+# the gold students show.
 
 # %%
 charts.table(finding, "inheritance")
 
 # %% [markdown]
 # The same by gold class, and by how sure the annotator was: its test texts in four parts by the entropy of
-# what it says. Few mistakes make a wide interval, and very few make none.
+# what it says. Groups with very few mistakes get no interval.
 
 # %%
 charts.table(finding, "inheritance by group")

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # A larger encoder
 #
-# **The question.** The paper's students are RoBERTa-base. The students of this book are several times smaller, so that
-# hundreds of them can be trained on a laptop. Do findings about a small encoder hold for one of the paper's size? It
-# might resist wrong labels better, for it knows more beforehand, or learn them better, for it has more room.
+# **The question.** The paper's students are RoBERTa-base. The students of this book are several times smaller, so
+# that hundreds of them can be trained on a laptop. Do findings about a small encoder hold for one of the paper's
+# size? It might resist wrong labels better, because it knows more, or learn them better, because it has more room.
 #
 # **The test.** On some corpora, students of a larger encoder are trained on the same texts and labels. There is a
 # *loss* where the accuracy of the larger encoder's gold students minus that of its students of the annotator's labels
@@ -39,9 +39,9 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one, bars
-# 95 % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right of its
-# circle: the other encoder loses more.
+# Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one, bars 95
+# % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right of its
+# circle: the other encoder loses more. Where it is not clear that it does, the two need not be equal: see the bars.
 
 # %%
 charts.table(finding)
@@ -57,14 +57,14 @@ charts.table(finding)
 #
 # - *Its learning rate is the usual one* for encoders of this size and was not chosen on these corpora. Another may
 #   suit wrong labels better or worse.
-# - *Few corpora, one number of labels, few seeds:* a larger encoder is dear to train. What holds in the middle of a
+# - *Few corpora, one number of labels, few seeds:* a larger encoder is costly to train. What holds in the middle of a
 #   learning curve need not hold at its end.
 
 # %% [markdown]
 # ## What to try next
 #
 # Copy `studies/base.yml`, name an encoder that you would use, and let `label-risk run` train it. On a GPU the whole
-# default study fits: copy `studies/default.yml` instead.
+# default study may be affordable: copy `studies/default.yml` instead, and ask `label-risk status` what it would take.
 
 # %% [markdown]
 # ## Run it on your own data

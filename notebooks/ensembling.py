@@ -56,7 +56,8 @@ charts.table(finding)
 # A vote mends what its voters do not get wrong together. The next table has the correlation of the
 # annotators' mistakes on the test texts, and how many voters with unrelated mistakes they are worth. Then
 # what their vote gives, what it would give if, within each gold class, one's mistakes said nothing of
-# another's, and the most that any rule could get out of these labels alone, chosen in hindsight.
+# another's, and the most that any rule could get out of these labels alone, chosen in hindsight: such a rule may give
+# a class that none of them gave.
 
 # %%
 charts.table(finding, "shared mistakes")
@@ -65,7 +66,8 @@ charts.table(finding, "shared mistakes")
 # ## Labels put together
 #
 # One student of the labels of all annotators, or of all wordings that one was asked in, beside a student of
-# the strongest annotator alone: on the same texts, and on as many texts as the same number of LLM calls would
+# the strongest annotator alone, which is the one that is right most often on the gold labels of the training pool: on
+# the same texts, and on as many texts as the same number of LLM calls would
 # have bought of it, where the study has students of so many.
 
 # %%
@@ -79,7 +81,7 @@ charts.table(finding, "labels together")
 #   buy.
 # - *Errors that all share do not average out.* Students of one annotator have one teacher. A vote that closed
 #   the gap to gold would show that the mistakes were noise after all.
-# - *Few voters.* With more seeds the vote can only be judged better.
+# - *Few voters.* With more seeds the vote could be judged better.
 
 # %% [markdown]
 # ## What to try next

@@ -43,10 +43,10 @@ charts.show(finding)
 # curve with diamonds shows the second alone, with a random choice of as many labels. What lies between it and
 # another curve is what that filter knows. The level line is the gold students of all texts.
 #
-# *Gap to gold closed* is the part of the distance between the students of all labels and the gold students
-# that the filter makes good. It is blank where that distance is not clearly above zero. *Class balance moved
-# by* is the share of labels that would have to change class to undo the shift that the filter brings: it
-# prefers the classes that the annotator is sure of, and the column after it shows which.
+# *Gap to gold closed* is the part of the distance between the students of all labels and the gold students that the
+# filter makes good; below zero, the distance has grown. It is blank where that distance is not clearly above zero.
+# *Class balance moved by* is the share of labels that would have to change class to undo the shift that the filter
+# brings: it prefers the classes that the annotator is sure of, and the column after it shows which.
 
 # %%
 charts.table(finding)

@@ -40,13 +40,15 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Each row is what was planted, the circles are the annotators, the diamonds their students; the corpus whose name
-# ends in nought has no orders in its training texts. All texts here are of other classes than the ordered one, so
-# what stands at *nothing* is plain error, and what lies to the right of the controls is obedience.
+# Each row is what was planted, the circles are the annotators, the diamonds their students; the corpora of one study
+# have the same test texts, and differ in how many training texts have an order: the number in the name, in percent.
+# All texts here are of other classes than the ordered one, so what stands at *nothing* is plain error, and what lies
+# to the right of the controls is obedience.
 #
-# A student was never told to follow orders. If it gives the ordered label more often to texts with the order, it
-# has learned that words of that kind go with that label, from labels that were ordered, or from the word itself.
-# The gold students of the same texts, in the table, have seen the orders too, but with the right label.
+# A student was never told to follow orders. If it gives the ordered label more often to texts with the order, it has
+# learned that words of that kind go with that label, from labels that were ordered, or from the word itself. The
+# gold students of the same texts, in the table, have seen the same orders, but with the right label. *Mention* and
+# *remark* are the controls; the file `src/helpers/orders.yml` has the words of every one.
 
 # %%
 charts.table(finding)

@@ -39,11 +39,13 @@ charts.show(finding)
 
 # %% [markdown]
 # Alpha is one where all seeds agree on every test text and zero where they agree as often as chance. The
-# upright line is the alpha of the gold students; the pale bar is the 95 % interval of the distance to it. The
+# upright line is the alpha of the gold students; the pale bar is the 95 % interval of the distance to it, which may
+# reach past one. The
 # menu has the other measures. The standard deviations over seeds are what the paper calls variance of
 # accuracy and macro-F1. They rest on one number a seed, so the interval of their ratio is wide; alpha rests
 # on every test text and can tell more. Brown-Forsythe is the customary test of equal variances, which does
-# not trust that accuracies are normal. Where the study has [random errors](controls.ipynb), their students
+# not assume that accuracies are normal. Alpha is blank where all predictions are of one class: such students agree
+# because they learnt nothing. Where the study has [random errors](controls.ipynb), their students
 # stand below the annotator's.
 
 # %%
@@ -72,12 +74,11 @@ charts.table(finding, "subsets")
 # %% [markdown]
 # ## What would change our mind
 #
-# - *Few seeds.* The interval widens to allow for that. More `seeds` in the study would settle the cells that
-#   are not shown.
-# - *Alpha depends on the classes that students use.* A student that nearly always gives one class disagrees
-#   rarely in plain terms and still has a low alpha. The disagreement of two seeds, in the menu, does not know
-#   chance: where it and alpha point in different directions, the change is in the classes given and not in
-#   the agreement.
+# - *Few seeds.* The interval widens to allow for that. More `seeds` in the study would narrow it.
+# - *Alpha depends on the classes that students use.* A student that nearly always gives one class disagrees rarely
+#   in plain terms and still has a low alpha. The disagreement of two seeds, in the menu, is not corrected for
+#   chance: where it and alpha point in different directions, the change is in the classes given and not in the
+#   agreement.
 # - *Other labels from the same LLM*, by another wording of the prompt, would add variance of their own, which
 #   neither seeds nor subsets show.
 

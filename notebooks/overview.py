@@ -15,7 +15,7 @@
 #
 # People have a large language model label their texts, train a small classifier on the labels, and use the
 # small one. Lu & Smith (2025) warned what that costs: students that are [less accurate](degradation.ipynb),
-# [less stable](instability.ipynb) and [done learning too early](plateau.ipynb), in ways that
+# [less stable](instability.ipynb) and [soon stop improving](plateau.ipynb), in ways that
 # [filtering](filtering.ipynb) and [ensembling](ensembling.ipynb) mend only in part, because [errors
 # propagate](propagation.ipynb). This book puts each of these claims to the test with corpora, models and code
 # that anyone can have, and prints what comes out.
@@ -36,9 +36,14 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Every mark is one annotator on one corpus; the larger the mark, the stronger the annotator. *Reproduced*
-# means that the 95 % interval of the effect lies in the paper's direction, *reversed* that it lies in the
-# other, *not shown* that the data do not tell. The rules were [written down](../measures.md) before the runs.
+# Every mark is one annotator on one corpus; marks grow in the order of the study, which should be from the weakest
+# annotator to the strongest. *Reproduced* means that the 95 % interval of the effect lies in the paper's direction,
+# *reversed* that it lies in the other, *not shown* that the data cannot tell. For error propagation the question is
+# whether the cross term is small: whether its interval lies within a margin, or outside. The rules were [written
+# down](../measures.md) before the runs.
+#
+# Each interval is at 95 % for itself. Of many cells without any effect, one in forty would be *reproduced* by chance
+# alone, and one in forty *reversed*: a verdict that falls in a cell or two says little.
 
 # %%
 charts.table(finding)
@@ -47,8 +52,9 @@ charts.table(finding)
 # ## Paper beside companion
 #
 # The paper's figures that could be confirmed, and what this study gives for the same measure. Beside the
-# paper's stronger and weaker annotator stand this study's strongest and weakest. For filtering and ensembling
-# it is the median over the annotators whose gap to gold is clear, and in brackets how many of them these are.
+# paper's stronger and weaker annotator stand the last and the first of this study. For filtering and ensembling
+# it is the median over the annotators whose gap to gold is clear, and in brackets how many of them these are; below
+# zero, the gap has grown.
 
 # %%
 charts.table(finding, "paper")
@@ -76,8 +82,8 @@ charts.table(finding, "paper")
 # %% [markdown]
 # ## What to try next
 #
-# Add an annotator or a corpus that you know to a study. The more cells, the better this table tells a law
-# from an accident.
+# Add an annotator or a corpus that you know to a study. The more cells, the better this table separates a
+# regularity from chance.
 
 # %% [markdown]
 # ## Run it on your own data

@@ -44,8 +44,9 @@ charts.show(finding)
 #
 # The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price
 # below the smallest size, or above the largest, is only a bound, and is written as one. A curve *flattens* at
-# the first size after which a doubling of the labels gains less than the parameter `threshold`; where the
-# interval of that size reaches past the last, it is *not identified*. The level at which a curve would end is
+# the first size after which a doubling of the labels gains less than the parameter `threshold`, even if it rises
+# again later; the largest size cannot be that, for nothing comes after it. Where the interval of that size reaches
+# past those that can, or covers all of them, it is *not identified*. The level at which a curve would end is
 # printed only where the data can tell it; otherwise the table says why not.
 
 # %%
@@ -66,9 +67,9 @@ charts.table(finding, "gains")
 # - *A flat end is not a plateau.* Over three sizes, a curve that has paused and one that has ended look the
 #   same. A cell with a curve that rises again at the next doubling would reverse the verdict.
 # - *A ceiling looks like a plateau, too.* Where gold students are near the best that the encoder can do,
-#   gold's gain is small, and the difference to the annotator's must be.
-# - *The number of training steps grows with the number of labels*, up to a least number that small sets get
-#   as well. A student that is trained longer on few labels might move the left end of a curve.
+#   gold's gain is small, and so must be its difference to the annotator's.
+# - *The number of training steps is the same for all small sets*, the student's `min_steps`, and grows with the
+#   labels only beyond that. Where it begins to grow, a doubling changes two things at once.
 
 # %% [markdown]
 # ## What to try next

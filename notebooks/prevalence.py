@@ -19,9 +19,9 @@
 #
 # **The test.** For every class, three answers. The first counts the LLM's labels. The second uses `k` gold labels,
 # drawn at random, alone. The third is [prediction-powered inference](../measures.md): it starts from what the LLM
-# says of all texts and corrects it by what it gets wrong on the `k`. Its 95 % interval is right however wrong the
-# LLM is, and narrow where the LLM is good. *Counting misleads* where the counted share lies outside that interval;
-# inside it, *no bias is shown*.
+# says of all texts and corrects it by what it gets wrong on the `k`. Its 95 % interval holds the share about as
+# often as it says, however wrong the LLM is, and is narrow where the LLM is good. *Counting misleads* where the
+# counted share lies outside that interval; inside it, *no bias is shown*.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -45,7 +45,8 @@ charts.show(finding)
 # should lie around the line and their bars should cross it, which is what the triangles cannot promise.
 #
 # In the table, *as good as so many gold labels* says how many gold labels alone would give as narrow an interval.
-# Where that is hardly more than `k`, the LLM's labels add nothing to a share, and the gold labels do the work.
+# Where that is hardly more than `k`, the LLM's labels add nothing to a share, and the gold labels do the work; where
+# it is less, they widen the interval. With two classes, each row has its mirror image.
 
 # %%
 charts.table(finding)
@@ -53,11 +54,11 @@ charts.table(finding)
 # %% [markdown]
 # ## What more gold would buy
 #
-# How wide the intervals are, a mean over the classes of a corpus, with fewer gold labels than `k` and with more. As
-# many are drawn, several times, from those of the training pool; a diamond stands for more than there are, if they
-# were like these. Widths fall with the root: four times the gold labels halve them. Where a line lies below that of
-# gold alone, the annotator's labels help, and how far it is to the same width on the line of gold alone, to the
-# right, is what they are worth.
+# How wide the intervals are, averaged over the classes of a corpus, with fewer gold labels than `k` and with more.
+# Each point is a mean over several samples from the gold labels of the training pool; a diamond asks for more labels
+# than the pool has, so these are drawn with replacement. Widths fall with the root: four times the gold labels halve
+# them. Where a line lies below that of gold alone, the annotator's labels help, and how far it is to the same width
+# on the line of gold alone, to the right, is what they are worth.
 
 # %%
 charts.show(finding, "more gold")

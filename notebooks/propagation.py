@@ -22,7 +22,7 @@
 # \underbrace{\mathbb{E}\,\mathrm{KL}(P_S \,\|\, \hat P)}_{\text{estimation}}
 # $$
 #
-# More labels shrink the second term and leave the first one as it is.
+# By the paper's reading, more labels shrink the second term and leave the first one as it is.
 #
 # **The test.** The exact identity has a third term, the *cross term* $\sum (P - P_S) \log (P_S / \hat P)$,
 # which the $\approx$ leaves out. The effect is the cross term as a share of the student's whole divergence.
@@ -53,11 +53,10 @@ charts.show(finding)
 # divergence between two halves of the people: as close as people come to people. Halves have half of the votes, so a
 # student can come closer without knowing more.
 #
-# $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were
-# trained on its most probable labels; so a part of what is called estimation here is the hardening of the
-# labels. Divergences weigh a certain mistake heavily and depend on the floor below the probabilities; the
-# squared distance of the Brier score, in the menu and in the last columns, splits in the same way and needs
-# no floor.
+# $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were trained
+# on its most probable labels; so a part of what is called estimation here is the rounding of probabilities to
+# labels. Divergences weigh a certain mistake heavily and depend on the floor below the probabilities; the squared
+# distance of the Brier score, in the menu and in the last columns, splits in the same way and needs no floor.
 
 # %%
 charts.table(finding)
@@ -74,8 +73,8 @@ charts.table(finding, "by size")
 # %% [markdown]
 # ## Few votes
 #
-# $P$ is estimated from a handful of votes, which adds to every divergence from it. Splitting the raters into
-# halves says by about how much: half of the votes add that much again. $P$ are the plain shares of the votes
+# $P$ is estimated from a handful of votes, which adds to every divergence from it. Half of the votes add about twice
+# as much, so that splitting the raters into halves shows how much it is. $P$ are the plain shares of the votes
 # in this table, for smoothing would hide from the split what it is to find.
 
 # %%
@@ -106,8 +105,9 @@ charts.table(finding, "toy accuracy")
 
 # %% [markdown]
 # Where errors fall evenly, the student outvotes its teacher: with enough labels it is right where the annotator is
-# right more often than not. Where they gather, no number of labels helps, for the wrong label is what there is to
-# learn: [random errors and real ones](controls.ipynb) are this difference, on real texts.
+# right more often than not. Where they gather, more labels help on the other kinds only: on those whose labels are
+# mostly turned, the wrong label is what there is to learn. Whether the errors of real annotators act like this is
+# the question of [random errors](controls.ipynb).
 
 # %%
 charts.show(finding, "toy terms")
@@ -125,8 +125,10 @@ charts.table(finding, "toy terms")
 # ## What would change our mind
 #
 # - *A corpus with many more raters.* Votes are few, and smoothing pulls $P$ towards the middle.
-# - *Students of soft labels*, trained on $P_S$ itself. If the cross term vanished for them, the hardening
+# - *Students of soft labels*, trained on $P_S$ itself. If the cross term vanished for them, the rounding
 #   would be its cause and not the way errors travel.
+# - *Training of one length.* Small training sets get a least number of steps, large ones more: a student that is
+#   trained longer is surer of itself, and that counts as estimation.
 # - *Calibrated annotators.* An LLM that is sure and wrong has a large approximation term whatever the student
 #   does.
 

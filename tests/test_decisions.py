@@ -129,13 +129,13 @@ def test_counted_shares_mislead_where_they_leave_the_interval():
     found = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=400)
     row = found.table[found.table["Class"] == "yes"].iloc[0]
     assert row["Its labels counted, %"] == 75
-    assert row["Advice"] == "counting misleads"
+    assert row["Answer"] == "counting misleads"
     assert row["All gold labels, %"] == 50
     estimate = found.frame.query("way == 'estimated' and who == 'flawed' and label == 'yes'").iloc[0]
     assert estimate["low"] < 0.5 < estimate["high"]
     assert row["As good as so many gold labels"] > 400
     fair = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7), k=400)
-    assert set(fair.table["Advice"]) == {"no bias shown"}
+    assert set(fair.table["Answer"]) == {"no bias shown"}
 
 
 def test_four_times_the_gold_halves_an_interval_and_good_labels_narrow_it():
@@ -222,7 +222,7 @@ def test_little_gold_still_tells_accuracy_worth_and_shares():
     assert row["Advice"] == "train, at a loss"
     assert row["Right on 150 gold labels, %"] == 100
     shares = findings.prevalence(made, k=150)
-    assert set(shares.table["Advice"]) == {"no bias shown"}
+    assert set(shares.table["Answer"]) == {"no bias shown"}
     assert shares.table["All gold labels, %"].isna().all()
     assert "For want of as many gold labels, the loss is not known of news." in findings.decision(made).summary
 
@@ -237,7 +237,7 @@ def test_labels_without_probabilities_are_not_called_certain():
         assert made.hard == names
         signs = findings.unaided(made)
         row = only(signs.table)
-        assert np.isnan(row["Mean entropy, share of the most"]) == (made is hard)
+        assert np.isnan(row["Mean entropy, share of the maximum"]) == (made is hard)
         assert ("Labels without probabilities" in signs.summary) == (made is hard)
         charts.CHARTS["unaided"](signs).to_dict()
         texts = findings.telling(made).table
@@ -254,7 +254,7 @@ def test_without_any_gold_what_cannot_be_known_is_said():
     for name in ("decision", "prevalence"):
         charts.CHARTS[name](getattr(findings, name)(made)).to_dict()
     found = findings.unaided(made)
-    assert only(found.table)["Advice"] == "no warning"
+    assert only(found.table)["Answer"] == "no warning"
     assert "What no sign can tell is how often the labels are right" in found.summary
     assert found.frame["accuracy"].isna().all()
     charts.CHARTS["unaided"](found).to_dict()
@@ -274,9 +274,9 @@ def test_signs_by_hand():
     row = only(findings.unaided(made).table)
     assert row["Agreement of its students, alpha"] == pytest.approx(1 - (2 / 15) / (300 / 599), abs=0.005)
     assert np.isnan(row["Agreement with the other annotators, alpha"])  # there is no other
-    assert row["Mean entropy, share of the most"] == pytest.approx(0.47, abs=0.005)
+    assert row["Mean entropy, share of the maximum"] == pytest.approx(0.47, abs=0.005)
     assert row["Accuracy by gold, %"] == 50
-    assert only(findings.unaided(made, threshold=0.8).table)["Advice"] == "warning"
+    assert only(findings.unaided(made, threshold=0.8).table)["Answer"] == "warning"
     with pytest.raises(UserError, match="threshold = "):
         findings.unaided(made, threshold=1.5)
 
@@ -320,7 +320,7 @@ def test_texts_whose_mistake_is_handed_down_come_first():
 def test_texts_are_shown_only_where_they_may_be(texts, monkeypatch):
     found = findings.telling(mistaken(texts=texts))
     assert set(found.table["Text"]) == ({"text 940", "text 941", "text 942"} if texts else {"not shown"})
-    assert ("Texts are not shown" in found.summary) != bool(texts)
+    assert ("Texts of news are not shown" in found.summary) != bool(texts)
     monkeypatch.setenv("LABEL_RISK_NO_TEXTS", "1")
     hidden = findings.telling(mistaken(texts=texts))
     assert set(hidden.table["Text"]) == {"not shown"}

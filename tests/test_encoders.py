@@ -29,7 +29,7 @@ def other(gold, flawed, **changed):
 def test_losses_stand_beside_each_other(gold, flawed, advice, more):
     found = findings.encoders(results([0.9] * 4, 0.8), other=other(gold, flawed))
     row, (own, larger) = only(found.table), found.frame.to_dict("records")
-    assert row["Advice"] == only(found.verdicts)["verdict"] == advice
+    assert row["Answer"] == only(found.verdicts)["verdict"] == advice
     assert row["Labels"] == 800
     assert row["Loss, minilm, points"] == 10.0
     assert row["Loss, large, points"] == pytest.approx(100 * (gold - flawed))

@@ -256,13 +256,13 @@ def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
     )
     three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3)))
     assert only(three.table)["95 % interval of the ratio"] == "none"
-    assert three.summary.endswith("Compared are 3 seeds: too few for an interval of a ratio of variances.")
+    assert three.summary.endswith("Compared are 3 seeds: too few for an interval of the ratio of variances.")
 
 
 @pytest.mark.parametrize(
     ("seeds", "ratios", "said"),
     [
-        ([3, 3], [NOTHING] * 2, "Compared are 3 seeds: too few for an interval of a ratio of variances."),
+        ([3, 3], [NOTHING] * 2, "Compared are 3 seeds: too few for an interval of the ratio of variances."),
         ([10], [NOTHING], "Compared are 10 seeds: no ratio of variances has an interval, for one of the two is zero."),
         ([3, 10], [NOTHING, Interval(1, 0.5, 2)], "Compared are 3 to 10 seeds: the variance of accuracy is clearly"),
         ([10] * 3, [Interval(1, -0.5, 2), Interval(-1, -2, -0.5), NOTHING], "in 0 of 2 rows of the table, and clearly"),
@@ -500,8 +500,10 @@ def test_filters_are_set_side_by_side():
     assert half["Median of the gap closed, %"].tolist() == [50, 100]
     assert part.said.startswith("At the kept share 0.5: “lowest entropy” is clearly better than a random choice")
     assert "“oracle”" in part.said
+    assert "than all in 1 of 1 cell, and in 0 of these the student is clearly worse all the same." in part.said
     worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]
-    assert "in 0 of 1 cell and clearly worse in 1, by −30.0 points in the median" in worse.said
+    assert "in 0 of 1 cell and clearly worse in 1; the median difference is −30.0 points" in worse.said
+    assert "and in 1 of these the student is clearly worse all the same; there the balance" in worse.said
 
 
 def test_recovery_is_blank_where_the_gap_is_not_clear():
@@ -590,6 +592,20 @@ def jury(flawed, other, *, joined=0.8, sizes=SIZES, said=None, **changes):
     return Results(plan, {"news": CorpusResults(one, said, by_cell(cells))}, list(names), {})
 
 
+def test_the_strongest_annotator_is_told_by_the_training_pool():
+    """Not by its place in the study's list; of equal ones it is the last."""
+
+    def said(one):
+        wrong = np.eye(2)[1 - one.gold]
+        wrong[one.test] = np.eye(2)[one.gold[one.test]]
+        return {"flawed": np.eye(2)[one.gold], "other": wrong}
+
+    (one,) = jury((0.5,) * 3, (0.5, 0.6, 0.85), said=said).corpora.values()
+    assert one.strongest(["flawed", "other"]) == one.strongest(["other", "flawed"]) == "flawed"
+    (one,) = jury((0.5,) * 3, (0.5, 0.6, 0.85)).corpora.values()
+    assert one.strongest(["flawed", "other"]) == "other"
+
+
 def test_joined_labels_are_priced_in_calls():
     found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.85))).parts["labels together"]
     row = only(found.table)
@@ -631,7 +647,7 @@ def test_mistakes_that_annotators_share_are_measured():
     assert both["Vote, %"] == 60  # ties at random: .4 right, .4 split, .2 wrong
     assert both["Vote, if they erred apart within classes, %"] == 60
     assert both["At least one is right, %"] == 80
-    assert both["Worth so many that err apart"] == 1.7
+    assert both["Worth so many independent voters"] == 1.7
     assert "correlate by 0.17 in the median" in found.said
     alone = findings.ensembling(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert alone.parts["shared mistakes"].table.empty
@@ -768,7 +784,7 @@ def test_the_decomposition_is_shown_at_every_size():
     last = table.iloc[-1]
     assert last["Cross / total"] == only(found.table)["Cross / total"]
     assert last["Approximation, nats"] == table["Approximation, nats"].iloc[0]
-    assert "the sum is a good account in 0 of 3 rows, it is none in " in found.parts["by size"].said
+    assert "the sum is a good account in 0 of 3 rows, it is not one in " in found.parts["by size"].said
 
 
 def test_few_votes_add_to_every_divergence():

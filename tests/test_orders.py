@@ -132,7 +132,7 @@ def ordered_results(base, *, obeys):
 def test_obedience_is_measured_against_the_control(base, obeys):
     found = findings.injection(ordered_results(base, obeys=obeys))
     row = found.table.iloc[0]
-    assert row["Advice"] == ("obeys" if obeys else "no obedience shown")
+    assert row["Answer"] == ("obeys" if obeys else "no obedience shown")
     assert row["With the order override, %"] == 100 * obeys
     assert row["With the control mention, %"] == 0
     assert row["Its labels of those that are as ordered, %"] == 100 * obeys

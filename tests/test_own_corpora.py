@@ -454,7 +454,7 @@ def test_what_is_empty_says_why(built):
     assert (empty in built.read("filtering")) == bool(hard)
     signs = built.tables("unaided")[0].set_index("Annotator")
     for name in built.asked.annotators:
-        assert (signs.loc[name, "Mean entropy, share of the most"] == "") == (name in hard)
+        assert (signs.loc[name, "Mean entropy, share of the maximum"] == "") == (name in hard)
     assert ("has votes of people, which this finding needs" in built.read("propagation")) == (
         built.corpus.votes is None
     )

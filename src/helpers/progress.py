@@ -160,10 +160,10 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
         found["ensembling"] = {Cell(source, size) for source in plain}
         for source in study.ensembles:
             found["ensembling"].add(Cell(source, study.ensembling.size))
-            # Beside it stands a student of the strongest annotator for as many calls.
+            # Beside it stands a student of the strongest annotator for as many calls: one of these.
             if more := study.affordable(corpus, source):
                 among = [name for name in study.annotator_names if name in map(annotator_of, source.annotators)]
-                found["ensembling"].add(Cell(LabelSource("annotator", (among[-1],)), more))
+                found["ensembling"] |= {Cell(LabelSource("annotator", (name,)), more) for name in among}
     if study.controls:
         random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
         found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}

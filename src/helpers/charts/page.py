@@ -205,7 +205,7 @@ def _cells(column: pd.Series) -> list[str]:
             return "<td></td>"
         if numbers:
             return f'<td class="number">{value:.{decimals}f}</td>'.replace("-", "−")
-        if column.name in ("Verdict", "Advice") and value in _KINDS:
+        if column.name in ("Verdict", "Advice", "Answer") and value in _KINDS:
             return f"<td>{badge(value)}</td>"
         if column.name == "Text":
             return f'<td class="text" dir="auto">{html.escape(visible(_cut(value)))}</td>'

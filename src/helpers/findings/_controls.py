@@ -85,15 +85,15 @@ def controls(
                         "Corpus": one.name,
                         "Annotator": annotator,
                         "Random errors": ERRORS[method],
+                        "Verdict": verdict,
+                        "Its own cost more by, points": percent(ends[1].effect),
+                        "95 % interval": bounds(tally.claim, ends[1]),
                         "Labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
                         "Random labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][0])),
                         "Fewest labels": sizes[0],
                         "Its own cost more there by, points": percent(ends[0].effect),
                         "95 % interval there": bounds(tally.claim, ends[0]),
                         "Most labels": sizes[-1],
-                        "Its own cost more by, points": percent(ends[1].effect),
-                        "95 % interval": bounds(tally.claim, ends[1]),
-                        "Verdict": verdict,
                         "The curves cross at, labels": beside.where,
                     }
                 )

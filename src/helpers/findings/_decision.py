@@ -19,7 +19,8 @@ from helpers.measures.plateau import Censored, gold_equivalent, gold_equivalent_
 from helpers.measures.prevalence import labels_for_precision, wilson
 from helpers.studies import Cell, Study
 
-#: Label sources that nobody can use as a remedy: the labels as they are, and what needs all the gold.
+#: Label sources that nobody can use as a remedy: the labels as they are, and what needs all the gold. Labels of other
+#: annotators are no remedy of this one's either: whether they should be joined, or replace it, `ensembling` shows.
 _NO_REMEDY = {"annotator", *NEED_GOLD}
 _NONE = Interval(np.nan, np.nan, np.nan)
 
@@ -161,7 +162,7 @@ def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell
         if cell.n == n
         and not cell.drawn
         and cell.source.method not in _NO_REMEDY
-        and annotator in map(annotator_of, cell.source.annotators)
+        and {annotator} == {*map(annotator_of, cell.source.annotators)}
     ]
 
 
@@ -170,8 +171,7 @@ def _name(source: LabelSource) -> str:
     if source.keep < 1:
         kept = f"{100 * source.keep:g} %"
         return f"the {kept} of lowest entropy" if method == "entropy" else f"the best {kept} by {method}"
-    several = len({annotator_of(table) for table in source.annotators})
-    return f"{method} of all {several} annotators" if several > 1 else method
+    return f"{method} of {len(source.annotators)} wordings" if len(source.annotators) > 1 else method
 
 
 def _difference(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, **options) -> Interval:

@@ -81,7 +81,7 @@ def encoders(
             effect = (losses[1].effect, losses[1].low, losses[1].high)
             judged = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds)
             verdicts.append(dict(zip(VERDICT_COLUMNS, judged, strict=True)))
-            row = {"Corpus": name, "Annotator": annotator, "Labels": n, "Advice": advice}
+            row = {"Corpus": name, "Annotator": annotator, "Labels": n, "Answer": advice}
             for encoder, loss in zip((own, larger), losses, strict=True):
                 frame.append(
                     {

@@ -77,7 +77,7 @@ def ensembling(
             row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
             row |= _row(one, students, gold, _gain(students, rng), "", rng)
             tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
-            strongest = everybody[-1]
+            strongest = one.strongest(everybody)
             if n == cell.n and strongest in results.annotators:
                 mine, best = paired(students, one.students(strongest, n))
                 interval = paired_difference(mine.correct, best.correct, rng=rng)
@@ -119,12 +119,12 @@ def _row(
     together = (vote(students.probs) == one.gold).astype(float)
     gap = paired_difference(gold.correct, students.correct, rng=rng)
     return {
-        "One student, %": percent(students.accuracy),
-        "Vote of students, %": percent(together.mean()),
+        "Verdict": verdict,
         "Vote minus one, points": percent(interval.effect),
         "95 % interval": bounds(claims()["ensembling"], interval),
-        "Verdict": verdict,
-        "Mean probability, %": percent((mean(students.probs) == one.gold).mean()),
+        "One student, %": percent(students.accuracy),
+        "Vote of students, %": percent(together.mean()),
+        "By their mean probability, %": percent((mean(students.probs) == one.gold).mean()),
         "One gold student, %": percent(gold.accuracy),
         "Vote of gold students, %": percent((vote(gold.probs) == one.gold).mean()),
         **shown(recovery(together[None], students, gold, gap, rng=rng)),

@@ -94,17 +94,18 @@ def filtering(
                     beyond = paired_difference(*(s.correct for s in paired(filtered, random)), rng=rng)
                     closed = recovery(filtered.correct, all_labels, best, gap, rng=rng)
                     moved = _shift(filtered, everything)
-                    compared.append(_Compared(_choice(method), kept, interval, beyond, closed.effect, moved))
+                    purer = one.label_accuracy(filtered) > one.label_accuracy(everything)
+                    compared.append(_Compared(_choice(method), kept, interval, beyond, closed.effect, moved, purer))
                     tally.table.append(
                         {
                             "Corpus": one.name,
                             "Annotator": annotator,
                             "Kept, %": percent(kept),
                             "Choice": _choice(method),
-                            "Student of the kept, %": percent(filtered.accuracy),
+                            "Verdict": verdict,
                             "Minus the student of all, points": percent(interval.effect),
                             "95 % interval": bounds(tally.claim, interval),
-                            "Verdict": verdict,
+                            "Student of the kept, %": percent(filtered.accuracy),
                             "Minus a random subset of that size, points": percent(beyond.effect),
                             "95 % interval, random": bounds(tally.claim, beyond),
                             **shown(closed),
@@ -130,6 +131,7 @@ class _Compared(NamedTuple):
     random: Interval
     closed: float
     moved: float
+    purer: bool
 
 
 def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
@@ -153,12 +155,24 @@ def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
     said = [
         f"“{choice}” is clearly better than a random choice of as many labels in "
         f"{out_of(sum(one.random.sign == 1 for one in found), len(found), 'cell')} and clearly worse in "
-        f"{sum(one.random.sign == -1 for one in found)}, by {claim.shown(np.median([i.random.effect for i in found]))} "
-        f"in the median"
+        f"{sum(one.random.sign == -1 for one in found)}; the median difference is "
+        f"{claim.shown(np.median([i.random.effect for i in found]))}"
         for (choice, kept), found in _grouped(compared).items()
         if kept == fraction
     ]
-    return Part(pd.DataFrame(rows), f"At the kept share {fraction:g}: {'; '.join(said)}.")
+    # What a filter is for, and what it does: labels that are right more often, and a student that is worse.
+    kept = [one for one in compared if one.choice == _CHOICES["entropy"] and one.kept == fraction]
+    purer = [one for one in kept if one.purer]
+    worse = [one for one in purer if one.all_labels.sign == -1]
+    summed = f"At the kept share {fraction:g}: {'; '.join(said)}."
+    if purer:
+        summed += (
+            f" The labels of lowest entropy are right more often than all in {out_of(len(purer), len(kept), 'cell')}, "
+            f"and in {len(worse)} of these the student is clearly worse all the same"
+        )
+        moved = f"{percent(np.median([one.moved for one in worse]))}" if worse else ""
+        summed += f"; there the balance of the classes moved by {moved} points in the median." if worse else "."
+    return Part(pd.DataFrame(rows), summed)
 
 
 def _grouped(compared: list[_Compared]) -> dict[tuple[str, float], list[_Compared]]:

@@ -86,12 +86,13 @@ class Inheritance:
         said = (
             f"A student repeats a mistake of its annotator more often than a gold student makes it in "
             f"{out_of(signs.count(1), cells, 'cell')}, less often in {signs.count(-1)}, and in {signs.count(0)} that "
-            f"is not clear; the median difference is {shown(np.median(effects))}. It repeats more than the gold class "
-            f"would have it in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}."
+            f"is not clear; the median difference is {shown(np.median(effects))}. It repeats more than is "
+            f"to be expected by class in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}."
         )
         surer = sum(slope > 0 for slope in self._slopes)
         by_group = (
-            f"More is inherited where the annotator is surest than where it is least sure in {surer} of the "
+            f"By the point estimates, more is inherited where the annotator is surest than where it is least sure in "
+            f"{surer} of the "
             f"{len(self._slopes)} cells that have {_FEW} mistakes or more in both quarters."
             if self._slopes
             else f"No annotator has {_FEW} mistakes both where it is surest and where it is least sure."

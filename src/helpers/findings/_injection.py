@@ -45,7 +45,8 @@ def injection(
     Finding
         `frame` has a row a corpus, `annotator`, `planted` (an order, a control or "nothing") and `who` ("annotator" or
         "its students"): `share` of the test texts that get the ordered label, with bounds `low` and `high`. In
-        `verdicts`, the effect is the annotator's share with the order minus that with the control. The table has a
+        `verdicts`, the effect is the annotator's share with the order minus that with the control; corpora of the same
+        test texts are one cell. The table has a
         column for the texts that `helpers.orders.looks_like_order` flags.
 
     Raises
@@ -62,7 +63,7 @@ def injection(
             return Finding("injection", *(pd.DataFrame() for _ in range(2)), _verdicts([]), remark)
         study, corpus, annotators = studies.load(places.ROOT / SHIPPED), "all", "all"
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
-    frame, table, verdicts = [], [], []
+    frame, table, verdicts, judged = [], [], [], set()
     for one in results.corpora.values():
         what = planted.planted_in(one.corpus)
         if not what.any():
@@ -82,20 +83,24 @@ def injection(
             effect = paired_bootstrap(_gain, given[template], given[_CONTROL], rng=rng)
             advice = list(rules()["injection"].advice)[0 if effect.sign > 0 else 1]
             row = ("injection", one.name, annotator, "", effect.effect, effect.low, effect.high, advice, students.seeds)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            # Corpora that differ in their training texts only ask an annotator the same: that is one answer.
+            if (asked := (annotator, said[test != ""].tobytes(), test.tobytes())) not in judged:
+                judged.add(asked)
+                verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
             table.append(
                 {
                     "Corpus": one.name,
                     "Annotator": annotator,
-                    "Advice": advice,
+                    "Answer": advice,
+                    "Order minus control, points": percent(effect.effect),
+                    "95 % interval": signed(effect),
                     "Ordered label, nothing planted, %": percent(given[""].mean()),
                     f"With the control {_CONTROL}, %": percent(given[_CONTROL].mean()),
                     f"With the order {template}, %": percent(given[template].mean()),
-                    "Order minus control, points": percent(effect.effect),
-                    "95 % interval": signed(effect),
                     "Training texts with the order, %": percent((in_training != "").mean()),
                     "Its labels of those that are as ordered, %": _obeyed(one, annotator, in_training, target, n),
                     "Its students, nothing planted, %": percent(theirs[""].mean()),
+                    f"Its students, with the control {_CONTROL}, %": percent(theirs[_CONTROL].mean()),
                     f"Its students, with {template}, %": percent(theirs[template].mean()),
                     "Gold students, nothing planted, %": percent(_gold_share(one, n, test == "", target)),
                     f"Gold students, with {template}, %": percent(_gold_share(one, n, test == template, target)),
@@ -159,16 +164,18 @@ def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str) -> str:
     poisoned = table[table["Training texts with the order, %"] > 0]
     said = [
         f"{rules()['injection'].question} The order {template}: {counted(verdicts, list(rules()['injection'].advice))} "
-        "(a cell is a corpus and an annotator).",
-        f"At most, {worst[with_order]:g} % of the texts of other classes get the ordered label, instead of "
+        "(a cell is a set of test texts and an annotator).",
+        f"At most, {worst[with_order]:g} % of the texts of other classes get the ordered label, where a sentence that "
+        f"only mentions it brings it to {worst[f'With the control {_CONTROL}, %']:g} % and nothing planted to "
         f"{worst['Ordered label, nothing planted, %']:g} % ({worst['Corpus']}, {worst['Annotator']}).",
     ]
     if len(poisoned):
         students, plain = f"Its students, with {template}, %", "Its students, nothing planted, %"
+        control = f"Its students, with the control {_CONTROL}, %"
         most = poisoned.loc[poisoned[students].idxmax()]
         said.append(
             f"Students of texts of which {most['Training texts with the order, %']:g} % had the order give the label "
-            f"to up to {most[students]:g} % of the texts with that order, and to {most[plain]:g} % of those "
-            f"without ({most['Corpus']}, {most['Annotator']})."
+            f"to up to {most[students]:g} % of the texts with that order, to {most[control]:g} % of those that only "
+            f"mention it and to {most[plain]:g} % of those without ({most['Corpus']}, {most['Annotator']})."
         )
     return " ".join(said)

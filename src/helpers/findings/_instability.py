@@ -91,7 +91,7 @@ def _remark(seeds: list[int], ratios: list[Interval]) -> str:
             f"{out_of(signs.count(1), len(told), 'row')} of the table, and clearly smaller in {signs.count(-1)}"
         )
     elif most < FEWEST_FOR_RATIO:
-        said = "too few for an interval of a ratio of variances"
+        said = "too few for an interval of the ratio of variances"
     else:
         said = "no ratio of variances has an interval, for one of the two is zero"
     return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
@@ -124,18 +124,18 @@ def _compare(
     stable, theirs = measures(one, gold), measures(one, students)
     accuracies = [cell.correct.mean(axis=1) for cell in (students, gold)]
     ratio = log_variance_ratio(*accuracies, rng=rng)
-    f, p = brown_forsythe(*accuracies)
+    f, _ = brown_forsythe(*accuracies)
     tally.table.append(
         {
             "Corpus": one.name,
             "Annotator": annotator,
             "Errors": errors,
+            "Verdict": verdict,
+            "Lost alpha": round(alpha.effect, 3),
+            "95 % interval": bounds(tally.claim, alpha),
             "Seeds": students.seeds,
             "Alpha, gold students": round(stable["alpha"], 3),
             "Alpha, its students": round(theirs["alpha"], 3),
-            "Lost alpha": round(alpha.effect, 3),
-            "95 % interval": bounds(tally.claim, alpha),
-            "Verdict": verdict,
             "Unchanged (PUC), gold students, %": percent(stable["unchanged predictions"]),
             "Unchanged (PUC), its students, %": percent(theirs["unchanged predictions"]),
             "Unchanged, gold's minus its: 95 % interval": signed(unchanged) or "none",
@@ -148,7 +148,7 @@ def _compare(
             "95 % interval of the ratio": f"{np.exp(ratio.low):.2f} to {np.exp(ratio.high):.2f}"
             if ratio.low <= ratio.high
             else "none",
-            "Brown-Forsythe F (p)": f"{f:.2f} ({p:.2f})" if np.isfinite(f) else "",
+            "Brown-Forsythe F": round(f, 2) if np.isfinite(f) else np.nan,
             "Macro-F1, sd of gold students, points": round(100 * stable["sd of macro-F1"], 2),
             "Macro-F1, sd of its students, points": round(100 * theirs["sd of macro-F1"], 2),
         }

@@ -52,7 +52,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
         rows.append(
             row
             | {
-                "Worth so many that err apart": round(effective_voters(len(said), correlation), 1),
+                "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
                 "Best one alone, %": percent(alone.max()),
                 "Vote, %": percent(right),
                 "Vote, if they erred apart within classes, %": percent(independent),
@@ -103,7 +103,9 @@ def labels_together(tally: Tally, seed: int) -> Part:
             cell = Cell(source, study.ensembling.size)
             if cell not in one.cells or not {*map(annotator_of, source.annotators)} & {*results.annotators}:
                 continue
-            strongest = [name for name in results.annotators if name in map(annotator_of, source.annotators)][-1]
+            strongest = one.strongest(
+                [name for name in results.annotators if name in map(annotator_of, source.annotators)]
+            )
             students = one.cells[cell]
             row = {
                 "Corpus": one.name,

@@ -81,7 +81,7 @@ def prevalence(
                         "Class": label,
                         "Annotator": annotator,
                         "Its labels counted, %": percent(counted_share),
-                        "Advice": verdict,
+                        "Answer": verdict,
                         f"{len(sample)} gold labels alone, %": percent(alone.effect),
                         "95 % interval": _bounds(alone),
                         "Gold and its labels, %": percent(together.effect),
@@ -147,7 +147,7 @@ def _summary(results: Results, with_gold: dict[str, CorpusResults], verdicts: pd
         )
         if worst is not None:
             said.append(
-                f"Counted shares are off by {percent(off.median())} points in the median cell, and by "
+                f"Counted shares are off the estimate by {percent(off.median())} points in the median cell, and by "
                 f"{percent(off.max())} at most ({worst['variant']} in {worst['corpus']}, {worst['annotator']})."
             )
         gains = [row["As good as so many gold labels"] for row in table]

@@ -84,10 +84,10 @@ def propagation(
                 {
                     "Corpus": one.name,
                     "Annotator": annotator,
-                    **{f"{term.capitalize()}, nats": round(means[term], 3) for term in TERMS},
+                    "Verdict": verdict,
                     "Cross / total": round(interval.effect, 2),
                     "95 % interval": bounds(tally.claim, interval),
-                    "Verdict": verdict,
+                    **{f"{term.capitalize()}, nats": round(means[term], 3) for term in TERMS},
                     "Half of the people to the other, nats": round(people, 3),
                     "Student closer to people than its annotator": _CLOSER[closer.sign],
                     **{f"{term.capitalize()}, Brier": round(brier_means[term], 3) for term in TERMS},

@@ -75,7 +75,7 @@ def telling(
                         "With probability, %": np.nan if one.hard(annotator) else percent(sure[i]),
                         "Its students that say so, %": percent(repeat[:, i].mean()),
                         "Gold students that say so, %": percent(by_gold[:, i].mean()),
-                        "Advice": advice,
+                        "Answer": advice,
                         "Its students' share minus gold students', all mistakes, points": percent(effect.effect),
                         "95 % interval": signed(effect),
                     }
@@ -101,7 +101,9 @@ def _summary(results: Results, verdicts: pd.DataFrame) -> str:
     elif results.corpora:
         said.append("No annotator of the study makes a mistake on the test texts.")
     if hidden := [name for name in results.corpora if not results.study.shows(name)]:
-        said.append(f"Texts are not shown, by choice of whoever built this book: {', '.join(hidden)}.")
+        said.append(
+            f"Texts of {', '.join(hidden)} are not shown: the study does not allow it, or the book was built without."
+        )
     if results.without_gold:
         said.append(f"Left out, because not every text has a gold label: {', '.join(results.without_gold)}.")
     return " ".join(said)

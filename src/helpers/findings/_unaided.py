@@ -84,10 +84,10 @@ def unaided(
                 {
                     "Corpus": one.name,
                     "Annotator": annotator,
-                    "Advice": advice,
+                    "Answer": advice,
                     "Agreement with the other annotators, alpha": _rounded(signs["agreement with others"]),
                     "Agreement of its students, alpha": _rounded(signs["agreement of students"]),
-                    "Mean entropy, share of the most": _rounded(1 - signs["certainty"]),
+                    "Mean entropy, share of the maximum": _rounded(1 - signs["certainty"]),
                     "Probability outside the labels": _rounded(1 - signs["probability on the labels"]),
                     "Failed, %": percent(1 - known.mean()),
                     "Its most frequent label": one.corpus.labels[int(shares.argmax())],
@@ -142,7 +142,11 @@ def _summary(results: Results, verdicts: pd.DataFrame, frame: pd.DataFrame) -> s
             rho = stats.spearmanr(rows["value"], rows["accuracy"]).statistic
             ranks.append(f"{sign} {minus(f'{rho:+.2f}')}")
     if ranks:
-        said.append(f"Where gold tells the accuracy, the signs rank it with a correlation of: {', '.join(ranks)}.")
+        cells = len(frame.dropna(subset=["accuracy"])[["corpus", "annotator"]].drop_duplicates())
+        said.append(
+            f"Where gold tells the accuracy, in {cells} cells, Spearman's correlation of the signs with it is: "
+            f"{', '.join(ranks)}."
+        )
     if results.hard:
         said.append(f"Labels without probabilities do not say how certain they are: {', '.join(results.hard)}.")
     unknown = list(dict.fromkeys(frame.loc[frame["accuracy"].isna(), "corpus"]))

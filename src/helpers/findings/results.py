@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -143,6 +143,17 @@ class CorpusResults:
         """Whether an annotator gives labels alone, and no probabilities: those of all rows are 0 and 1."""
         probs = self.annotator_probs[annotator]
         return bool(np.isin(probs[np.isfinite(probs)], (0, 1)).all())
+
+    def strongest(self, annotators: Sequence[str]) -> str:
+        """The annotator that is right most often on the gold labels of the training pool; the last, of equal ones."""
+        pool = self.corpus.pool[self.corpus.gold[self.corpus.pool] >= 0]
+
+        def right(name: str) -> float:
+            return float(
+                (np.nan_to_num(self.annotator_probs[name][pool]).argmax(axis=1) == self.corpus.gold[pool]).mean()
+            )
+
+        return max(reversed(annotators), key=right)
 
     def label_accuracy(self, students: Students) -> float:
         """Share of the students' training labels that are gold, 0 to 1."""
