@@ -64,7 +64,7 @@ charts.table(finding, "paper")
 #
 # - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
 #   plateau](plateau.ipynb), and all that with [a larger encoder](encoders.ipynb)
-# - **What helps, and how much:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
+# - **What helps:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
 # - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb),
 #   [texts that tell](telling.ipynb)
 # - **What to do:** [train on such labels or not](decision.ipynb), [how to count with them](prevalence.ipynb),

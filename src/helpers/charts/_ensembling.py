@@ -43,7 +43,7 @@ def ensembling(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     ]
     ways = ["vote of students", "mean of students"]
     zero = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(color=theme.GREY).encode(alt.X("gain:Q"))
-    bar = layer(reach, "low:Q").mark_rule(strokeWidth=5).encode(alt.X2("high:Q"), strokeOpacity=alt.value(0.3))
+    bar = layer(reach, "low:Q").mark_rule(strokeWidth=5).encode(alt.X2("high:Q"), strokeOpacity=alt.value(theme.PALE))
     bar = bar.encode(tooltip=[alt.Tooltip("labels:N", title="labels of"), alt.Tooltip("verdict:N")])
     ticks = layer(rows[rows["who"] == "one student"]).mark_tick(size=STEP * 0.5, thickness=1.5).encode(tooltip=who)
     dots = layer(rows[rows["who"] != "one student"]).mark_point(size=70, strokeWidth=2)

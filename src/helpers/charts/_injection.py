@@ -38,7 +38,7 @@ def injection(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     )
     return by_corpus(
         finding,
-        [bar.encode(strokeOpacity=alt.value(0.3)), dots],
+        [bar.encode(strokeOpacity=alt.value(theme.PALE)), dots],
         f"Share of texts of other classes that get the ordered label, with nothing planted, with each order and each "
         f"control ({joined(planted)}), from {joined(annotators)} as circles and from their students as diamonds, with "
         "95 % intervals.",

@@ -62,7 +62,7 @@ def lanes(
         tooltip=[alt.Tooltip("corpus:N"), alt.Tooltip("measure:N"), number],
     )
     bar = layer(reach, ("distance:N", "distance to gold"), ("verdict:N", "verdict")).mark_rule(strokeWidth=5)
-    bar = bar.encode(alt.X("start:Q", **x), alt.X2("end:Q"), offset, strokeOpacity=alt.value(0.3))
+    bar = bar.encode(alt.X("start:Q", **x), alt.X2("end:Q"), offset, strokeOpacity=alt.value(theme.PALE))
     ticks = layer(seeds).mark_tick(size=STEP * 0.5, thickness=1.5).encode(alt.X("value:Q", **x), offset)
     kinds = list(dict.fromkeys(theirs["mark"]))
     dots = layer(theirs).mark_point(size=75, strokeWidth=2, filled=False)

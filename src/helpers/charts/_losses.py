@@ -45,7 +45,7 @@ def losses(
         alt.X("loss:Q", title=_TITLE, axis=alt.Axis(tickCount=6)),
         alt.Shape(f"{kind}:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"][: len(kinds)]), legend=LEGEND),
     )
-    chart = alt.layer(zero, bar.encode(strokeOpacity=alt.value(0.3)), dots)
+    chart = alt.layer(zero, bar.encode(strokeOpacity=alt.value(theme.PALE)), dots)
     chart = chart.properties(width=width_of(static), height=height_of(corpora, annotators))
     description = (
         f"Dot plot of {what}, with 95 % intervals, a row an annotator, grouped by corpus. Corpora: {joined(corpora)}; "

@@ -40,7 +40,7 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
     )
     shapes = alt.Scale(domain=["counted", "estimated"], range=["triangle-up", "circle"])
     bar = lane.transform_filter("datum.way == 'estimated'").mark_rule(strokeWidth=5)
-    bar = bar.encode(alt.X("low:Q", title="share of the texts"), alt.X2("high:Q"), strokeOpacity=alt.value(0.3))
+    bar = bar.encode(alt.X("low:Q", title="share of the texts"), alt.X2("high:Q"), strokeOpacity=alt.value(theme.PALE))
     dots = lane.transform_filter("datum.way != 'all gold labels'").mark_point(size=75, strokeWidth=2)
     dots = dots.encode(alt.Shape("way:N", scale=shapes, legend=LEGEND))
     truth = base.transform_filter("datum.way == 'all gold labels'").mark_rule(color=theme.GOLD, strokeWidth=2.5)

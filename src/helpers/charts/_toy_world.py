@@ -9,7 +9,7 @@ from helpers.findings import Finding
 
 _SLIDERS = {"errors": "Turned labels, %", "gathered": "Gathered on few kinds, %"}
 #: The setting that the sliders start from, and where they are in a picture.
-_START = {"errors": 25, "gathered": 50}
+_START = {"errors": 25, "gathered": 100}
 _LABELS = "labels of each kind of texts (log scale)"
 
 
@@ -23,7 +23,7 @@ def toy_accuracy(finding: Finding, *, static: bool = False) -> alt.LayerChart | 
         _labels(rows),
         alt.Y(
             "accuracy:Q",
-            title="says what most people say",
+            title="agrees with most people",
             axis=alt.Axis(format="%"),
             scale=alt.Scale(domain=[0.5, 1.0]),
         ),
@@ -34,7 +34,7 @@ def toy_accuracy(finding: Finding, *, static: bool = False) -> alt.LayerChart | 
             alt.Tooltip("accuracy:Q", format=".1%"),
         ],
     )
-    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("who:N", scale=dashes, legend=None))
+    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("who:N", scale=dashes, legend=theme.legend(who)))
     dots = base.transform_filter(f"datum.who != '{who[-1]}'").mark_point(filled=True, size=45, opacity=1)
     about = (
         "Accuracy of students of people's labels and of the annotator's, and of the annotator itself as a dashed line"

@@ -33,6 +33,8 @@ ADVICE = {
     "loss": "#D55E00",
 }
 GREY = "#808791"
+#: Opacity of the bars of intervals: pale, and still to be seen on black.
+PALE = 0.4
 #: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.
 TEXT = "currentColor"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"

@@ -77,10 +77,10 @@ def _students(frame: pd.DataFrame) -> Part:
         "Gathered on few kinds, %": _GATHERED,
         "The annotator, %": annotator.map(percent),
         **{
-            f"Its student of {n} a kind, %": at["student of the annotator", n].map(percent)
+            f"Its student, {n} labels a kind, %": at["student of the annotator", n].map(percent)
             for n in (_SIZES[0], _SIZES[-1])
         },
-        f"A student of people, {_SIZES[-1]} a kind, %": at["student of people", _SIZES[-1]].map(percent),
+        f"A student of people, {_SIZES[-1]} labels a kind, %": at["student of people", _SIZES[-1]].map(percent),
     }
     return Part(pd.DataFrame(columns), said, frame=frame)
 
