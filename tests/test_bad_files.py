@@ -230,6 +230,12 @@ BAD = {
         ["--unlabelled", "keep"],
         "3 rows have a gold label, and 20 are the fewest to test on",
     ),
+    "labels for no row, and no classes": (
+        "a.csv",
+        csv(labelled(lambda i: "")),
+        ["--unlabelled", "keep"],
+        "column 'label' is empty, so nothing says which classes there are: name them with `labels` (--classes A,B,…)",
+    ),
     "a class that is not named": ("a.csv", csv(), ["--classes", "no,maybe"], "must be one of 'no', 'maybe'"),
     "a student unknown": ("a.csv", csv(), ["--student", "wizard"], "student.kind"),
 }

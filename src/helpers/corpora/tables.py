@@ -169,6 +169,11 @@ def load(
             rows.drop(NO_LABEL, rows.frame["label"].isna())
         rows.check_number()
         _validate(rows.frame, names, options, table.first_row)
+        if not real:  # with `unlabelled: keep`; else there are no rows by now
+            raise TableError(
+                f"column {label!r} is empty, so nothing says which classes there are: name them with `labels` "
+                "(--classes A,B,…)"
+            )
         if len(real) == 1:
             raise TableError(f"every row has the same class, {known[0]!r}")
         _set_gold(rows, options, names, known)
