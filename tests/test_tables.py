@@ -137,6 +137,15 @@ def test_class_label_features_are_honoured(reviews):
     assert load("saved", labels={"as before": "c", "best": "b", "worst": "a"}).gold.tolist() == [1, 2, 0] * 10
 
 
+def test_a_split_column_of_indices_may_have_gaps(reviews):
+    reviews["part"] = [0, 1] * 18 + [None, -1, 0, 1]
+    frame = datasets.Dataset.from_pandas(reviews.astype({"part": "Int64"}))
+    frame.cast_column("part", datasets.ClassLabel(names=["train", "test"])).to_parquet("a.parquet")
+    corpus = load("a.parquet", split_by="part")
+    assert (len(corpus.pool), len(corpus.test)) == (19, 19)
+    assert corpus.left_out == {"'part' is neither training nor test": [37, 38]}
+
+
 def test_rows_without_text_or_label_are_left_out_and_counted(reviews):
     reviews.loc[[1, 3], "review"] = [None, " \t\x07 "]
     reviews.loc[[3, 5, 6], "tone"] = None

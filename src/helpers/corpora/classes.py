@@ -46,10 +46,16 @@ def clean_spaces(value: Any) -> Any:
 
 def of_feature(values: list, names: list[str], labels: Labels | None) -> tuple[list, list[str] | None]:
     """Turn the indices of a `ClassLabel` into names, unless `labels` maps the indices themselves."""
-    known = [None if value is None or value < 0 else value for value in values]  # -1 means: not labelled
     if isinstance(labels, Mapping) and all(_is_integer(str(name)) for name in labels):
-        return known, None
-    return [None if value is None else names[value] for value in known], names
+        return [None if value is None or value < 0 else value for value in values], None
+    return decoded(values, names), names
+
+
+def decoded(indices: list[int | None], names: list[str]) -> list[str | None]:
+    """The names of a `ClassLabel` column's indices; None where there is none, or -1, which means the same there."""
+    if (most := max((index for index in indices if index is not None), default=0)) >= len(names):
+        raise TableError(f"a column of indices of {', '.join(map(repr, names[:5]))} … has the index {most}")
+    return [None if index is None or index < 0 else names[index] for index in indices]
 
 
 def name(found: list[str], labels: Labels | None, order: list[str] | None) -> dict[str, str]:

@@ -347,8 +347,8 @@ def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.D
 
 
 def _decoded(table: Table, column: str) -> list:
-    names = table.classes.get(column)
-    return table.columns[column] if names is None else [names[index] for index in table.columns[column]]
+    cells, names = table.columns[column], table.classes.get(column)
+    return cells if names is None else classes.decoded(cells, names)
 
 
 class _Rows:
