@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -532,7 +533,10 @@ def test_a_server_with_a_price_is_asked_when_the_user_agrees(web, study, ledger)
     assert isinstance(said.exception, UserError)
     assert "nothing was asked yet" in str(said.exception)
     assert "m is to label mine: m at http://127.0.0.1" in said.output
-    assert "25 for 24 texts, 4 at once" in said.output
+    assert "at most 241 for 24 texts, 4 at once; for 10 sampled answers a text, if the server gives no" in said.output
+    assert "25 calls, " in said.output
+    assert "if it gives them: the first call shows that" in said.output
+    assert re.search(r"in all, of what may cost money: about 241 calls, .* EUR; less if they give log-", said.output)
     assert "1 EUR in all: enough" in said.output
     assert server.requests == []
     said = CliRunner().invoke(app, ["annotate", file, "--yes"], catch_exceptions=False)
@@ -570,22 +574,48 @@ def test_the_plan_is_what_is_used(web, tmp_path):
     server.answer = true_tokens
     asked = annotators.load({"openai": "m", "base_url": server.url})
     first = asked.plan("small", corpus.rows["text"].tolist(), prompt)
-    assert first.expected.calls == 201
-    assert first.if_sampled.calls == 1 + 200 * 10
+    assert first.expected.calls == 1 + 200 * 10
+    assert first.if_logprobs.calls == 201
     ask(server.url, corpus, tmp_path)
     spent = annotators.load({"openai": "m", "base_url": server.url})._meter.spent
-    assert spent.calls == first.expected.calls
-    assert spent.tokens_in == pytest.approx(first.expected.tokens_in, rel=0.3)
-    assert spent.tokens_out == first.expected.tokens_out
+    assert spent.calls == first.if_logprobs.calls
+    assert spent.tokens_in == pytest.approx(first.if_logprobs.tokens_in, rel=0.3)
+    assert spent.tokens_out == first.if_logprobs.tokens_out
     more = make_corpus([f"{text} again" for text in corpus.rows["text"]])
     asked = annotators.load({"openai": "m", "base_url": server.url})
     second = asked.plan("small", more.rows["text"].tolist(), prompt)
     assert second.expected.calls == 200
-    assert second.if_sampled is None
+    assert second.if_logprobs is None
     assert second.seconds > 0
     ask(server.url, more, tmp_path / "more")
     taken = annotators.load({"openai": "m", "base_url": server.url})._meter.spent - spent
     assert taken.tokens_in == pytest.approx(second.expected.tokens_in, rel=0.05)
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_what_is_agreed_to_is_the_most_that_is_asked(web, tmp_path, several):
+    """Whether a server gives log-probabilities is not known before the first call, and samples are dearer."""
+
+    def answer(body, _):
+        given = body.get("n", 1) if several else 1
+        return 200, completion(*["positive"] * given, tokens=(len(body["messages"][0]["content"]) // 4, 2 * given))
+
+    server, corpus = web(answer), small()
+    prompt, texts = prompts.render(corpus), corpus.rows["text"].tolist()
+    spec = {"openai": "m", "base_url": server.url, "samples": 5}
+    agreed = annotators.load(spec).plan("small", texts, prompt)
+    ask(server.url, corpus, tmp_path, samples=5, concurrency=1)
+    asked = annotators.load(spec)
+    spent = asked._meter.spent
+    assert len(server.requests) == spent.calls == (1 + 24 if several else 1 + 24 * 5)
+    assert spent.calls <= agreed.expected.calls == 1 + 24 * 5
+    assert spent.tokens_in <= agreed.expected.tokens_in
+    assert spent.tokens_out <= agreed.expected.tokens_out
+    # A server that gives several answers to one call is known to, from the log on.
+    more = asked.plan("more", [f"{text} again" for text in texts], prompt)
+    assert more.if_logprobs is None
+    assert more.expected.calls == (24 if several else 24 * 5)
+    assert more.expected.tokens_in == pytest.approx(spent.tokens_in, rel=0.1)
 
 
 # A killed process

@@ -214,7 +214,10 @@ class ServerAnnotator:
         per_text = self.spec.samples
         if any(len(one.texts) > 1 for one in sampled):
             per_text = 1
-        tokens_out = sum(one.tokens_out for one in sampled) / sum(len(one.texts) for one in sampled) if sampled else 3.0
+        # And until one was sampled, an answer is taken to be as long as it may be.
+        tokens_out = float(self._most_out(self._body(_PROBE, "samples")))
+        if sampled:
+            tokens_out = sum(one.tokens_out for one in sampled) / sum(len(one.texts) for one in sampled)
         tokens_in = sum(self._tokens.about(self._asked(text)) for text in todo)
         probe_in = probe * self._tokens.about(self._asked(_PROBE))
         by_sampling = Use(
@@ -229,8 +232,8 @@ class ServerAnnotator:
             corpus=corpus,
             texts=len(texts),
             answered=len(different) - len(todo),
-            expected=by_sampling if mode == "samples" or self.spec.answers == "samples" else by_logprobs,
-            if_sampled=by_sampling if mode is None and self.spec.answers == "auto" and todo else None,
+            expected=by_logprobs if mode == "logprobs" or self.spec.answers == "logprobs" else by_sampling,
+            if_logprobs=by_logprobs if mode is None and self.spec.answers == "auto" and todo else None,
             spent=self._meter.spent,
             seconds=float(np.mean(timed)) if timed else None,
         )
@@ -264,6 +267,11 @@ class ServerAnnotator:
         if mode == "logprobs":
             body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": self._top}
         return {field: value for field, value in (body | self.spec.extra).items() if value is not None}
+
+    def _most_out(self, body: dict[str, Any]) -> int:
+        """Tokens that one answer to a request may have."""
+        longest = body.get("max_tokens") or body.get("max_completion_tokens")
+        return longest if isinstance(longest, int) else self._longest
 
     def _known_mode(self) -> str | None:
         """How answers are read, if that is known without a question."""
@@ -371,9 +379,7 @@ class ServerAnnotator:
     def _once(self, key: str, body: dict[str, Any]) -> Answer:
         self._sleep(max(0.0, self._quiet_until - time.monotonic()))
         asked = len(body["messages"][0]["content"].encode("utf-8", "surrogatepass"))
-        longest = body.get("max_tokens") or body.get("max_completion_tokens")
-        longest = longest if isinstance(longest, int) else self._longest
-        most = Use(1, self._tokens.most(asked), longest * body.get("n", 1))
+        most = Use(1, self._tokens.most(asked), self._most_out(body) * body.get("n", 1))
         self._meter.hold(most)
         taken = Use()
         try:

@@ -151,9 +151,10 @@ class Plan:
     texts, answered
         Number of texts, and of those whose answers are there already.
     expected
-        Calls and tokens of the others.
-    if_sampled
-        The same if the server turns out to give no log-probabilities; None where that is not to be expected.
+        Calls and tokens of the others. Where it is not known yet what the server gives, this is the dearer case, that
+        answers are sampled: whoever agrees to a plan agrees to the most it can be.
+    if_logprobs
+        The same if the server turns out to give log-probabilities; None where it is known whether it does.
     spent
         What the annotator took before.
     seconds
@@ -165,7 +166,7 @@ class Plan:
     texts: int
     answered: int
     expected: Use
-    if_sampled: Use | None
+    if_logprobs: Use | None
     spent: Use
     seconds: float | None
 
@@ -176,30 +177,33 @@ class Plan:
 
     def __str__(self) -> str:
         spec, use = self.spec, self.expected
-        calls = f"{use.calls:,} for {self.texts:,} texts, {spec.concurrency} at once"
+        most = "" if self.if_logprobs is None else "at most "
+        calls = f"{most}{use.calls:,} for {self.texts:,} texts, {spec.concurrency} at once"
         if self.answered:
             calls += f"; {self.answered:,} texts are answered already"
-        rows = {"calls": calls, "tokens": f"about {use.tokens_in:,} in and {use.tokens_out:,} out"}
+        if most:
+            calls += f"; for {spec.samples} sampled answers a text, if the server gives no log-probabilities"
+        rows = {"calls": calls, "tokens": f"{most}about {use.tokens_in:,} in and {use.tokens_out:,} out"}
         if spec.prices is not None:
-            rows["cost"] = f"about {_money(use, spec.prices):.2f} {spec.prices.currency}"
+            rows["cost"] = f"{most}about {_money(use, spec.prices):.2f} {spec.prices.currency}"
         else:
             rows["cost"] = "not known: the study gives no `prices`" if spec.costs else "none"
         if self.seconds is None:
             rows["time"] = "shown after the first answers"
         else:
             rows["time"] = f"about {_clock(use.calls * self.seconds / spec.concurrency)}"
-        if self.if_sampled is not None:
-            other = self.if_sampled
+        if self.if_logprobs is not None:
+            other = self.if_logprobs
             rows["or"] = (
                 f"{other.calls:,} calls, {other.tokens_in:,} tokens in and {other.tokens_out:,} out"
                 + (f", {_money(other, spec.prices):.2f} {spec.prices.currency}" if spec.prices else "")
-                + f", if the server gives no log-probabilities and {spec.samples} answers are sampled"
+                + ", if it gives them: the first call shows that"
             )
         if self.spent.calls:
             rows["spent"] = f"{_said(self.spent, spec.prices)} before this"
         if limits := _limits(spec):
             rows["budget"] = f"{limits} in all: " + (
-                f"it stops before the end, at {self.beyond}" if self.beyond else "enough"
+                f"it {'may stop' if most else 'stops'} before the end, at {self.beyond}" if self.beyond else "enough"
             )
         if spec.key_variable:
             rows["key"] = f"the value of {spec.key_variable} is sent to {spec.host}"
@@ -208,13 +212,13 @@ class Plan:
 
 
 def total(plans: Sequence[Plan]) -> str:
-    """What several plans expect together, in words."""
+    """What several plans expect together, in words: where it is not known what a server gives, the most."""
     use = sum((plan.expected for plan in plans), Use())
     said = f"{use.calls:,} calls, {use.tokens_in + use.tokens_out:,} tokens"
     for currency in dict.fromkeys(plan.spec.prices.currency for plan in plans if plan.spec.prices):
         priced = [plan for plan in plans if plan.spec.prices and plan.spec.prices.currency == currency]
         said += f", {sum(_money(plan.expected, plan.spec.prices) or 0 for plan in priced):.2f} {currency}"
-    return said
+    return said + ("; less if they give log-probabilities" if any(plan.if_logprobs for plan in plans) else "")
 
 
 def _limits(spec: Server) -> str:
