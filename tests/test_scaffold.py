@@ -197,6 +197,22 @@ def test_a_probe_gets_the_settings_of_a_probe():
     assert scaffold.draft(table(200), measure=False).study.student == Student()
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("gpt", "gpt"),
+        ("no:p,yes:q", {"no": "p", "yes": "q"}),
+        ("gpt:label", "gpt:label"),  # for there is a column of this name
+        ("no:gpt:no,yes:gpt:yes", {"no": "gpt:no", "yes": "gpt:yes"}),
+        ("a:b:p", {"a:b": "p"}),
+        ("a:b:nothing", {"a:b": "nothing"}),  # which is said when the table is read
+    ],
+)
+def test_columns_of_labels_may_have_colons(said, read):
+    Path("a.csv").write_text("text,gpt,p,q,gpt:label,gpt:no,gpt:yes\n1,2,3,4,5,6,7\n", encoding="utf-8")
+    assert scaffold.ready_made([f"llm={said}"], {"path": "a.csv", "text": "text"}) == {"llm": read}
+
+
 def test_an_own_split_stays():
     spec = table(400)
     frame = pd.read_csv("a.csv").assign(part=["train", "test"] * 200)

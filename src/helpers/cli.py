@@ -149,8 +149,7 @@ def new(
     scaffold.check_free(out, force=force)
     if classes and not (label or votes or rater):
         unlabelled = "keep"  # no row has gold
-    spec = {
-        "name": name,
+    table = {
         **({"hub": source.removeprefix("hub:")} if source.startswith("hub:") else {"path": source}),
         "config": config,
         "split": split,
@@ -158,13 +157,17 @@ def new(
         "delimiter": delimiter,
         "sheet": sheet,
         "text": text,
+    }
+    spec = {
+        "name": name,
+        **table,
         "label": label,
         "labels": scaffold.class_names(classes),
         "unlabelled": None if unlabelled == "drop" else unlabelled,
         "id": id,
         "votes": votes,
         "raters": rater,
-        "ready_made": scaffold.ready_made(ready or []),
+        "ready_made": scaffold.ready_made(ready or [], table),
         "groups": group,
         "near_duplicates": near_duplicates or None,
         "split_by": split_by,

@@ -8,7 +8,7 @@ import csv
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -77,8 +77,13 @@ def class_names(said: str | None) -> list[str]:
     return [name.strip() for name in said.split(",")] if said else []
 
 
-def ready_made(pairs: Sequence[str]) -> dict[str, Any]:
+def ready_made(pairs: Sequence[str], table: Mapping[str, Any]) -> dict[str, Any]:
     """Read `NAME=COLUMN` and `NAME=LABEL:COLUMN,LABEL:COLUMN` as the corpus's option `ready_made`.
+
+    Parameters
+    ----------
+    table
+        The other options of the corpus: names of columns may have colons themselves, so its columns are looked at.
 
     Raises
     ------
@@ -86,14 +91,28 @@ def ready_made(pairs: Sequence[str]) -> dict[str, Any]:
         If one is written otherwise.
     """
     found: dict[str, Any] = {}
+    known: list[str] = []
     for pair in pairs:
-        name, equals, columns = pair.partition("=")
-        if not (name and equals and columns):
+        name, _, columns = pair.partition("=")
+        known = known or (tables.columns(table) if ":" in columns else [])
+        if ":" in columns and columns not in known:
+            found[name] = dict(_label_and_column(part, known) for part in columns.split(","))
+            written_right = all(label and column for label, column in found[name].items())
+        else:
+            found[name] = columns
+            written_right = bool(columns)
+        if not (name and written_right):
             raise UserError(
                 f"--ready {pair}: write it as NAME=COLUMN, or as NAME=LABEL:COLUMN,LABEL:COLUMN for probabilities"
             )
-        found[name] = dict(part.rsplit(":", 1) for part in columns.split(",")) if ":" in columns else columns
     return found
+
+
+def _label_and_column(part: str, known: Sequence[str]) -> tuple[str, str]:
+    """`LABEL:COLUMN` in two: at the first colon after which there is a column of the table, else at the last."""
+    colons = [place for place, character in enumerate(part) if character == ":"]
+    at = next((place for place in colons if part[place + 1 :] in known), part.rfind(":"))
+    return part[: max(at, 0)], part[at + 1 :]
 
 
 def draft(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -235,6 +236,20 @@ def load(
         descriptions=described,
     )
     return partial.hide(corpus, grouping, seed=split_seed) if keep else corpus
+
+
+def columns(options: Mapping[str, Any]) -> list[str]:
+    """Names of all columns of a table. Of the `options` of `load`, `text` and those on reading it are looked at.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read.
+    """
+    how = {option: options.get(option) for option in ("hub", "config", "split", "encoding", "delimiter", "sheet")}
+    file = None if how["hub"] else Path(options["path"]).expanduser()
+    with _naming(how["hub"] or places.shown(file)):
+        return reading.read([options["text"]], path=file, **how).names
 
 
 def _keeps(unlabelled: str, label: str | None, labels: Labels | None, *others: object) -> bool:
