@@ -20,6 +20,7 @@ from conftest import make_corpus, sentences
 from typer.testing import CliRunner
 
 from helpers import annotations, annotators, artifacts, corpora, places, prompts
+from helpers.annotators import pace
 from helpers.cli import app
 from helpers.corpora.splits import SPENT
 from helpers.errors import UserError
@@ -306,6 +307,61 @@ def test_too_many_requests_are_waited_for(web, tmp_path):
     assert sorted(server.asked().values())[-2:] == [1, 2]
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """Pauses of hundredths of a second."""
+    monkeypatch.setattr(pace, "_FIRST", 0.005)
+    monkeypatch.setattr(pace, "_LONGEST", 0.05)
+
+
+@pytest.mark.parametrize("headers", [{}, {"retry-after-ms": "30"}])
+def test_a_limit_is_waited_for_however_many_calls_it_refuses(web, tmp_path, hasty, headers):
+    """As a server with so many calls a second does it: far more refusals than `attempts`, and nobody loses a text."""
+    times, lock = [], threading.Lock()
+
+    def answer(body, number):
+        with lock:
+            now = time.monotonic()
+            if times and now - times[-1] < 0.05:
+                return 429, {"error": {"message": "slow down"}}, headers
+            times.append(now)
+        return well(body, number)
+
+    server = web(answer)
+    read = ask(server.url, small(12), tmp_path, concurrency=4)
+    assert read.failures == {}
+    assert len(times) == 13
+    assert len(server.requests) > 20
+    assert annotators.load({"openai": "m", "base_url": server.url})._meter.spent.calls == 13  # refusals cost nothing
+
+
+def test_a_limit_without_end_ends_the_command(web, tmp_path, hasty, monkeypatch):
+    monkeypatch.setattr(pace, "PATIENCE", 0.3)
+    server, start = web(lambda *_: (429, {"error": "busy"})), time.monotonic()
+    with pytest.raises(UserError, match=r"429, busy, for 5 minutes without one answer\. What was answered is kept"):
+        ask(server.url, small(), tmp_path)
+    assert time.monotonic() - start > 0.3
+    assert len(server.requests) > 6
+
+
+def test_so_many_requests_a_minute(web, tmp_path):
+    times = []
+
+    def answer(body, number):
+        times.append(time.monotonic())
+        return well(body, number)
+
+    server = web(answer)
+    ask(server.url, small(10), tmp_path, requests_per_minute=2000, concurrency=8)
+    assert np.diff(times).mean() > 0.025
+    asked = annotators.load({"openai": "m", "base_url": server.url, "requests_per_minute": 2, "answers": "logprobs"})
+    more = [f"text {i}" for i in range(60)]
+    assert "time    about 30 min" in str(asked.plan("more", more, prompts.render(small())))
+    fresh = annotators.load({"openai": "new", "base_url": server.url, "requests_per_minute": 120})
+    said = str(fresh.plan("more", more, prompts.render(small())))
+    assert "shown after the first answers; at most 5 min for the `requests_per_minute` alone" in said
+
+
 def test_a_date_to_come_back_at(web, tmp_path):
     def answer(body, number):
         if number == 3:
@@ -345,7 +401,6 @@ def test_a_text_on_which_the_server_fails_spares_the_others(web, tmp_path):
     ("answer", "message", "most"),
     [
         ((500, {"error": "ill"}), r"500, ill, 2 times\. What was answered is kept, the same command goes on", 2),
-        ((429, {"error": "busy"}), "429, busy, 2 times", 2),
         ((429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "429, pay, insufficient_quota", 1),
         ((429, {}, {"Retry-After": "86400"}), "asks to be left alone for 86400 s", 1),
         ((402, {"error": "no credit"}), "402, no credit", 1),

@@ -10,6 +10,7 @@ are not followed.
 
 import json
 import os
+import random
 import re
 import threading
 import time
@@ -28,6 +29,7 @@ from tqdm.auto import tqdm
 from helpers import __version__, places
 from helpers.annotators import answers
 from helpers.annotators.answer_log import Answer, AnswerLog, key_of
+from helpers.annotators.pace import PATIENCE, Pace
 from helpers.annotators.specs import OPENAI, Server
 from helpers.annotators.spending import Meter, Plan, Tokens, Use
 from helpers.errors import UserError
@@ -85,7 +87,8 @@ class ServerAnnotator:
         )
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self._stopped_by: UserError | None = None
-        self._quiet_until = 0.0
+        self._pace = Pace(spec.requests_per_minute)
+        self._bar: tqdm | None = None
         self._top, self._several = spec.top, True
         self._succeeded, self._failed, self._ill = 0, 0, 0
         self.room = 1
@@ -180,6 +183,7 @@ class ServerAnnotator:
         pool = ThreadPoolExecutor(self.spec.concurrency, thread_name_prefix=f"ask-{self.name}")
         total = sum(len(batch) for part in parts for batch in part.texts)
         bar = tqdm(total=total, unit="text", desc=f"{self.name}: answers", position=1, leave=False, disable=None)
+        self._bar = bar
         try:
             for text in (text for part in parts for batch in part.texts for text in batch):
                 if text not in futures:
@@ -198,6 +202,7 @@ class ServerAnnotator:
             self._stopping.set()
             pool.shutdown(wait=True, cancel_futures=True)
             self._stopping.clear()
+            self._bar = None
             bar.close()
             self._log.close()
 
@@ -377,22 +382,19 @@ class ServerAnnotator:
         return again(self._once, key, body | ({"n": wanted} if wanted > 1 else {}))
 
     def _once(self, key: str, body: dict[str, Any]) -> Answer:
-        self._sleep(max(0.0, self._quiet_until - time.monotonic()))
         asked = len(body["messages"][0]["content"].encode("utf-8", "surrogatepass"))
         most = Use(1, self._tokens.most(asked), self._most_out(body) * body.get("n", 1))
         self._meter.hold(most)
         taken = Use()
         try:
-            self._sleep(0)  # it may have waited for its share of the budget
-            start = time.monotonic()
             try:
-                completion = self._post(body)
+                completion, seconds = self._patiently(body)
             except _LostError as error:
                 # It may have been answered and charged: it counts, at the most it can be.
                 taken = most
                 self._log.add(None, Answer(tokens_in=most.tokens_in, tokens_out=most.tokens_out))
                 raise _AgainError(str(error), unreachable=False) from None
-            answer = completion.as_answer(most, asked, time.monotonic() - start)
+            answer = completion.as_answer(most, asked, seconds)
             taken = Use(1, answer.tokens_in, answer.tokens_out)
             self._log.add(key, answer)
             with self._lock:
@@ -400,6 +402,25 @@ class ServerAnnotator:
             return answer
         finally:
             self._meter.settle(most, taken)
+
+    def _patiently(self, body: dict[str, Any]) -> "tuple[_Completion, float]":
+        """The answer, and the seconds it took; calls too many do not count as tries, they are waited for."""
+        while True:
+            while left := self._pace.wait():
+                self._sleep(left * random.uniform(1, 1.1))  # not all threads at once
+            self._sleep(0)  # everything may have been stopped meanwhile
+            start = time.monotonic()
+            try:
+                completion = self._post(body)
+            except _LimitedError as error:
+                pause = self._pace.too_many(start, error.pause)
+                if pause is None:
+                    raise self._stop(f"{error}, for {PATIENCE / 60:g} minutes without one answer") from None
+                if self._bar is not None:
+                    self._bar.set_postfix_str(f"{error}: a pause of {pause:.0f} s")
+            else:
+                self._pace.answered()
+                return completion, time.monotonic() - start
 
     def _post(self, body: dict[str, Any]) -> "_Completion":
         url = f"{self.spec.base_url}/chat/completions"
@@ -440,15 +461,17 @@ class ServerAnnotator:
             return self._stop(f"it refuses {which} ({status})")
         if status in (402, 404) or "insufficient_quota" in said:
             return self._stop(f"{status}, {said or 'not found'}")
-        if status == 429 or status in (408, 409, 425) or (status >= 500 and status != 501):
+        reason = f"{status}, {said}" if said else str(status)
+        if status in (408, 409, 425, 429) or (status >= 500 and status != 501):
             pause = _retry_after(response)
             if pause is not None and pause > _LONGEST_PAUSE:
                 return self._stop(f"{status}, it asks to be left alone for {pause:.0f} s")
-            if status == 429 or pause is not None:
-                with self._lock:  # for all threads
-                    self._quiet_until = max(self._quiet_until, time.monotonic() + (pause or 0))
-            return _AgainError(f"{status}, {said}" if said else str(status), unreachable=status == 429, pause=pause)
-        return _RefusedError(f"{status}, {said}" if said else str(status))
+            if status == 429:
+                return _LimitedError(reason, pause)
+            if pause is not None:
+                self._pace.quiet(pause)  # for all threads
+            return _AgainError(reason, unreachable=False, pause=pause)
+        return _RefusedError(reason)
 
     def _harmless(self, data: bytes) -> str:
         """The message of an error, on one line, short, and without a key."""
@@ -480,6 +503,14 @@ class _LostError(Exception):
     """A question was sent, and no answer arrived that can be read."""
 
 
+class _LimitedError(Exception):
+    """A call too many for the moment. `pause`: seconds that the server asks for, if it does."""
+
+    def __init__(self, reason: str, pause: float | None):
+        super().__init__(reason)
+        self.pause = pause
+
+
 class _AgainError(Exception):
     """Worth another try. `unreachable`: it has nothing to do with the question."""
 
@@ -499,10 +530,11 @@ def _pause(state: tenacity.RetryCallState) -> float:
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server asks to wait, from the header Retry-After, a number or a date."""
+    """Seconds that the server asks to wait: milliseconds in Retry-After-Ms, or a number or a date in Retry-After."""
     said = response.headers.get("retry-after", "").strip()
     try:
-        seconds = float(said)
+        precise = response.headers.get("retry-after-ms")
+        seconds = float(said) if precise is None else float(precise) / 1000
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()

@@ -167,10 +167,12 @@ class Server(_Spec):
         Longest sampled answer; by default what the longest label needs.
     concurrency
         Calls at once.
+    requests_per_minute
+        The most calls that begin in a minute; by default as many as the server takes.
     timeout
         Seconds to wait for an answer.
     attempts
-        Times that a call is tried before it counts as failed.
+        Times that a call is tried before it counts as failed; calls too many for the server are not counted.
     extra
         Fields to add to every request, or, with null, to leave out of it.
     prices, budget
@@ -188,6 +190,7 @@ class Server(_Spec):
     answer_with: Literal["auto", "labels", "codes"] = "auto"
     max_tokens: int | None = Field(None, ge=1)
     concurrency: int = Field(4, ge=1, le=256)
+    requests_per_minute: float | None = Field(None, gt=0, allow_inf_nan=False)
     timeout: float = Field(60, gt=0)
     attempts: int = Field(6, ge=1, le=20)
     extra: dict[str, Any] = {}

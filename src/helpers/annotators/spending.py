@@ -188,10 +188,13 @@ class Plan:
             rows["cost"] = f"{most}about {_money(use, spec.prices):.2f} {spec.prices.currency}"
         else:
             rows["cost"] = "not known: the study gives no `prices`" if spec.costs else "none"
-        if self.seconds is None:
-            rows["time"] = "shown after the first answers"
+        paced = 60 * use.calls / spec.requests_per_minute if spec.requests_per_minute else 0.0
+        if self.seconds is not None:
+            rows["time"] = f"{most}about {_clock(max(paced, use.calls * self.seconds / spec.concurrency))}"
         else:
-            rows["time"] = f"about {_clock(use.calls * self.seconds / spec.concurrency)}"
+            rows["time"] = "shown after the first answers"
+            if paced:
+                rows["time"] += f"; {most}{_clock(paced)} for the `requests_per_minute` alone"
         if self.if_logprobs is not None:
             other = self.if_logprobs
             rows["or"] = (
