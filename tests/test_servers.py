@@ -411,6 +411,13 @@ def test_a_text_on_which_the_server_fails_spares_the_others(web, tmp_path):
             "it redirects to another address, which is not followed",
             1,
         ),
+        ((200, {"error": {"message": "no credit", "code": 402}}), "402, no credit", 1),
+        (
+            (200, {"error": {"message": "no", "code": "401"}, "choices": []}),
+            r"refuses a call without a key.*\(401\)",
+            1,
+        ),
+        ((200, {"error": "overloaded"}), "500, overloaded, 2 times", 2),
         ((422, {"detail": [{"msg": "?"}]}), "refuses a question: 422; `extra`", 3),
         ((200, b"<html>sign in</html>"), "what it answered is no chat completion, 2 times", 2),
         ((200, {"choices": []}), "no chat completion", 2),
@@ -426,6 +433,67 @@ def test_a_server_that_is_of_no_use_ends_the_command_with_one_line(web, tmp_path
     assert KEY not in str(caught.value)
     assert 1 <= len(server.requests) <= most
     assert not list((tmp_path / "out").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": [{"message": {"content": "positive"}, "logprobs": {"content": [{"top_logprobs": None}]}}]},
+        {"choices": [{"message": {"content": [{"type": "text", "text": "posi"}, "tive"]}, "logprobs": None}]},
+        {
+            "choices": [
+                {"message": {"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "positive"}]}}
+            ],
+            "usage": {"prompt_tokens": None, "completion_tokens": None},
+            "error": None,
+        },
+    ],
+)
+def test_answers_are_read_in_all_their_shapes(web, tmp_path, odd):
+    server = web(lambda *_: (200, odd))
+    read = ask(server.url, small(), tmp_path, samples=1)
+    assert read.failures == {}
+    assert np.exp(read.logp).tolist() == [[0, 1]] * 24
+    assert len(server.requests) == 25
+
+
+def test_an_answer_that_says_nothing_is_an_empty_one(web, tmp_path):
+    server = web(lambda *_: (200, {"choices": [{"message": None}]}))
+    with pytest.raises(UserError, match="none of 2 sampled answers is a label; all are empty"):
+        ask(server.url, small(), tmp_path, samples=2, concurrency=1)
+
+
+def test_what_cannot_be_read_is_asked_for_once_more_and_not_six_times(web, tmp_path):
+    """Each of them may be charged."""
+    corpus = small()
+    bad = corpus.rows["text"].iloc[5]
+
+    def answer(body, number):
+        return (200, {"choices": "?"}) if body["messages"][0]["content"].endswith(bad) else well(body, number)
+
+    server = web(answer)
+    read = ask(server.url, corpus, tmp_path, attempts=6, concurrency=1)
+    assert read.failures == {5: "the server failed 2 times: what it answered is no chat completion"}
+    assert server.asked()[question(corpus, 5)] == 2
+    assert annotators.load({"openai": "m", "base_url": server.url})._meter.spent.calls == 1 + 23 + 2
+
+
+def test_an_error_under_status_200_is_the_error_that_it_says(web, tmp_path, hasty):
+    corpus = small()
+    bad = corpus.rows["text"].iloc[5]
+
+    def answer(body, number):
+        if number in (4, 8):
+            return 200, {"error": {"message": "slow down", "code": 429}}
+        if body["messages"][0]["content"].endswith(bad):
+            return 200, {"error": {"message": "cannot take it", "code": 400}}
+        return well(body, number)
+
+    server = web(answer)
+    read = ask(server.url, corpus, tmp_path, attempts=1)
+    assert read.failures == {5: "400, cannot take it"}
+    assert len(server.requests) == 25 + 2
+    assert annotators.load({"openai": "m", "base_url": server.url})._meter.spent.calls == 24  # errors are not charged
 
 
 def test_a_server_that_falls_ill_keeps_what_was_answered(web, tmp_path):

@@ -109,7 +109,7 @@ class ServerAnnotator:
         try:
             self._mode, self._probed = self._probe()
         except _AgainError as error:
-            raise self._stop(f"{error}, {self.spec.attempts} times") from None
+            raise self._stop(f"{error}, {error.tried} times") from None
         except _RefusedError as error:
             raise UserError(
                 f"annotator {self.name}: {self.spec.base_url} refuses a question: {error}; `extra` adds fields to a "
@@ -353,8 +353,8 @@ class ServerAnnotator:
             self._ill += 1
             ill = error.unreachable or self._ill >= _ILL
         if ill:
-            raise self._stop(f"{error}, {self.spec.attempts} times")
-        return f"the server failed {self.spec.attempts} times: {error}"
+            raise self._stop(f"{error}, {error.tried} times")
+        return f"the server failed {error.tried} times: {error}"
 
     def _stop(self, reason: str) -> UserError:
         with self._lock:
@@ -373,13 +373,19 @@ class ServerAnnotator:
         if key in self._log:
             return self._log[key]
         again = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.spec.attempts),
+            stop=self._enough,
             wait=_pause,
             retry=tenacity.retry_if_exception_type(_AgainError),
             sleep=self._sleep,
             reraise=True,
         )
         return again(self._once, key, body | ({"n": wanted} if wanted > 1 else {}))
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        """Whether a call was tried as often as it may be."""
+        error = state.outcome.exception()
+        error.tried = state.attempt_number
+        return error.tried >= min(self.spec.attempts, error.tries)
 
     def _once(self, key: str, body: dict[str, Any]) -> Answer:
         asked = len(body["messages"][0]["content"].encode("utf-8", "surrogatepass"))
@@ -393,7 +399,7 @@ class ServerAnnotator:
                 # It may have been answered and charged: it counts, at the most it can be.
                 taken = most
                 self._log.add(None, Answer(tokens_in=most.tokens_in, tokens_out=most.tokens_out))
-                raise _AgainError(str(error), unreachable=False) from None
+                raise _AgainError(str(error), tries=error.tries) from None
             answer = completion.as_answer(most, asked, seconds)
             taken = Use(1, answer.tokens_in, answer.tokens_out)
             self._log.add(key, answer)
@@ -444,12 +450,15 @@ class ServerAnnotator:
             try:
                 return _Completion.model_validate_json(bytes(data))
             except ValidationError:
-                raise _LostError("what it answered is no chat completion") from None
-        raise self._failure(response, bytes(data))
+                status = _status_within(bytes(data))
+            if status is None:
+                # It may be paid each time and will hardly change.
+                raise _LostError("what it answered is no chat completion", tries=2)
+            raise self._failure(response, bytes(data), status)
+        raise self._failure(response, bytes(data), response.status_code)
 
-    def _failure(self, response: httpx2.Response, data: bytes) -> Exception:
-        """What an answer other than 200 means: try again, give this text up, or stop."""
-        status = response.status_code
+    def _failure(self, response: httpx2.Response, data: bytes, status: int) -> Exception:
+        """What an error means: try again, give this text up, or stop."""
         said = self._harmless(data)
         if 300 <= status < 400:
             return self._stop("it redirects to another address, which is not followed; give the right `base_url`")
@@ -470,7 +479,7 @@ class ServerAnnotator:
                 return _LimitedError(reason, pause)
             if pause is not None:
                 self._pace.quiet(pause)  # for all threads
-            return _AgainError(reason, unreachable=False, pause=pause)
+            return _AgainError(reason, pause=pause)
         return _RefusedError(reason)
 
     def _harmless(self, data: bytes) -> str:
@@ -499,8 +508,16 @@ class _RefusedError(Exception):
     """The server will not answer this question, now or later."""
 
 
+#: Tries of a call, where nothing but `attempts` limits them.
+_ANY = 1_000
+
+
 class _LostError(Exception):
-    """A question was sent, and no answer arrived that can be read."""
+    """A question was sent, and no answer arrived that can be read. `tries`: how often it is worth asking."""
+
+    def __init__(self, reason: str, *, tries: int = _ANY):
+        super().__init__(reason)
+        self.tries = tries
 
 
 class _LimitedError(Exception):
@@ -512,11 +529,13 @@ class _LimitedError(Exception):
 
 
 class _AgainError(Exception):
-    """Worth another try. `unreachable`: it has nothing to do with the question."""
+    """Worth another try. `unreachable`: it has nothing to do with the question. `tried`: how often it was asked."""
 
-    def __init__(self, reason: str, *, unreachable: bool, pause: float | None = None):
+    def __init__(
+        self, reason: str, *, unreachable: bool = False, pause: float | None = None, tries: int = _ANY, tried: int = 1
+    ):
         super().__init__(reason)
-        self.unreachable, self.pause = unreachable, pause
+        self.unreachable, self.pause, self.tries, self.tried = unreachable, pause, tries, tried
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=30)
@@ -541,6 +560,18 @@ def _retry_after(response: httpx2.Response) -> float | None:
         except (ValueError, TypeError):
             return None
     return max(0.0, seconds) if np.isfinite(seconds) else None
+
+
+def _status_within(data: bytes) -> int | None:
+    """The status of an error that was sent as if all were well: the one it names, else 500; None if it is no error."""
+    try:
+        error = json.loads(data)["error"]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    if not error:
+        return None
+    code = error.get("code") or error.get("status") if isinstance(error, dict) else None
+    return int(code) if re.fullmatch(r"[45]\d\d", str(code)) else 500
 
 
 def _without(text: str, reason: str) -> str:
@@ -583,25 +614,39 @@ class _Token(BaseModel):
 
 
 class _Position(BaseModel):
-    top_logprobs: list[_Token] = []
+    top_logprobs: list[_Token] | None = None
 
 
 class _Logprobs(BaseModel):
     content: list[_Position] | None = None
 
 
+class _TextPart(BaseModel):
+    text: str | None = None  # other parts, such as what a model thought, have none
+
+
 class _Message(BaseModel):
-    content: str | None = None
+    content: str | list[str | _TextPart] | None = None
+
+    @property
+    def said(self) -> str:
+        """The answer, which may come in parts."""
+        parts = [self.content] if isinstance(self.content, str) else self.content or []
+        return "".join(part if isinstance(part, str) else part.text or "" for part in parts)
 
 
 class _Choice(BaseModel):
-    message: _Message
+    message: _Message | None = None
     logprobs: _Logprobs | None = None
+
+    @property
+    def said(self) -> str:
+        return self.message.said if self.message else ""
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = Field(0, ge=0)
-    completion_tokens: int = Field(0, ge=0)
+    prompt_tokens: int | None = Field(None, ge=0)
+    completion_tokens: int | None = Field(None, ge=0)
 
 
 class _Completion(BaseModel):
@@ -613,14 +658,14 @@ class _Completion(BaseModel):
     def as_answer(self, most: Use, asked: int, seconds: float) -> Answer:
         """What is kept of it."""
         first = self.choices[0].logprobs
-        top = first.content[0].top_logprobs if first and first.content else []
-        texts = () if top else tuple((one.message.content or "")[:_KEPT_CHARACTERS] for one in self.choices)
+        top = first.content[0].top_logprobs or [] if first and first.content else []
+        texts = () if top else tuple(one.said[:_KEPT_CHARACTERS] for one in self.choices)
         usage = self.usage or _Usage(prompt_tokens=most.tokens_in, completion_tokens=most.tokens_out)
         return Answer(
             top=tuple((answers.text_of(one.token, one.bytes), one.logprob) for one in top),
             texts=texts,
             tokens_in=usage.prompt_tokens or most.tokens_in,
-            tokens_out=usage.completion_tokens,
+            tokens_out=usage.completion_tokens or 0,
             asked=asked,
             seconds=round(seconds, 4),
             model=_shown(self.model),
