@@ -101,8 +101,12 @@ def test_texts_without_gold_are_left_alone(base, reviews):
         ({"share": 1.0}, "lower `share`"),
         ({"share": 0.0, "texts": 30}, "lower `share`, `size` or `texts`"),
         ({"share": 0.0, "size": 1000}, "1000 training texts were asked for, but reviews has 20 with a gold label"),
-        ({}, "missing a required argument: 'share'"),
-        ({"share": 0.0, "colour": "red"}, "unexpected keyword argument 'colour'"),
+        ({"share": "a fifth"}, "'ordered' is not described right: `share` is 'a fifth', but must be a number"),
+        ({"share": 0.0, "size": 0}, "`size` is 0, but must be an integer from 1"),
+        ({"share": 0.0, "planted": None}, "`planted` is empty, but must be a corpus"),
+        ({"share": 0.0, "name": "a/b"}, "a corpus cannot be called 'a/b'"),
+        ({}, "`share` is missing: it must be a number"),
+        ({"share": 0.0, "colour": "red"}, "there is no option 'colour'"),
     ],
 )
 def test_what_cannot_be_planted_is_said(base, options, said):

@@ -416,7 +416,19 @@ def test_remarks_on_the_rows(reviews):
         ({"descriptions": "…"}, "`descriptions` must be a mapping"),
         ({"encoding": "latin-17"}, "there is no encoding 'latin-17'"),
         ({"sheet": "one"}, "`sheet` means nothing"),
-        ({"text": 3}, "a column cannot be called 3"),
+        ({"text": 3}, r"`text` is 3, but must be the name of a column \(a number in quotes\)$"),
+        ({"text": None}, "'mine' is not described right: `text` is empty, but must be the name of a column"),
+        ({"raters": [3]}, "a column cannot be called 3"),
+        ({"groups": 5}, r"`groups` is 5, but must be the name of a column \(a number in quotes\), or a list of such"),
+        ({"groups": ["ref", 5]}, r"`groups` is \['ref', 5\], but must be"),
+        ({"path": 5}, "`path` is 5, but must be the path of a file or folder"),
+        ({"delimiter": 5}, "`delimiter` is 5, but must be a text"),
+        ({"split_seed": "abc"}, "`split_seed` is 'abc', but must be an integer from 0"),
+        ({"split_seed": -1}, "`split_seed` is -1, but must be an integer from 0"),
+        ({"split_seed": True}, "`split_seed` is True, but must be"),
+        ({"about": 5}, "`about` is 5, but must be a text"),
+        ({"question": {"What": "now"}}, "`question` is {'What': 'now'}, but must be a text"),
+        ({"lables": ["a", "b"]}, "there is no option 'lables'; is it 'labels'?"),
         ({"test_size": 40}, "`test_size` is 40, but must be an integer from 1 to 39"),
         ({"split": "train"}, "a file has no splits"),
         ({"name": "a/b"}, "cannot be called 'a/b'"),
@@ -427,7 +439,7 @@ def test_remarks_on_the_rows(reviews):
 )
 def test_wrong_descriptions(reviews, options, said):
     with pytest.raises(UserError, match=said):
-        load(write(reviews, "a.csv"), **options)
+        load(**({"path": write(reviews, "a.csv")} | options))
 
 
 @pytest.mark.parametrize(
@@ -518,5 +530,5 @@ def test_a_study_describes_a_table_by_a_mapping(reviews):
     assert corpora.load(spec).name == "mine"
     with pytest.raises(UserError, match=r"'mine' is not described right: .*'lable'"):
         corpora.load(spec | {"lable": "tone"})
-    with pytest.raises(UserError, match="missing a required argument: 'text'"):
+    with pytest.raises(UserError, match="`text` is missing: it must be the name of a column"):
         corpora.load({"name": "mine", "label": "tone"})

@@ -3,26 +3,33 @@
 The sentences are in `helpers/orders.yml`; no text is stored, all are derived from the other corpus and the templates.
 """
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
+from pydantic import Field, SkipValidation
 
 from helpers import orders
 from helpers.corpora import SPLIT_SEED, Corpus
+from helpers.corpora.options import Count, MaybeText, Number, Text, checked
 from helpers.errors import UserError
 
 #: Between the id of a text and the name of what was planted in it.
 _MARK = "+"
 
+Source = Annotated[str | dict, Field(description="a corpus, as a study names or describes it")]
 
+
+@checked
 def load(
     *,
-    name: str,
-    planted: str | dict,
-    share: float,
-    template: str = "override",
-    target: str | None = None,
-    size: int = 500,
-    texts: int = 200,
+    name: SkipValidation[str],
+    planted: Source,
+    share: Number,
+    template: Text = "override",
+    target: MaybeText = None,
+    size: Count = 500,
+    texts: Count = 200,
 ) -> Corpus:
     """Plant an order in a share of the training texts of a corpus, and every order and control in some test texts.
 
@@ -57,7 +64,9 @@ def load(
         If the template or the target is unknown, or the corpus has too few texts of other labels.
     """
     from helpers import corpora
+    from helpers.corpora import tables
 
+    tables.check_name(name)
     base = corpora.load(planted).parts[0]  # what a fold tests, others train on: one alone keeps the two apart
     target = base.labels[-1] if target is None else target
     if target not in base.labels:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from pydantic import SkipValidation
 
 from helpers import places
 from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, splits
 from helpers.corpora.classes import Labels
+from helpers.corpora.options import Column, MaybeColumn, MaybeColumns, MaybePath, MaybeText, Seed, Text, checked
 from helpers.corpora.reading import Table, TableError
 from helpers.errors import UserError
 
@@ -29,35 +31,36 @@ _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
 _STRADDLES = "a training text that shares a group with a test text"
 
 
+@checked
 def load(
     *,
-    name: str,
-    text: str,
-    label: str | None = None,
-    path: str | Path | None = None,
-    hub: str | None = None,
-    config: str | None = None,
-    split: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    sheet: str | None = None,
-    labels: Labels | None = None,
-    id: str | None = None,
-    votes: Sequence[str] | None = None,
-    raters: Sequence[str] | None = None,
-    ready_made: Mapping[str, ready.Columns] | None = None,
-    groups: str | Sequence[str] | None = None,
-    near_duplicates: float | None = None,
-    split_by: str | None = None,
-    parts: Mapping[str, object] | None = None,
-    test_size: int | None = None,
-    folds: int | None = None,
-    split_seed: int = splits.SPLIT_SEED,
-    about: str = "text",
-    question: str | None = None,
-    descriptions: Mapping[str, str] | None = None,
-    examples: int = 0,
-    unlabelled: str = "drop",
+    name: SkipValidation[str],
+    text: Column,
+    label: MaybeColumn = None,
+    path: MaybePath = None,
+    hub: MaybeText = None,
+    config: MaybeText = None,
+    split: MaybeText = None,
+    encoding: MaybeText = None,
+    delimiter: MaybeText = None,
+    sheet: MaybeText = None,
+    labels: SkipValidation[Labels | None] = None,
+    id: MaybeColumn = None,
+    votes: SkipValidation[Sequence[str] | None] = None,
+    raters: SkipValidation[Sequence[str] | None] = None,
+    ready_made: SkipValidation[Mapping[str, ready.Columns] | None] = None,
+    groups: MaybeColumns = None,
+    near_duplicates: SkipValidation[float | None] = None,
+    split_by: MaybeColumn = None,
+    parts: SkipValidation[Mapping[str, object] | None] = None,
+    test_size: SkipValidation[int | None] = None,
+    folds: SkipValidation[int | None] = None,
+    split_seed: Seed = splits.SPLIT_SEED,
+    about: Text = "text",
+    question: MaybeText = None,
+    descriptions: SkipValidation[Mapping[str, str] | None] = None,
+    examples: SkipValidation[int] = 0,
+    unlabelled: SkipValidation[str] = "drop",
 ) -> Corpus:
     """Load a table as a corpus. A study file gives these options as a mapping.
 
@@ -138,7 +141,7 @@ def load(
         If the table cannot be read or used; the message names columns and rows. Rows of a CSV, TSV or Excel file are
         counted as spreadsheets do, with the header as row 1; those of other formats from 1.
     """
-    _check_name(name)
+    check_name(name)
     if (path is None) == (hub is None):
         raise UserError(f"corpus {name}: give either `path` or `hub`")
     if path is not None and config is not None:
@@ -273,7 +276,8 @@ def _check_gold(known: int) -> None:
         )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that no file can have, or that of a built-in corpus; raises UserError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"a corpus cannot be called {name!r}: use letters, digits, `.`, `_` and `-`")
     if name in BUILT_IN:
