@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from helpers import annotations, corpora, prompts, studies
-from helpers.corpora import tables
+from helpers.corpora import classes, tables
 from helpers.errors import UserError
 from helpers.findings import results
 from helpers.ledger import Ledger, Record
@@ -216,6 +216,37 @@ def test_authors_do_not_straddle(reviews):
     assert train
     assert test
     assert not train & test
+
+
+def test_authors_that_look_the_same_do_not_straddle(reviews):
+    names = ["Zoé", "Zoe\u0301 ", "\tZoé", "Zoé\u200f", "Ann  Lee", " Ann Lee"]
+    reviews["author"] = (names * 3 + ["Bo", "bo"] + [f"w{i}" for i in range(20)])[:40]
+    corpus = load(write(reviews, "a.jsonl"), groups="author", folds=10)
+    fold = np.argmax([np.isin(np.arange(40), part.test) for part in corpus.parts], axis=0)
+    first = reviews["author"].isin(names[:4]).to_numpy()
+    second = reviews["author"].isin(names[4:]).to_numpy()
+    assert len(set(fold[first])) == len(set(fold[second])) == 1
+    plain = reviews.assign(author=np.select([first, second], ["a", "b"], reviews["author"]))
+    same = load(write(plain, "b.jsonl"), groups="author", folds=10)
+    assert all(np.array_equal(a.test, b.test) for a, b in zip(corpus.parts, same.parts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "group"),
+    [
+        (1, "1"),
+        (1.0, "1"),
+        ("1", "1"),
+        (1.5, "1.5"),
+        (" a ", "a"),
+        ("A", "A"),
+        ("", None),
+        (None, None),
+        ("\u200b", None),
+    ],
+)
+def test_groups_are_compared_as_they_look(value, group):
+    assert classes.group(value) == group
 
 
 def test_another_seed_is_another_split(reviews):

@@ -29,11 +29,14 @@ def key(value: Any, column: str) -> str | None:
     value = clean_spaces(value)
     if is_missing(value):
         return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = _whole(value)
     if not isinstance(value, str | int | float):
         raise TableError(f"column {column!r} holds {str(value)[:60]}: a class must be a name or an integer")
     return str(value)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def clean_spaces(value: Any) -> Any:
@@ -135,6 +138,18 @@ def _unseen(a: str, b: str) -> str:
 
 
 def folded(value: str) -> str:
-    """A label as a reader sees it: without case, surrounding spaces, marks of direction and composition of accents."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", value) if unicodedata.category(c) != "Cf")
-    return " ".join(seen.split()).casefold()
+    """A label as a reader sees it, without case."""
+    return seen(value).casefold()
+
+
+def seen(value: str) -> str:
+    """A name as a reader sees it: without surrounding spaces, marks of direction and composition of accents."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", value) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split())
+
+
+def group(value: Any) -> str | None:
+    """Write a cell of a column of groups as text, the same for names that look the same; None where it is missing."""
+    if is_missing(value):
+        return None
+    return seen(str(clean(_whole(value)))) or None

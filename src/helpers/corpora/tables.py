@@ -96,7 +96,7 @@ def load(
         classes to columns of probabilities (or of natural log-probabilities). A study names them `ready:NAME`.
     groups
         A column, or some, whose rows of one value must not straddle training pool and test split, like authors.
-        Rows without a value are alone.
+        Rows without a value are alone. Spaces around a value and how its accents are composed do not matter; case does.
     near_duplicates
         Texts that are alike to this degree do not straddle either, 0 to 1: see `splits.near_duplicates`. Texts that
         are equal but for case and spaces never do.
@@ -348,7 +348,7 @@ def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.D
         else:
             series |= {("ready", column): table.columns[column] for column in columns.values()}
     for column in options.groups:
-        series["group", column] = [None if classes.is_missing(v) else str(v) for v in table.columns[column]]
+        series["group", column] = [classes.group(value) for value in table.columns[column]]
     if options.split_by is not None:
         series["part"] = [None if classes.is_missing(v) else str(v).strip() for v in _decoded(table, options.split_by)]
     frame = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
