@@ -120,6 +120,21 @@ def test_plans_of_servers_are_made_before_anything_is_asked(made):
     assert [(plan.corpus, plan.texts) for plan in plans] == [("one", 40), ("two", 40)]
 
 
+def test_the_tables_of_one_annotator_are_planned_out_of_one_budget(made):
+    server = {"openai": "m", "base_url": "http://127.0.0.1:9/v1", "answers": "logprobs", "budget": {"calls": 60}}
+    study = made(annotators=[server, server | {"name": "other"}])
+    plans = list(labelling.Labelling(labelling.find(study)).plans())
+    assert [(plan.spec.name, plan.expected.calls) for plan in plans] == [
+        ("m", 41),
+        ("m", 41),
+        ("other", 41),
+        ("other", 41),
+    ]
+    assert [plan.beyond for plan in plans] == [None, "60 calls"] * 2
+    assert "60 calls in all: enough" in str(plans[0])
+    assert "60 calls in all, also for what is planned above: it stops before the end, at 60 calls" in str(plans[1])
+
+
 def test_texts_that_look_like_orders_are_counted_and_named(made, tmp_path):
     texts = [*TEXTS]
     for row in (3, 8, 12, 13, 25, 31):

@@ -153,7 +153,9 @@ def test_log_probabilities_come_back_in_the_order_of_the_corpus(web, tmp_path, l
     assert all(body["max_tokens"] == 1 and body["temperature"] == 1 and body["logprobs"] for body in bodies)
     assert server.asked().most_common(1)[0][1] == 1  # every question once
     assert len(bodies) == 301  # and one more, to see what the server gives
-    assert [path.relative_to(ledger).as_posix() for path in ledger.rglob("*") if path.is_file()] == ["answers/m.jsonl"]
+    assert {path.relative_to(ledger).as_posix() for path in ledger.rglob("[!.]*") if path.is_file()} == {
+        "answers/m.jsonl"
+    }
     for text in corpus.rows["text"]:
         assert text[:12] not in (ledger / "answers" / "m.jsonl").read_text()
 
@@ -627,6 +629,37 @@ def test_a_budget_of_tokens_and_money_is_never_exceeded(web, tmp_path):
     with pytest.raises(UserError, match=r"budget of 0.012 USD is reached, \d+ calls and .* tokens \(0.01 USD\)"):
         ask(server.url, small(), tmp_path, name="n", prices=prices, budget={"money": 0.012})
     assert len(annotators.load({"openai": "m", "base_url": server.url, "name": "n"})._log.answers) <= 12
+
+
+def test_two_processes_do_not_ask_in_one_name(web, tmp_path, ledger):
+    """Each of them knows what it read when it began: together they would go beyond the budget, and pay twice."""
+    corpus = small()
+    reached, go_on = threading.Event(), threading.Event()
+
+    def answer(body, number):
+        if number == 5:
+            reached.set()
+            go_on.wait(30)
+        return well(body, number)
+
+    server = web(answer)
+    first = threading.Thread(target=ask, args=(server.url, corpus, tmp_path / "one"))
+    second = annotators.load({"openai": "m", "base_url": server.url, "budget": {"calls": 25}})
+    first.start()
+    try:
+        assert reached.wait(30)
+        with pytest.raises(UserError, match=r"another process is asking in this name.*wait for it, or stop it"):
+            second.use(prompts.render(corpus))
+        ask(server.url, corpus, tmp_path / "two", name="n")  # another name has another budget
+    finally:
+        go_on.set()
+        first.join()
+    # What the first paid for is known to the second, although it was loaded before.
+    count = len(server.requests)
+    prompt = prompts.render(corpus)
+    annotations.annotate(corpus, second, prompt, folder=tmp_path / "three", spread=second.spread)
+    assert len(server.requests) == count
+    assert second._meter.spent.calls == 25
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers import annotations, orders, places, shards
 from helpers.annotators import load, specs
-from helpers.annotators.spending import Plan
+from helpers.annotators.spending import Plan, Use
 from helpers.corpora import Corpus
 from helpers.labels import annotator_of, tables
 from helpers.pools import Pool
@@ -182,10 +182,14 @@ class Labelling:
 
     def plans(self) -> Iterator[Plan]:
         """What servers will be asked, a plan a table. Nothing is asked."""
+        before: dict[str, Use] = {}  # all tables of an annotator are paid out of one budget
         for table in self._todo:
-            if not table.second and table.spec.name in self._servers:
-                texts = table.corpus.rows["text"].iloc[_positions(table)]
-                yield self._servers[table.spec.name].plan(table.corpus.name, texts.tolist(), table.wording)
+            name = table.spec.name
+            if not table.second and name in self._servers:
+                texts = table.corpus.rows["text"].iloc[_positions(table)].tolist()
+                plan = self._servers[name].plan(table.corpus.name, texts, table.wording, before=before.get(name))
+                before[name] = before.get(name, Use()) + plan.expected
+                yield plan
 
     def carry_out(self, study: Study, *, folder: Path, pool: Pool | None = None) -> Iterator[Written]:
         """Write the tables, one after the other; each goes on where it was stopped.

@@ -1,6 +1,7 @@
 """What was answered, one line a call, so that no answer is paid for twice.
 
-The log is only ever appended to, a whole line at once, by any number of threads. A process that is killed loses at most
+The log is only ever appended to, a whole line at once, by any number of threads of one process at a time: two that ask
+at once would pay for the same answers, and go beyond the budget together. A process that is killed loses at most
 the line it was writing. A call is known by the hash of all that was asked; neither text nor key is in the log, but what
 a model said is, and that may repeat words of the text.
 """
@@ -13,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from filelock import FileLock
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,37 @@ class AnswerLog:
     ----------
     file
         A JSON Lines file; made with the first answer.
+
+    Attributes
+    ----------
+    alone
+        Held by the process that asks; a second one gets a `TimeoutError`.
+    lost
+        Answers that may have to be paid but never arrived.
     """
 
     def __init__(self, file: Path):
         self.file = file
         self._lock = Lock()
         self._descriptor: int | None = None
+        self.alone = FileLock(file.with_name(f".{file.stem}.lock"), blocking=False, thread_local=False)
+        self._read()
+
+    def _read(self) -> None:
         self._answers: dict[str, Answer] = {}
         self.lost: list[Answer] = []
-        if file.exists():
-            for line in file.read_bytes().split(b"\n"):
-                self._take(line)
+        content = self.file.read_bytes() if self.file.exists() else b""
+        self._size = len(content)
+        for line in content.split(b"\n"):
+            self._take(line)
+
+    def refresh(self) -> bool:
+        """Read what another process wrote meanwhile; whether there was anything."""
+        with self._lock:
+            changed = (self.file.stat().st_size if self.file.exists() else 0) != self._size
+            if changed:
+                self._read()
+            return changed
 
     def _take(self, line: bytes) -> None:
         """Remember a line; half a line, of a process that was killed, is no answer."""
@@ -106,9 +129,10 @@ class AnswerLog:
                 half = self.file.exists() and self.file.stat().st_size and not self.file.read_bytes().endswith(b"\n")
                 self._descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
                 if half:
-                    os.write(self._descriptor, b"\n")
+                    line = b"\n" + line
             while line:  # one write, unless the disk is full
-                line = line[os.write(self._descriptor, line) :]
+                written = os.write(self._descriptor, line)
+                line, self._size = line[written:], self._size + written
             if key:
                 self._answers[key] = answer
             else:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -106,17 +107,35 @@ class ServerAnnotator:
         self._prepare(prompt)
         self._stopping.clear()
         self._stopped_by = None
+        with self._asking():
+            try:
+                self._mode, self._probed = self._probe()
+            except _AgainError as error:
+                raise self._stop(f"{error}, {error.tried} times") from None
+            except _RefusedError as error:
+                raise UserError(
+                    f"annotator {self.name}: {self.spec.base_url} refuses a question: {error}; `extra` adds fields to "
+                    "a request or leaves them out"
+                ) from None
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Nobody else asks in this annotator's name meanwhile; what others asked before is known and counted."""
         try:
-            self._mode, self._probed = self._probe()
-        except _AgainError as error:
-            raise self._stop(f"{error}, {error.tried} times") from None
-        except _RefusedError as error:
+            alone = self._log.alone.acquire()
+        except TimeoutError:
             raise UserError(
-                f"annotator {self.name}: {self.spec.base_url} refuses a question: {error}; `extra` adds fields to a "
-                "request or leaves them out"
+                f"annotator {self.name}: another process is asking in this name, and both would pay out of one budget: "
+                "wait for it, or stop it"
             ) from None
-        finally:
-            self._log.close()
+        with alone:
+            if self._log.refresh():
+                self._meter.spent = Use.of(self._log.answers)
+                self._tokens = Tokens(self._log.answers)
+            try:
+                yield
+            finally:
+                self._log.close()
 
     def _probe(self) -> tuple[str, Answer]:
         """How answers are to be read, and the first of them."""
@@ -165,7 +184,8 @@ class ServerAnnotator:
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Log-probability of every label, float array (texts, labels); nan in the row of a text that failed."""
-        rows = [self._row(text)[0] for text in texts]
+        with self._asking():
+            rows = [self._row(text)[0] for text in texts]
         return np.array([np.full(len(self._coding.labels), np.nan) if row is None else row for row in rows])
 
     def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
@@ -176,6 +196,10 @@ class ServerAnnotator:
         UserError
             If the budget is reached, or it is no use to go on. What was answered is kept.
         """
+        with self._asking():
+            yield from self._spread(parts)
+
+    def _spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
         self._stopping.clear()
         self._stopped_by = None
         self._succeeded = self._failed = self._ill = 0
@@ -204,10 +228,15 @@ class ServerAnnotator:
             self._stopping.clear()
             self._bar = None
             bar.close()
-            self._log.close()
 
-    def plan(self, corpus: str, texts: Sequence[str], prompt: Prompt) -> Plan:
-        """What labelling these texts will take. Nothing is asked."""
+    def plan(self, corpus: str, texts: Sequence[str], prompt: Prompt, *, before: Use | None = None) -> Plan:
+        """What labelling these texts will take. Nothing is asked.
+
+        Parameters
+        ----------
+        before
+            What other plans, to be carried out before this one, expect of the same annotator.
+        """
         self._prepare(prompt)
         mode = self._known_mode()
         different = [text for text in dict.fromkeys(texts) if text.strip()]
@@ -240,6 +269,7 @@ class ServerAnnotator:
             expected=by_logprobs if mode == "logprobs" or self.spec.answers == "logprobs" else by_sampling,
             if_logprobs=by_logprobs if mode is None and self.spec.answers == "auto" and todo else None,
             spent=self._meter.spent,
+            before=before or Use(),
             seconds=float(np.mean(timed)) if timed else None,
         )
 

@@ -156,7 +156,9 @@ class Plan:
     if_logprobs
         The same if the server turns out to give log-probabilities; None where it is known whether it does.
     spent
-        What the annotator took before.
+        What the annotator took so far.
+    before
+        What plans that are carried out before this one expect of the same annotator.
     seconds
         Mean time of a call so far; None before the first.
     """
@@ -168,12 +170,13 @@ class Plan:
     expected: Use
     if_logprobs: Use | None
     spent: Use
+    before: Use
     seconds: float | None
 
     @property
     def beyond(self) -> str | None:
         """The limit of the budget that this will reach, in words, or None."""
-        return _beyond(self.spent + self.expected, self.spec.budget, self.spec.prices)
+        return _beyond(self.spent + self.before + self.expected, self.spec.budget, self.spec.prices)
 
     def __str__(self) -> str:
         spec, use = self.spec, self.expected
@@ -205,7 +208,7 @@ class Plan:
         if self.spent.calls:
             rows["spent"] = f"{_said(self.spent, spec.prices)} before this"
         if limits := _limits(spec):
-            rows["budget"] = f"{limits} in all: " + (
+            rows["budget"] = f"{limits} in all{', also for what is planned above' if self.before.calls else ''}: " + (
                 f"it {'may stop' if most else 'stops'} before the end, at {self.beyond}" if self.beyond else "enough"
             )
         if spec.key_variable:
