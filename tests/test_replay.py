@@ -2,6 +2,7 @@
 
 import json
 
+import datasets
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -104,15 +105,34 @@ def test_ids_that_are_numbers(tmp_path):
         assert replay(write(tmp_path / f"a{suffix}", table), corpus, tmp_path / suffix).failures == {}
 
 
+def test_a_file_is_read_as_a_table_is(corpus, tmp_path):
+    """Semicolons, an encoding of its own, Excel, one JSON array, indices of classes, blank lines at the end."""
+    table = pd.DataFrame({"id": corpus.rows["id"], "café": ["negative", "positive"] * 10})
+    wanted = corpus.rows["gold"].tolist()
+    table.to_csv(tmp_path / "a.csv", sep=";", encoding="cp1252", index=False)
+    with (tmp_path / "a.csv").open("a") as more:
+        more.write("\n\n")
+    table.to_excel(tmp_path / "a.xlsx", index=False)
+    table.to_json(tmp_path / "a.json", orient="records")
+    indices = datasets.Dataset.from_pandas(table.assign(café=wanted))
+    indices.cast_column("café", datasets.ClassLabel(names=["negative", "positive"])).to_parquet(tmp_path / "a.parquet")
+    for suffix in (".csv", ".xlsx", ".json", ".parquet"):
+        read = replay(tmp_path / f"a{suffix}", corpus, tmp_path / suffix, label="café")
+        assert read.failures == {}
+        assert read.logp.argmax(axis=1).tolist() == wanted
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", None, "there is no file .*a.csv to replay"),
-        ("a.xls", "", "the name must end in .csv"),
-        ("a.csv", "", "cannot be read as csv: No columns"),
-        ("a.csv", "id,label\nr0,\xff\n".encode("latin-1"), "cannot be read as csv"),
-        ("a.csv", 'id,label\nr0,"x\n', "cannot be read as csv"),
-        ("a.csv", "ref,label\nr0,negative\n", "there is no column 'id'; it has 'ref', 'label'"),
+        ("a.xls", "", r"annotator a: .*a\.xls: this is the old format of Excel"),
+        ("a.doc", "", r"the name of a file must end in \.csv"),
+        ("a.csv", "", "the file is empty"),
+        ("a.csv", bytes(range(128, 256)) * 9, "neither UTF-8 nor any encoding"),
+        ("a.csv", 'id,label\nr0,"x\n', "line 2 opens a quote that is never closed"),
+        ("a.csv", "ref,label\nr0,negative\n", "there is no column 'id', only 'ref', 'label'"),
+        ("a.csv", "id,label,label\nr0,negative,positive\n", "there are two columns 'label'"),
         ("a.csv", "id,label\nq0,negative\n", "none of its 1 ids in column 'id' is an id of small"),
         ("a.csv", "id,label\nr0,negative\nr0,positive\n", "the id 'r0' is there more than once"),
         ("a.csv", "id,label\nr0,\x1b[31mgood\n", "1 rows have a label that small does not have, the first ' .31mgood'"),
@@ -123,10 +143,10 @@ def test_ids_that_are_numbers(tmp_path):
         ("a.csv", "id,negative,positive\nr0,inf,0\n", "are no probabilities"),
         ("a.csv", "id,negative,positive\nr0,,\n", "are empty"),
         ("a.csv", "id,negative,positive\nr0,-0.1,-0.1\n", "are no logprobs"),
-        ("a.jsonl", "{}\n[1]\n", "a line is not an object"),
-        ("a.jsonl", "{'id': __import__('os')}\n", "cannot be read as jsonl"),
-        ("a.jsonl", "[" * 100_000, "cannot be read as jsonl"),
-        ("a.parquet", b"PAR1 but not really PAR1", "cannot be read as parquet"),
+        ("a.jsonl", "{}\n[1]\n", r"line 2 is \[1\], but must be an object"),
+        ("a.jsonl", "{'id': __import__('os')}\n", "line 1, character 2: not JSON"),
+        ("a.jsonl", "[" * 100_000, "nested too deeply"),
+        ("a.parquet", b"PAR1 but not really PAR1", "this is no Parquet file"),
     ],
 )
 def test_files_that_cannot_be_replayed(corpus, tmp_path, name, content, message):

@@ -1,10 +1,10 @@
 """What somebody else's annotator said, from a file: labels, probabilities or log-probabilities by row id.
 
-The file is data: nothing in it is evaluated, and a cell that cannot be meant ends in one message that names it.
+The file is read as a table of one's own is, by `helpers.corpora.reading`. It is data: nothing in it is evaluated, and a
+cell that cannot be meant ends in one message that names it.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from helpers import places
 from helpers.annotators.specs import Replay
-from helpers.corpora import Corpus
+from helpers.corpora import Corpus, classes, reading
+from helpers.corpora.reading import TableError
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
 if TYPE_CHECKING:
     from helpers.annotations import Part, Scored
 
-_FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 #: How far probabilities may add up beyond 1: they may have been written with three digits.
 _ROUNDING = 1e-2
 
@@ -54,16 +52,21 @@ class ReplayAnnotator:
         UserError
             If the file cannot be read, or does not hold what it was said to hold.
         """
+        if not self._file.is_file():
+            raise UserError(
+                f"there is no file {places.shown(self._file)} to replay: give its path as seen from the working folder"
+            )
         labels = prompt.labels
-        table = _read(self._file)
         try:
-            table = self._by_id(table)
-            if self._has_numbers(table, labels):
-                self._kind, self._logp = self._numbers(table, labels)
+            names = reading.read([self._spec.id], path=self._file).names
+            columns = self._columns(names, labels)
+            table = self._by_id(_read(self._file, [self._spec.id, *columns]))
+            if len(columns) > 1:
+                self._kind, self._logp = self._numbers(table, columns)
             else:
-                self._kind, self._logp = "labels", self._labels(table, labels)
-        except _FileError as error:
-            raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {error}") from None
+                self._kind, self._logp = "labels", self._labels(table, columns[0], labels)
+        except TableError as error:
+            raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}") from None
         self._listed = self._corpus.rows["id"].isin(table.index).to_numpy()
 
     def provenance(self) -> dict:
@@ -89,40 +92,38 @@ class ReplayAnnotator:
 
     def _by_id(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows under their ids."""
-        _need(table, [self._spec.id])
         table.index = pd.Index([_text(value) for value in table[self._spec.id]])
         if (twice := table.index.duplicated()).any():
-            raise _FileError(f"the id {_shown(table.index[twice][0])} is there more than once")
+            raise TableError(f"the id {_shown(table.index[twice][0])} is there more than once")
         found = table.index.isin(self._corpus.rows["id"]).sum()
         if not found:
-            raise _FileError(
+            raise TableError(
                 f"none of its {len(table)} ids in column {self._spec.id!r} is an id of {self._corpus.name} (which "
                 f"has {', '.join(map(_shown, self._corpus.rows['id'].head(3)))}, …); name the right column with `id`"
             )
         return table
 
-    def _has_numbers(self, table: pd.DataFrame, labels: tuple[str, ...]) -> bool:
-        """Whether there is a column a label; otherwise there is one column with the label of each row."""
-        if self._spec.columns is not None or self._spec.label is not None:
-            return self._spec.label is None
-        if all(label in table for label in labels):
-            return True
-        if "label" not in table:
-            raise _FileError(
-                f"it has neither a column for each label ({', '.join(labels)}) nor one called 'label'; name them with "
-                f"`columns` or `label`. Its columns are {', '.join(_shown(c) for c in table.columns)}"
-            )
-        return False
+    def _columns(self, names: Sequence[str], labels: tuple[str, ...]) -> list[str]:
+        """Where the numbers for each label are, in their order; or the one column with the label of each row."""
+        if self._spec.label is not None:
+            return [self._spec.label]
+        if self._spec.columns is not None:
+            if set(self._spec.columns) != set(labels):
+                raise TableError(f"`columns` must name one for each label: {', '.join(labels)}")
+            return [self._spec.columns[label] for label in labels]
+        if all(label in names for label in labels):
+            return list(labels)
+        if "label" in names:
+            return ["label"]
+        raise TableError(
+            f"it has neither a column for each label ({', '.join(labels)}) nor one called 'label'; name them with "
+            f"`columns` or `label`. Its columns are {', '.join(map(_shown, names))}"
+        )
 
-    def _numbers(self, table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[str, np.ndarray]:
-        names = self._spec.columns or {label: label for label in labels}
-        if set(names) != set(labels):
-            raise _FileError(f"`columns` must name one for each label: {', '.join(labels)}")
-        columns = [names[label] for label in labels]
-        _need(table, columns)
+    def _numbers(self, table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, np.ndarray]:
         values = np.stack([_numeric(table, column) for column in columns], axis=1)
         if np.isnan(values).all():
-            raise _FileError(f"its columns {', '.join(map(repr, columns))} are empty")
+            raise TableError(f"its columns {', '.join(map(repr, columns))} are empty")
         kind = self._spec.values
         if kind == "auto":
             kind = "probabilities" if np.nanmax(values) > 0 else "logprobs"
@@ -133,7 +134,7 @@ class ReplayAnnotator:
         bad |= total > 1 + _ROUNDING
         if bad.any():
             first = np.flatnonzero(bad)[0]
-            raise _FileError(
+            raise TableError(
                 f"row of id {_shown(table.index[first])}: {', '.join(f'{v:g}' for v in values[first])} are no "
                 f"{kind}: {'none may be above 0' if kind == 'logprobs' else 'none may be below 0'}, and together "
                 "they are at most 1"
@@ -142,9 +143,7 @@ class ReplayAnnotator:
             logp = values if kind == "logprobs" else np.log(values)
         return kind, self._in_order(table, np.where(total[:, None] > 0, logp, np.nan))
 
-    def _labels(self, table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
-        column = self._spec.label or "label"
-        _need(table, [column])
+    def _labels(self, table: pd.DataFrame, column: str, labels: tuple[str, ...]) -> np.ndarray:
         said = [_text(value) for value in table[column]]
         exact = {label: k for k, label in enumerate(labels)}
         folded = {label.casefold(): k for k, label in enumerate(labels)}
@@ -154,7 +153,7 @@ class ReplayAnnotator:
         unknown = [(i, value) for i, value in enumerate(said) if value and found[i] is None]
         if unknown:
             row, value = unknown[0]
-            raise _FileError(
+            raise TableError(
                 f"{len(unknown)} rows have a label that {self._corpus.name} does not have, the first {_shown(value)} "
                 f"at id {_shown(table.index[row])}; the labels are {', '.join(labels)}"
             )
@@ -174,37 +173,11 @@ class ReplayAnnotator:
         return out
 
 
-class _FileError(Exception):
-    """What is wrong with the file; `use` adds which."""
-
-
-def _read(file: Path) -> pd.DataFrame:
-    shown = places.shown(file)
-    if not file.is_file():
-        raise UserError(f"there is no file {shown} to replay: give its path as seen from the working folder")
-    suffix = file.suffix.lower()
-    if suffix not in _FORMATS:
-        raise UserError(f"{shown} cannot be replayed: the name must end in {', '.join(_FORMATS)}")
-    try:
-        if suffix == ".parquet":
-            return pq.ParquetFile(file).read().to_pandas()
-        if suffix in (".csv", ".tsv"):
-            separator = "," if suffix == ".csv" else "\t"
-            return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        with file.open(encoding="utf-8-sig") as stream:
-            lines = [json.loads(line) for line in stream if line.strip()]
-        if not all(isinstance(line, dict) for line in lines):
-            raise ValueError("a line is not an object with fields")
-        return pd.DataFrame(lines, dtype=object)
-    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{shown} cannot be read as {suffix[1:]}: {_clean(said)[:200]}") from None
-
-
-def _need(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    for column in columns:
-        if column not in table:
-            raise _FileError(f"there is no column {column!r}; it has {', '.join(_shown(c) for c in table.columns)}")
+def _read(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of the file, without blank rows."""
+    table = reading.read(columns, path=file)
+    cells = table.columns | {name: classes.decoded(table.columns[name], of) for name, of in table.classes.items()}
+    return pd.DataFrame(cells, dtype=object).dropna(how="all")
 
 
 def _numeric(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -216,7 +189,7 @@ def _numeric(table: pd.DataFrame, column: str) -> np.ndarray:
             try:
                 out[i] = float(cell)
             except ValueError:
-                raise _FileError(
+                raise TableError(
                     f"column {column!r}, id {_shown(table.index[i])}: {_shown(cell)} is no number"
                 ) from None
     return out

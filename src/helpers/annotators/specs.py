@@ -274,7 +274,7 @@ class Replay(_Spec):
     Attributes
     ----------
     replay
-        A CSV, TSV, JSON Lines or Parquet file with a row a text.
+        A CSV, TSV, JSON, Parquet or Excel file with a row a text; see `helpers.corpora.reading.read`.
     id
         The column with the corpus's row ids.
     label
