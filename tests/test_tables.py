@@ -60,10 +60,44 @@ def test_a_data_set_with_splits_needs_one_named(reviews):
     frames = {name: datasets.Dataset.from_pandas(half, preserve_index=False) for name, half in halves.items()}
     datasets.DatasetDict(frames).save_to_disk("saved")
     assert load("saved", split="test").rows["text"].tolist() == reviews["review"][20:].tolist()
-    with pytest.raises(UserError, match="saved: the splits are train, test: name one"):
+    with pytest.raises(UserError, match=r"saved: the splits are train, test: name one .*, or some, as train\+test"):
         load("saved")
     with pytest.raises(UserError, match="'dev' is none of them"):
         load("saved", split="dev")
+
+
+def test_the_splits_of_a_data_set_can_be_the_split(reviews):
+    parts = {"train": reviews[:20], "dev": reviews[20:28], "test": reviews[28:]}
+    Path("repository").mkdir()
+    for name, part in parts.items():
+        write(part, f"repository/{name}.parquet")
+    frames = {name: datasets.Dataset.from_pandas(part, preserve_index=False) for name, part in parts.items()}
+    datasets.DatasetDict(frames).save_to_disk("saved")
+    files = [f"  - {{split: {name}, path: {name}.parquet}}" for name in parts]
+    card = ["---", "configs:", "- config_name: default", "  data_files:", *files, "---", ""]
+    Path("repository/README.md").write_text("\n".join(card), encoding="utf-8")
+    for source in ({"path": "saved"}, {"hub": "./repository"}):
+        options = {"name": "mine", "id": "ref", "split_by": "@split"} | source | COLUMNS
+        both = tables.load(split="train+test", **options)
+        assert both.rows["id"][both.pool].sort_index().tolist() == reviews["ref"][:20].tolist()
+        assert both.rows["id"][both.test].tolist() == reviews["ref"][28:].tolist()
+        every = tables.load(split="train+dev+test", parts={"train": ["train", "dev"], "test": "test"}, **options)
+        assert (len(every.pool), len(every.test)) == (28, 12)
+        with pytest.raises(UserError, match="there is no column '@split'"):
+            tables.load(split="train", **options)
+    with pytest.raises(UserError, match=r"'train\[:5\]' is none of them"):
+        load("saved", split="train[:5]+test")
+    some = tables.load(name="mine", hub="./repository", split="train[:15] + test", split_by="@split", **COLUMNS)
+    assert (len(some.pool), len(some.test)) == (15, 12)
+
+
+def test_a_column_of_the_same_name_stays(reviews):
+    reviews["@split"] = ["test", "train"] * 20
+    parts = {"train": reviews[:20], "test": reviews[20:]}
+    frames = {name: datasets.Dataset.from_pandas(part, preserve_index=False) for name, part in parts.items()}
+    datasets.DatasetDict(frames).save_to_disk("saved")
+    corpus = load("saved", split="train+test", split_by="@split")
+    assert corpus.test.tolist() == list(range(0, 40, 2))
 
 
 def test_a_hub_data_set_is_read_through_the_same_door(reviews):

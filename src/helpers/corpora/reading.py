@@ -33,6 +33,8 @@ FORMATS = {
     ".parquet": "parquet",
     ".xlsx": "excel",
 }
+#: The column that says which split a row is from, where several are read; the mark keeps it apart from others.
+SPLIT = "@split"
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _MARKS = (
@@ -109,6 +111,9 @@ def read(
     ----------
     columns
         The columns to keep, or None for all. Only texts that are asked for take memory.
+    split
+        Which split of a data set to read, or several, as `train+test`: then there is a column `@split`, too, with the
+        name of each row's. On the hub it may be a part of one, as `train[:5000]`.
     encoding, delimiter
         Of a CSV, TSV or JSON file; found out by default. Without a byte order mark, what is valid UTF-8 is UTF-8, and
         anything else is guessed by charset-normalizer among encodings in use. The delimiter is the first of comma,
@@ -565,9 +570,10 @@ def _quiet() -> Iterator[None]:
 def _from_hub(hub: str, config: str | None, split: str | None) -> tuple:
     import datasets
 
+    names = None if split is None else [name.strip() for name in split.split("+")]
     with _quiet():
-        data = datasets.load_dataset(hub, config, split=split, cache_dir=str(places.cache() / "datasets"))
-    return (data if split is not None else _one_split(data, None),)
+        data = datasets.load_dataset(hub, config, split=names, cache_dir=str(places.cache() / "datasets"))
+    return (_joined(names, data) if names is not None else _one_split(data, None),)
 
 
 def _saved(path: Path, split: str | None) -> tuple:
@@ -586,10 +592,29 @@ def _one_split(data, split: str | None):
         return data
     if split is None and len(data) == 1:
         return next(iter(data.values()))
-    if split not in data:
-        asked = "name one with `split`" if split is None else f"{split!r} is none of them"
-        raise TableError(f"the splits are {', '.join(data)}: {asked}")
-    return data[split]
+    if split is None:
+        raise TableError(
+            f"the splits are {', '.join(data)}: name one with `split`, or some, as {'+'.join(list(data)[:2])} (then "
+            f"`split_by: {SPLIT!r}` keeps them apart)"
+        )
+    names = [name.strip() for name in split.split("+")]
+    for name in names:
+        if name not in data:
+            raise TableError(f"the splits are {', '.join(data)}: {name!r} is none of them")
+    return _joined(names, [data[name] for name in names])
+
+
+def _joined(names: Sequence[str], parts: Sequence):
+    """One data set of some splits; of several, with a column that says which, unless there is one of that name."""
+    import datasets
+
+    if len(parts) == 1:
+        return parts[0]
+    whole = datasets.concatenate_datasets(list(parts))
+    if SPLIT in whole.column_names:
+        return whole
+    said = [name.partition("[")[0] for name, part in zip(names, parts, strict=True) for _ in range(len(part))]
+    return whole.add_column(SPLIT, said)
 
 
 def _take(wanted: list[str] | None, data) -> Table:

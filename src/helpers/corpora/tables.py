@@ -77,7 +77,8 @@ def load(
     hub
         Instead of `path`, the id of a data set on the hub, with its `config` if it has several.
     split
-        The split to read, of a data set that has several; on the hub also `train+test` or `train[:5000]`.
+        The split to read, of a data set that has several, or some of them, as `train+test`: then `split_by: "@split"`
+        keeps them apart. On the hub also `train[:5000]`.
     encoding, delimiter, sheet
         How to read the file, where what is found out is wrong: see `helpers.corpora.reading.read`.
     labels
