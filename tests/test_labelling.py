@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import crossfit, labelling, orders, studies
+from helpers import annotations, crossfit, labelling, orders, studies
 from helpers.errors import UserError
+from helpers.labels import tables
 
 TEXTS = [f"text number {i}" for i in range(40)]
 
@@ -72,8 +73,63 @@ def test_a_table_of_other_texts_is_refused(made, tmp_path):
         list(labelling.find(made([f"{text}!" for text in TEXTS])))
 
 
+@pytest.fixture
+def said(tmp_path):
+    """Writes what an annotator said of the texts to a file of its own, and gives the annotator."""
+
+    def write(labels):
+        rows = pd.DataFrame({"id": [f"r{i}" for i in range(40)], "label": labels * (40 // len(labels))})
+        rows.to_csv(tmp_path / "said.csv", index=False)
+        return {"replay": str(tmp_path / "said.csv"), "name": "a"}
+
+    return write
+
+
+def test_a_table_of_somebody_else_is_refused_on_every_path(made, said, tmp_path):
+    """`run` and `book` begin with what is lacking and go on to the runs; `annotate` and `status` find all tables."""
+    study = made(annotators=[said(["no", "yes"])])
+    write(study, labelling.find(study), tmp_path / "ledger" / "annotations")
+    paths = [
+        lambda study: list(labelling.lacking(study)),
+        lambda study: list(labelling.find(study)),
+        lambda study: study.annotations(study.corpus("one")),
+        lambda study: study.runs("two"),
+    ]
+    for path in paths:
+        path(study)
+    for other in (said(["yes", "no"]), {"openai": "m", "base_url": "http://127.0.0.1:9/v1", "name": "a"}):
+        for path in paths:
+            with pytest.raises(UserError, match=r"a\.prompt1\.parquet was made by another a: "):
+                path(made(annotators=[other]))
+    for path in paths:
+        path(made(annotators=["a"]))  # a plain name takes what is there
+        (tmp_path / "said.csv").unlink(missing_ok=True)  # and what is not here cannot be compared
+        path(study)
+
+
+def test_a_second_opinion_on_other_labels_is_refused(made, said, tmp_path):
+    fields = {"filtering": {"size": 10, "fractions": [0.5], "methods": ["confident"]}, "sizes": [10, 20]}
+    study, folder = made(annotators=[said(["no", "yes"])], **fields), tmp_path / "ledger" / "annotations"
+    write(study, (table for table in labelling.find(study) if not table.second), folder)
+    for name in ("one", "two"):
+        corpus = study.corpus(name)
+        prompt = tables.wording(corpus, "a@prompt1-crossfit", "prompt1")
+        rows = study.needed_rows(corpus)["a@prompt1-crossfit"]
+        first = annotations.lookup(corpus, "a", tables.wording(corpus, "a", "prompt1"))
+        about = {"labels_hash": first.labels_hash(rows)}
+        annotations.write(corpus, "a", prompt, first.logp[rows], folder=folder, rows=rows, provenance=about)
+    assert all(table.there for table in labelling.find(study))
+    study.runs("one")
+    study = made(annotators=[said(["yes", "yes", "no", "no"])], **fields)
+    for file in folder.rglob("a.prompt1.parquet"):
+        file.unlink()
+    write(study, (table for table in labelling.find(study) if not table.second), folder)
+    for path in (lambda: list(labelling.lacking(study)), lambda: study.runs("two")):
+        with pytest.raises(UserError, match=r"a\.prompt1-crossfit\.parquet is a second opinion on other labels than"):
+            path()
+
+
 def test_what_a_study_lacks_is_whole_annotators_on_whole_corpora(made, tmp_path):
-    """What is wholly there is not read again; where a second opinion is missing, the table that it reads is checked."""
     study, folder = made(), tmp_path / "ledger" / "annotations"
     assert named(labelling.lacking(study)) == named(labelling.find(study))
     write(study, labelling.find(study, corpora=["one"]), folder)

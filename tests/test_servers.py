@@ -701,7 +701,7 @@ def test_a_server_with_a_price_is_asked_when_the_user_agrees(web, study, ledger)
     assert "24 rows, 0 failed" in said.output
     (table,) = ledger.rglob("*.parquet")
     assert annotators.load({"openai": "m", "base_url": server.url})._log.answers[0].tokens_in == 40
-    with pytest.raises(UserError, match="was made by m and not by m2: give the annotator another `name`"):
+    with pytest.raises(UserError, match='made by another m: the model was "m" then and is "m2" now'):
         CliRunner().invoke(app, ["annotate", study(server.url, openai="m2", name="m")], catch_exceptions=False)
     study(server.url, prices={"input": 2, "output": 8, "currency": "EUR"}, budget={"money": 1})
     table.unlink()

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from helpers import orders, places
+from helpers.annotators import origin, specs
 from helpers.corpora import Corpus
 from helpers.corpora.classes import RESERVED
 from helpers.errors import UserError
@@ -102,6 +103,12 @@ class Annotations:
         shifted = np.exp(self.logp - self.logp.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True)
 
+    def labels_hash(self, rows: np.ndarray) -> str:
+        """sha256 over the likeliest label of each of `rows`: what a second opinion is about."""
+        probs = self.probs[np.sort(rows)]
+        labels = np.where(np.isfinite(probs).all(axis=1), probs.argmax(axis=1), -1)
+        return hashlib.sha256(labels.astype("<i4").tobytes()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Part:
@@ -133,44 +140,85 @@ Scored = tuple[np.ndarray, list[str | None]]
 Spread = Callable[[Sequence[Part]], Iterator[tuple[int, Scored]]]
 
 
-def lookup(corpus: Corpus, annotator: str, prompt: Prompt, *, rows: np.ndarray | None = None) -> Annotations:
-    """Find the finished table of `annotator` for `corpus`, in the repository or in the user's ledger.
+def lookup(
+    corpus: Corpus,
+    annotator: str,
+    prompt: Prompt,
+    *,
+    rows: np.ndarray | None = None,
+    spec: specs.Spec | None = None,
+) -> Annotations:
+    """The finished table of `annotator` for `corpus`, from the repository or from the user's ledger.
 
     Parameters
     ----------
     rows
         Positions of the rows that are needed; all of them by default.
+    spec
+        What a study says of the annotator: the table must be of that one. By default whoever bore the name will do.
 
     Raises
     ------
     UserError
-        If there is none, it was made from other texts or another wording, or it lacks rows that are needed.
+        If there is none, it was made by somebody else, from other texts or with another wording, or it lacks rows
+        that are needed.
     """
-    if annotator in corpus.ready and not prompt.name.endswith(CROSSFIT):
-        return ready(corpus, annotator)
-    found = [
-        file
-        for folder in (places.ROOT / "annotations", places.ledger() / "annotations")
-        if (file := path(folder, corpus.name, annotator, prompt.name)).is_file()
-    ]
-    if not found:
-        raise UserError(
-            f"no annotations of {corpus.name} by {annotator} with {prompt.name}: make them with "
-            f"`label-risk annotate STUDY --corpus {corpus.name} --annotator {annotator}`"
-        )
+    if found := find(corpus, annotator, prompt, rows=rows, spec=spec):
+        return found[1]
+    raise UserError(
+        f"no annotations of {corpus.name} by {annotator} with {prompt.name}: make them with "
+        f"`label-risk annotate STUDY --corpus {corpus.name} --annotator {annotator}`"
+    )
+
+
+def find(
+    corpus: Corpus,
+    annotator: str,
+    prompt: Prompt,
+    *,
+    rows: np.ndarray | None = None,
+    spec: specs.Spec | None = None,
+    folder: Path | None = None,
+) -> tuple[str, Annotations] | None:
+    """As `lookup`, with what to call the place; None if there is no table, there or in `folder` alone."""
+    second = prompt.name.endswith(CROSSFIT)
+    if not second and (annotator in corpus.ready or isinstance(spec, specs.Ready)):
+        where, table = f"what the table of {corpus.name} says of {annotator}", ready(corpus, annotator)
+        if spec is not None:
+            origin.check(spec, table.provenance, where)
+        return where, table
+    folders = [folder] if folder else [places.ROOT / "annotations", places.ledger() / "annotations"]
+    files = [path(folder, corpus.name, annotator, prompt.name) for folder in folders]
+    files = [file for file in files if file.is_file()]
+    if not files:
+        return None
     # The user's own may hold rows that the repository's does not: it comes last, and its complaint is the one to read.
-    for file in found[:-1]:
-        table = read(file, corpus, prompt, rows=np.empty(0, int))
+    for file in files[:-1]:
+        table = read(file, corpus, prompt, rows=np.empty(0, int), spec=spec)
         if not _lacking(table, len(corpus.rows), rows):
-            return table
-    return read(found[-1], corpus, prompt, rows=rows)
+            break
+    else:
+        file = files[-1]
+        table = read(file, corpus, prompt, rows=rows, spec=spec)
+    if second:
+        first = replace(prompt, name=prompt.name.removesuffix(CROSSFIT))
+        held = np.arange(len(corpus.rows)) if table.held is None else np.flatnonzero(table.held)
+        found = find(corpus, annotator, first, rows=held, spec=spec, folder=folder)
+        if found is None and folder:
+            found = find(corpus, annotator, first, rows=held, spec=spec)
+        if found and not _about(table.provenance, found[1], held):
+            raise UserError(
+                f"{places.shown(file)} is a second opinion on other labels than {found[0]} has now: remove it to have "
+                "it made again"
+            )
+    return places.shown(file), table
 
 
-def exist(corpus: Corpus, annotator: str, wording: str) -> bool:
-    """Whether there is a table of `annotator` for the corpus, from whatever texts, or its own table has the labels."""
-    folders = (places.ROOT / "annotations", places.ledger() / "annotations")
-    comes_with_the_table = annotator in corpus.ready and not wording.endswith(CROSSFIT)
-    return comes_with_the_table or any(path(f, corpus.name, annotator, wording).is_file() for f in folders)
+def _about(second: dict, first: Annotations, rows: np.ndarray) -> bool:
+    """Whether the provenance of a second opinion is about the labels that the annotator's table has."""
+    if "labels_hash" in second:
+        return second["labels_hash"] == first.labels_hash(rows)
+    return second.get("annotator_hash") == first.provenance.get("model_hash")  # older ones say no more
 
 
 def ready(corpus: Corpus, annotator: str) -> Annotations:
@@ -205,8 +253,15 @@ def path(folder: Path, corpus: str, annotator: str, prompt: str) -> Path:
     return folder / corpus / f"{annotator}.{prompt}.parquet"
 
 
-def read(file: Path, corpus: Corpus, prompt: Prompt, *, rows: np.ndarray | None = None) -> Annotations:
-    """Read a finished table and check that it belongs to these texts and this wording, and holds `rows` (all)."""
+def read(
+    file: Path,
+    corpus: Corpus,
+    prompt: Prompt,
+    *,
+    rows: np.ndarray | None = None,
+    spec: specs.Spec | None = None,
+) -> Annotations:
+    """Read a finished table; check that it belongs to these texts, this wording and `spec`, and holds `rows` (all)."""
     table = pq.read_table(file)
     provenance = json.loads(table.schema.metadata[_META])
     for what, found, expected in [
@@ -218,6 +273,8 @@ def read(file: Path, corpus: Corpus, prompt: Prompt, *, rows: np.ndarray | None 
                 f"{places.shown(file)} was made from other {what} than {corpus.name} has now "
                 f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, or go back to its data"
             )
+    if spec is not None and not prompt.name.endswith(CROSSFIT):
+        origin.check(spec, provenance, places.shown(file))
     logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
     reasons = table["failure"].to_pylist()
     if "rows" not in provenance:

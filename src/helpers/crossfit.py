@@ -61,6 +61,7 @@ def write(
     provenance = {
         "model_hash": encoders.fingerprint(encoder),
         "annotator_hash": table.provenance.get("model_hash"),
+        "labels_hash": table.labels_hash(rows),
         "compute": "float32",
         "folds": FOLDS,
         "machine": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},

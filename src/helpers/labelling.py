@@ -95,7 +95,7 @@ def find(
     prompt
         Another wording than the study's, to be put to everything.
     folder
-        Where to look; by default the user's ledger, then the repository.
+        Where to look; by default the repository, then the user's ledger.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def find(
 
 
 def lacking(study: Study, corpora: Sequence[str] | None = None) -> Iterator[Table]:
-    """The tables of each annotator on each corpus where one of them is nowhere; those beside it are checked too.
+    """The tables of each annotator on each corpus where one of them is nowhere; all that are there are checked.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ def lacking(study: Study, corpora: Sequence[str] | None = None) -> Iterator[Tabl
     loaded = {name: study.corpus(name) for name in corpora or study.corpus_names}
     for spec in study.annotator_specs:
         for corpus in loaded.values():
-            wordings = [tables.wording(corpus, table, study.prompt).name for table in _needed(study, corpus, spec.name)]
-            if not all(annotations.exist(corpus, spec.name, wording) for wording in wordings):
-                yield from _tables(study, corpus, spec)
+            found = list(_tables(study, corpus, spec))
+            if not all(table.there for table in found):
+                yield from found
 
 
 def _tables(
@@ -149,19 +149,14 @@ def _needed(study: Study, corpus: Corpus, annotator: str, prompt: str | None = N
 
 def _there(table: Table, folder: Path | None) -> str:
     """Where the labels of a table are, in words, or nothing; checks that they are the right ones."""
-    spec, corpus, wording = table.spec, table.corpus, table.wording
-    if isinstance(spec, specs.Ready) and not table.second:
-        annotations.ready(corpus, spec.name)
-        return f"{spec.name}: its labels of {corpus.name} come with the table"
-    folders = [folder] if folder else [places.ledger() / "annotations", places.ROOT / "annotations"]
-    files = (annotations.path(folder, corpus.name, spec.name, wording.name) for folder in folders)
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
+    spec, corpus = table.spec, table.corpus
+    found = annotations.find(corpus, spec.name, table.wording, rows=table.rows, spec=spec, folder=folder)
+    if found is None:
         return ""
-    found = annotations.read(file, corpus, wording, rows=table.rows)  # says so if it does not fit
-    if not table.second:
-        specs.check_made_by(spec, found.provenance, places.shown(file))
-    return f"{places.shown(file)}: there already"
+    where, made = found
+    if "ready_made" in made.provenance:
+        return f"{spec.name}: its labels of {corpus.name} come with the table"
+    return f"{where}: there already"
 
 
 class Labelling:

@@ -252,9 +252,18 @@ class Study(BaseModel):
             raise UserError(f"study {self.name} has no corpus {corpus!r}: it has {', '.join(self.corpus_names)}")
 
     def annotations(self, corpus: Corpus) -> dict[str, annotations.Annotations]:
-        """Every table that the study reads for `corpus`, by its name in label sources; first the annotators' own."""
-        needed = self.needed_rows(corpus)
-        return {name: tables.find(corpus, name, self.prompt, rows=rows) for name, rows in needed.items()}
+        """Every table that the study reads for `corpus`, by its name in label sources; first the annotators' own.
+
+        Raises
+        ------
+        UserError
+            If there is none, or it was made from something else than the study says: `helpers.annotations.lookup`.
+        """
+        by_name = {spec.name: spec for spec in self.annotator_specs}
+        return {
+            name: tables.find(corpus, name, self.prompt, rows=rows, spec=by_name[labels.annotator_of(name)])
+            for name, rows in self.needed_rows(corpus).items()
+        }
 
     def needed_rows(self, corpus: Corpus) -> dict[str, np.ndarray | None]:
         """Name of a table -> positions of the rows that the study reads of it; None for all.

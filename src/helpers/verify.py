@@ -95,7 +95,7 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
         for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
             corpus = study.corpus(corpus_name)
             prompt = prompts.render(corpus, study.prompt)
-            table = annotations.lookup(corpus, name, prompt)
+            table = annotations.lookup(corpus, name, prompt, spec=spec)
             allowed = max(allowed, NATS[table.provenance["compute"]])
             annotator.use(prompt)
             for row in rng.choice(len(corpus.rows), share, replace=False):

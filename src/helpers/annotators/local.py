@@ -5,7 +5,6 @@ computed once and its keys and values are shared; a batch holds texts of one len
 positions that are asked for go through the output head. A graphics card gets more texts at once, of like lengths.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from helpers import device as devices
+from helpers.annotators import origin
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
@@ -55,7 +55,10 @@ class LocalAnnotator:
         self.at_once = 0 if self.device == "cpu" else _AT_ONCE_ON_A_CARD
         self.window = model.config.max_position_embeddings
         self.model = model
-        self.model_hash = model_hash or _hash_of(folder, model)
+        # The hub's commit of a hub model.
+        commit = getattr(model.config, "_commit_hash", None)
+        self.model_hash = model_hash or commit or origin.weights(Path(folder))
+        self._hub_id = str(folder) if commit and not Path(folder).is_dir() else None
 
     def use(self, prompt: Prompt) -> None:
         """Prepare for one prompt: tokenise what surrounds the text and compute the shared prefix.
@@ -77,8 +80,9 @@ class LocalAnnotator:
             self._cache = self.model(ids, use_cache=True).past_key_values
 
     def provenance(self) -> dict:
-        """Model hash, number type and versions."""
-        return {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
+        """Model hash, of a hub model its id, number type and versions."""
+        said = {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
+        return said | ({"model": self._hub_id} if self._hub_id else {})
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text alone, int array (texts,)."""
@@ -175,14 +179,3 @@ class _Head(nn.Module):
 def _repeat(shared: Tensor, times: int) -> Tensor:
     """(1, heads, positions, width) seen `times` times, without copying."""
     return shared.expand(times, -1, -1, -1)
-
-
-def _hash_of(folder: Path | str, model: torch.nn.Module) -> str:
-    """The hub's commit of a hub model, else sha256 over the folder's weight files."""
-    if commit := getattr(model.config, "_commit_hash", None):
-        return commit
-    digest = hashlib.sha256()
-    for file in sorted(f for f in Path(folder).iterdir() if f.suffix in (".safetensors", ".bin")):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()

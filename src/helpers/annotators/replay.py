@@ -4,7 +4,6 @@ The file is read as a table of one's own is, by `helpers.corpora.reading`. It is
 cell that cannot be meant ends in one message that names it.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import places
+from helpers.annotators import origin
 from helpers.annotators.specs import Replay
 from helpers.corpora import Corpus, classes, reading
 from helpers.corpora.reading import TableError
@@ -70,10 +70,13 @@ class ReplayAnnotator:
         self._listed = self._corpus.rows["id"].isin(table.index).to_numpy()
 
     def provenance(self) -> dict:
-        """Name and hash of the file, and whether it held labels, probabilities or log-probabilities."""
-        with self._file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return {"model_hash": digest, "replay": self._file.name, "answers": self._kind}
+        """Name and hash of the file, what is read of it, and whether labels, probabilities or log-probabilities."""
+        return {
+            "model_hash": origin.sha256(self._file),
+            "replay": self._file.name,
+            "read": self._spec.reading,
+            "answers": self._kind,
+        }
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """One for each text: a text is not looked at."""

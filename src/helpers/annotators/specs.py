@@ -294,6 +294,11 @@ class Replay(_Spec):
     def _stem(self) -> str:
         return Path(self.replay).stem
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What is read of the file and how, as plain data."""
+        return self.model_dump(include={"id", "label", "columns", "values"})
+
 
 class Ready(_Spec):
     """Labels that stand in the corpus's own table, where `ready_made` gives them this name."""
@@ -383,22 +388,6 @@ def check_unique(specs: Iterable[Spec]) -> None:
                 "in `{hf: FOLDER, name: MINE}`"
             )
         seen[folded] = spec.name
-
-
-def check_made_by(spec: Spec, provenance: Mapping[str, Any], where: str) -> None:
-    """Refuse the table of another model of the same name.
-
-    Raises
-    ------
-    UserError
-        If the annotator is a server, and the table is of another model, or of none.
-    """
-    made = provenance.get("model")
-    if isinstance(spec, Server) and made != spec.openai:
-        raise UserError(
-            f"{where} was made by {made or 'another kind of annotator'} and not by {spec.openai}: give the annotator "
-            "another `name`, or remove the table"
-        )
 
 
 def choose(specs: Sequence[Spec], wanted: Iterable[str]) -> list[Spec]:

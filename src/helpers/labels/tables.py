@@ -6,6 +6,7 @@ import numpy as np
 
 from helpers import annotations, prompts
 from helpers.annotations import CROSSFIT, Annotations
+from helpers.annotators.specs import Spec
 from helpers.corpora import Corpus
 from helpers.prompts import Prompt
 
@@ -17,6 +18,9 @@ def wording(corpus: Corpus, table: str, default: str) -> Prompt:
     return replace(prompt, name=name)
 
 
-def find(corpus: Corpus, table: str, default: str, *, rows: np.ndarray | None = None) -> Annotations:
+def find(
+    corpus: Corpus, table: str, default: str, *, rows: np.ndarray | None = None, spec: Spec | None = None
+) -> Annotations:
     """Look the table up; see `helpers.annotations.lookup`."""
-    return annotations.lookup(corpus, table.partition("@")[0], wording(corpus, table, default), rows=rows)
+    name = table.partition("@")[0]
+    return annotations.lookup(corpus, name, wording(corpus, table, default), rows=rows, spec=spec)

@@ -1,0 +1,143 @@
+"""Whether a table was made by whom the study names now: by its provenance, before a label of it is used.
+
+A table is found by the names of its corpus, its annotator and its wording, and a name may come to stand for something
+else: another model behind a server, another folder with the same last part, a file that was corrected. Only what
+can be known on the spot is compared. A model that is not on this machine does not spoil a table: tables are read
+without it. Nor does a later commit of a model on the hub, where a study names no commit.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers import artifacts, places
+from helpers.annotators.specs import SHIPPED, Gguf, HuggingFace, Ready, Replay, Server, Shipped, Spec
+from helpers.errors import UserError
+
+#: What only the tables of one kind of annotator have in their provenance.
+_MARKS: dict[type, str] = {Server: "server", Replay: "replay", Ready: "ready_made"}
+#: What a message calls the kinds; all others compute here, and their tables are without a mark.
+_KINDS = {
+    "server": "a server",
+    "replay": "a file",
+    "ready_made": "the corpus's own table",
+    None: "a model on a machine",
+}
+
+
+def check(spec: Spec, made: Mapping[str, Any], where: str) -> None:
+    """Refuse a table that was made by somebody else of the same name, or in another way.
+
+    Parameters
+    ----------
+    spec
+        What the study says now. A plain name that is no shipped model takes the table that is there, whoever made it.
+    made
+        The table's provenance.
+    where
+        What to call the table.
+
+    Raises
+    ------
+    UserError
+        If something differs; the message says what, as it was and as it is.
+    """
+    # What is not recorded, or not there to be compared, is no difference.
+    for what, was, now in _compared(spec, made):
+        if was != now:
+            raise UserError(
+                f"{where} was made by another {spec.name}: {what} was {_said(was)} then and is {_said(now)} now. "
+                "Remove it to have it made again, give the annotator another `name`, or keep it: say no more than "
+                f"{spec.name} in the study"
+            )
+
+
+def weights(folder: Path) -> str:
+    """sha256 over the weight files of a model's folder."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in folder.iterdir() if f.suffix in (".safetensors", ".bin")):
+        digest.update(bytes.fromhex(sha256(file)))
+    return digest.hexdigest()
+
+
+def sha256(file: Path) -> str:
+    """sha256 of a file. A large one is read once a machine, as long as its size and its time stand."""
+    stat = file.stat()
+    if stat.st_size < 1 << 24:
+        return _read(file)
+    seen = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+    known = places.cache() / "hashes" / hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
+    if not known.is_file():
+        known.parent.mkdir(parents=True, exist_ok=True)
+        part = known.with_suffix(".part")
+        part.write_text(_read(file))
+        part.replace(known)
+    return known.read_text()
+
+
+def _read(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _compared(spec: Spec, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    """What can be compared: its name, as the table has it, and as the study has it."""
+    if isinstance(spec, Shipped) and spec.name not in SHIPPED:
+        return
+    mark = next((mark for mark in _MARKS.values() if mark in made), None)
+    yield "the annotator", _KINDS[mark], _KINDS[_MARKS.get(type(spec))]
+    if isinstance(spec, Server):
+        yield from _of_server(spec, made)
+    elif isinstance(spec, Replay):
+        yield from _of_replay(spec, made)
+    elif isinstance(spec, Shipped):
+        yield "the model's sha256", made.get("model_hash"), artifacts.fingerprint(spec.name)
+    elif isinstance(spec, Gguf):
+        if (file := Path(spec.gguf).expanduser()).is_file():
+            # The table has the beginning of it, after the file's name.
+            yield "the model's sha256", str(made.get("model_hash")).rpartition("-")[2], sha256(file)[:16]
+    elif isinstance(spec, HuggingFace):
+        yield from _of_folder_or_hub(spec, made)
+
+
+def _of_server(spec: Server, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    yield "the model", made.get("model"), spec.openai
+    if "base_url" in spec.model_fields_set:  # else the environment says it, and each machine has its own
+        yield "the server", made.get("server"), spec.base_url
+    how = made.get("answers")
+    if spec.answers != "auto":
+        yield "`answers`", how, spec.answers
+    if how == "samples":
+        yield "`samples`", made.get("samples"), spec.samples
+    if isinstance(top := made.get("top"), int):
+        yield "`top`", top, min(top, spec.top)  # a server may have listed fewer than it was asked for
+    if spec.answer_with != "auto":
+        yield "`answer_with`", made.get("answered_with"), spec.answer_with
+    yield "`extra`", made.get("request", {}), json.loads(json.dumps(spec.extra))
+
+
+def _of_replay(spec: Replay, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    read = spec.reading
+    yield "what is read of the file", made.get("read", read), read
+    if (file := Path(spec.replay).expanduser()).is_file():
+        yield f"the sha256 of {places.shown(file)}", made.get("model_hash"), sha256(file)
+
+
+def _of_folder_or_hub(spec: HuggingFace, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    folder, was = Path(spec.hf), made.get("model_hash")
+    if not folder.is_dir():
+        yield "the model", made.get("model", spec.hf), spec.hf
+    elif str(was) not in folder.resolve().parts:  # the hub's own cache names a folder after the commit
+        yield "the sha256 of its weights", was, weights(folder)
+
+
+def _said(value: object) -> str:
+    """A value in a message; of a hash, the beginning. What a file says is written so that it does nothing."""
+    if value is None:
+        return "not recorded"
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16,64}", value):
+        return f"{value[:12]}…"
+    return value if value in _KINDS.values() else json.dumps(value, sort_keys=True)[:200]
