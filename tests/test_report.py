@@ -169,6 +169,46 @@ def test_inputs_change_with_what_a_page_depends_on_and_with_nothing_else(reposit
     assert _inputs(repository)["greet"] == before["greet"]
 
 
+@pytest.mark.parametrize("place", ["studies/a.yml", "studies/shown-beside.yml", "../own.yml"])
+def test_inputs_change_with_the_tables_of_a_study(repository, place):
+    """Gold that is corrected, votes, a split, a corpus made of another, an answer of an LLM: no run need change."""
+    study = repository / place
+    study.write_text(
+        "name: a\n"
+        "corpora:\n"
+        "- movie\n"
+        "- {name: one, path: data/one.csv}\n"
+        "- {name: two, path: data/saved}\n"
+        "- {name: three, planted: {name: four, path: data/four.csv}}\n"
+        "- {name: five, hub: five/five}\n"
+        "annotators: [smollm2-135m, {replay: data/said.csv, name: a}, 'replay:data/they-said.csv']\n"
+    )
+    for base in (repository, repository.parent):
+        (base / "data/saved/train").mkdir(parents=True)
+
+    def inputs():
+        return [
+            one.inputs for one in report.plan(repository, study if place == "../own.yml" else Path("studies/a.yml"), {})
+        ]
+
+    seen = [inputs()]
+    for file in ("one.csv", "saved/train/0.arrow", "four.csv", "said.csv", "they-said.csv"):
+        for content in ("gold", "other gold"):
+            (repository / "data" / file).write_text(content)
+            seen.append(inputs())
+    (repository / "data/six.csv").write_text("nobody's")
+    assert inputs() == seen[-1]
+    assert len(set(map(tuple, seen))) == len(seen) == 11
+
+
+@pytest.mark.parametrize(
+    "content", ["name: [", "- a", "", "corpora: movie\nannotators: {a: b}", "corpora: [[3, null]]"]
+)
+def test_a_study_that_cannot_be_read_is_complained_of_elsewhere(repository, content):
+    (repository / "studies/b.yml").write_text(content)
+    assert _inputs(repository)
+
+
 def test_notebooks_are_executed_once_and_again_when_a_helper_changes(repository):
     folder = repository / "book/executed"
 

@@ -4,9 +4,9 @@
 
 The table of contents decides which notebooks are executed: every page under `book/executed/` comes from the notebook
 of the same name. Beside each executed notebook lies a digest of all that it depends on (its source and parameters, the
-study, the library, the annotations and the runs); while that stands, it is not executed again. The book opens from a
-folder with the network off: what its pages load (Vega for the charts, MathJax for the formulas) is written into the
-book.
+study and its tables, the library, the annotations and the runs); while that stands, it is not executed again. The book
+opens from a folder with the network off: what its pages load (Vega for the charts, MathJax for the formulas) is written
+into the book.
 """
 
 import ast
@@ -173,12 +173,13 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
     # Pages show their parameters: where a study lies on somebody's disk is nobody's business. Kernels start here, too.
     near = next((base for base in (root, Path.cwd().resolve()) if study.is_relative_to(base)), None)
     given = {**parameters, "study": str(study.relative_to(near) if near else study)}
+    shown = [study, *_files(root / "studies", "*.yml")]  # some pages show a second study
     data = (root / "annotations", root / "results", places.ledger() / "annotations", places.ledger() / "runs")
     shared = _digest(
         _versions(_PACKAGES),
         f"texts allowed: {places.texts_allowed()}",
-        study,
-        *_files(root / "studies", "*.yml"),  # some pages show a second study
+        *shown,
+        *(file for one in shown for file in _tables(one)),
         root / "notebooks/findings.yml",
         root / "notebooks/paper.yml",
         root / "notebooks/decisions.yml",
@@ -191,6 +192,35 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
         own = {k: v for k, v in given.items() if k in defaults[name] and v != defaults[name][k]}
         notebooks.append(Notebook(name, path, own, _digest(shared, json.dumps(own, sort_keys=True), path)))
     return notebooks
+
+
+def _tables(study: Path) -> list[Path]:
+    """Files that a study takes its data from: the tables of its corpora, and what annotators said elsewhere.
+
+    With the study and the code they say all of a corpus: texts, gold, votes, splits, labels. What comes from the hub
+    is not among them.
+    """
+    try:
+        content = yaml.safe_load(study.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return []  # whoever loads it says what is wrong
+    content = content if isinstance(content, dict) else {}
+    named: list[Path] = []
+
+    def walk(node: object, key: str) -> None:
+        if isinstance(node, list):
+            for item in node:
+                walk(item, key)
+        elif isinstance(node, dict):
+            if isinstance(node.get(key), str):
+                named.append(Path(node[key]).expanduser())
+            walk(node.get("planted"), key)  # a corpus made of another
+        elif isinstance(node, str) and node.startswith(f"{key}:"):
+            named.append(Path(node.removeprefix(f"{key}:")).expanduser())
+
+    walk(content.get("corpora"), "path")
+    walk(content.get("annotators"), "replay")
+    return [file for path in named for file in (_files(path) if path.is_dir() else [path])]
 
 
 def executed_pages(toc: Path) -> list[str]:
@@ -466,10 +496,14 @@ def _digest(*parts: Path | str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
-            content = hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else "missing"
-            part = f"{part.parent.name}/{part.name}={content}"
+            part = f"{part.parent.name}/{part.name}={_content(part) if part.is_file() else 'missing'}"
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()
+
+
+def _content(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _versions(packages: Iterable[str]) -> str:
