@@ -63,6 +63,10 @@ def test_help_has_an_example(command, label_risk):
         ["verify", "--sample", "-1"],
         ["book", "no-such-study.yml", "--out", "unused"],
         ["book", "studies/quick.yml", "--parameter", "corpus"],
+        ["book", "studies/quick.yml", "--parameter", "corpus=["],
+        ["book", "studies/quick.yml", "--parameter", "corpus=" + "[" * 9999],
+        ["book", "studies/quick.yml", "--parameter", "corpus=!!python/name:os.system"],
+        ["book", "studies/quick.yml", "--parameter", "corpus=2026-13-45"],
     ],
 )
 def test_bad_usage_exits_2_without_a_traceback(arguments, label_risk, tmp_path, monkeypatch):

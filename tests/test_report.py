@@ -296,6 +296,33 @@ def test_a_book_is_built_beside_the_repository_and_only_what_changed_is_built_ag
             build()
 
 
+@pytest.mark.parametrize("file", ["source/conf.py", "source/book/chapter.md", "_build/html/index.html", "_build"])
+def test_what_no_book_has_put_there_is_left_alone(repository, tmp_path, file):
+    out = tmp_path / "out"
+    (out / file).parent.mkdir(parents=True)
+    (out / file).write_text("mine")
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"out/(source|_build): there is something that `label-risk book` did not make"
+        ):
+            report.build(Path("studies/a.yml"), out=out, root=repository)
+    assert [(path, path.read_text()) for path in out.rglob("*") if path.is_file()] == [(out / file, "mine")]
+    (out / file).unlink()
+    report.check_out(out, root=repository)
+
+
+def test_a_folder_is_the_books_own_from_the_first_build_on(repository, tmp_path):
+    out = tmp_path / "out"
+    (repository / "notebooks/greet.py").write_text(f"{GREET}\n# %%\n1 / 0\n")
+    for _ in range(2):
+        with pytest.raises(UserError, match="ZeroDivisionError"):
+            report.build(Path("studies/a.yml"), out=out, root=repository)
+    assert (out / "source/notebooks/greet.py").exists()
+    (repository / "_build/html").mkdir(parents=True)
+    (repository / "_build/html/index.html").write_text("built by `make book`, long ago")
+    report.check_out(repository, root=repository)
+
+
 def test_two_builds_do_not_share_a_folder(repository, tmp_path):
     (tmp_path / "out/_build").mkdir(parents=True)
     with FileLock(tmp_path / "out/_build/lock"), pytest.raises(UserError, match="another build writes there"):

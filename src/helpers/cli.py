@@ -377,10 +377,18 @@ def book(
         name, equals, value = pair.partition("=")
         if not equals:
             raise UserError(f"--parameter {pair}: write it as NAME=VALUE, for example --parameter corpus=tweets")
-        parameters[name] = yaml.safe_load(value)
+        try:
+            parameters[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):  # a ValueError is that of a date like 2026-13-45
+            raise UserError(
+                f"--parameter {name}: {value[:40]!r} cannot be read as YAML: put a text with signs in quotes, as in "
+                """--parameter 'corpus="[a]"'"""
+            ) from None
     if no_texts:
         os.environ["LABEL_RISK_NO_TEXTS"] = "1"  # kernels inherit it
-    report.plan(places.ROOT, Path(study), parameters)  # a wrong parameter is said before anything is computed
+    # A wrong parameter, or a folder of somebody else, is said before anything is computed.
+    report.plan(places.ROOT, Path(study), parameters)
+    report.check_out(out)
     if compute:
         start = time.monotonic()
         if trained := _compute(studies.load(study), yes=yes):

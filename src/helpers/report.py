@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _EXECUTED = "book/executed"
 _GENERATED = "book/_static/generated"
+#: Is in the folders that a build may overwrite.
+_MARKER = ".label-risk"
 #: What pages are made of besides executed notebooks. The pages quote files of the last four.
 _SOURCES = ("_config.yml", "_toc.yml", "book", "notebooks", "studies", "src/helpers", "benchmarks/REPORT.md")
 #: A page says how it was computed, and hides it until asked. A cell with one of these tags has its own idea.
@@ -98,13 +100,20 @@ def build(
     Raises
     ------
     UserError
-        If the study is missing, no notebook knows a parameter, a notebook fails, or Sphinx warns; the message names
-        the notebook and its line. What was executed before that is kept.
+        If `out` holds a `source` or `_build` of somebody else, the study is missing, no notebook knows a parameter, a
+        notebook fails, or Sphinx warns; the message names the notebook and its line. What was executed before that is
+        kept.
     """
     root, out = root.resolve(), out.resolve()
     source = root if out == root else out / "source"
     built = out / "_build"
+    check_out(out, root=root)
     notebooks = plan(root, study, parameters or {})
+    for folder in _own_folders(out, root):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARKER).write_text(
+            "label-risk book made this folder: it overwrites and removes files in it\n", "utf-8"
+        )
     built.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(built / "lock", timeout=0):
@@ -113,6 +122,28 @@ def build(
         raise UserError(
             f"{places.shown(built)}: another build writes there; wait for it or choose another folder"
         ) from None
+
+
+def check_out(out: Path, *, root: Path = places.ROOT) -> None:
+    """Refuse a folder for the book where files would be overwritten or removed that no book has put there.
+
+    Raises
+    ------
+    UserError
+        If `source` or `_build` in it holds something, and is not marked as a book's.
+    """
+    for folder in _own_folders(out.resolve(), root.resolve()):
+        there = folder.rglob("*") if folder.is_dir() else [folder]
+        if not (folder / _MARKER).is_file() and any(file.is_file() and file.name != "lock" for file in there):
+            raise UserError(
+                f"{places.shown(folder)}: there is something that `label-risk book` did not make, and it would be "
+                "overwritten: choose another folder with --out, or remove it if it is of a book by an earlier version"
+            )
+
+
+def _own_folders(out: Path, root: Path) -> list[Path]:
+    """Folders in `out` that belong to the book alone. In the repository they are ignored by git, and known."""
+    return [] if out == root else [out / "source", out / "_build"]
 
 
 def _build(root: Path, source: Path, built: Path, notebooks: list[Notebook], processes: int) -> Path:
