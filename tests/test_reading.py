@@ -80,6 +80,46 @@ def test_the_delimiter_is_the_one_that_makes_the_columns():
     assert read("a.csv").columns == {"text": ["so, so, so"], "label": ["x"]}
 
 
+QUOTES = ['"Good" film', '"No', 'so "they" say', '"all of it"', '""', 'no"', '""Hm""']
+
+
+def test_quotes_that_are_characters():
+    """Where a tab-separated file makes no table otherwise, or where it is said."""
+    Path("a.tsv").write_text("text\tlabel\n" + "".join(f"{cell}\tx\n" for cell in QUOTES), encoding="utf-8")
+    table = read("a.tsv")
+    assert table.columns == {"text": QUOTES, "label": ["x"] * len(QUOTES)}
+    assert table.detected == {"quotes": "plain"}
+    assert read("a.tsv", quotes="plain").columns == table.columns
+    assert read("a.tsv", quotes="plain").detected == {}
+    Path("a.csv").write_text('text,label\n"Good" film,x\n', encoding="utf-8")
+    with pytest.raises(
+        TableError, match=r"line 2: .*, or say `quotes: plain` if no quote here is more than a character"
+    ):
+        read("a.csv")
+    assert read("a.csv", quotes="plain").columns == {"text": ['"Good" film'], "label": ["x"]}
+    with pytest.raises(TableError, match="`quotes` is 'none', but can only be plain"):
+        read("a.csv", quotes="none")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'text\tlabel\n"Good" film\tx\n"so ""they"" say"\tx\n',  # one is quoted, so the other should be
+        'text\tlabel\n"Good" film\tx\n"over\ttwo"\tx\n',
+        '"text"\t"label"\n"Good" film\t"x"\n',
+    ],
+)
+def test_quotes_that_are_more_are_not_taken_for_characters(content):
+    Path("a.tsv").write_text(content, encoding="utf-8")
+    with pytest.raises(TableError, match=r"line 2: .*double the quotes inside"):
+        read("a.tsv")
+
+
+def test_quotes_that_would_draw_rows_together_are_characters():
+    Path("a.tsv").write_text('text\tlabel\n"No\tx\nfine\tx\nno"\tx\n', encoding="utf-8")
+    assert read("a.tsv").columns["text"] == ['"No', "fine", 'no"']
+
+
 def test_cells_stay_as_they_are():
     cells = ["NA", "None", "007", "=1+1", "true", " padded ", 'with "quotes"', "two\nlines", "nul\0inside"]
     write_csv("a.csv", [(cell, "x") for cell in cells])
@@ -126,6 +166,7 @@ def test_json_by_line_or_as_one_array():
     ("path", "options", "said"),
     [
         ("a.csv", {"sheet": "x"}, "`sheet` means nothing for a text file"),
+        ("a.jsonl", {"quotes": "plain"}, "`quotes` means nothing for a JSON file"),
         ("a.parquet", {"encoding": "utf-8"}, "`encoding` means nothing for a Parquet file"),
         ("a.xls", {}, r"save it as \.xlsx"),
     ],

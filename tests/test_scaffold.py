@@ -114,6 +114,17 @@ def test_what_was_found_out_about_the_file_is_written_down():
     assert (described["encoding"], described["delimiter"]) == ("cp1252", ";")
 
 
+def test_quotes_taken_for_characters_are_in_the_plan():
+    spec = table(100) | {"path": "a.tsv"}
+    lines = [f'"A" {i} text\tclass {i % 2}' for i in range(100)]
+    Path("a.tsv").write_text("\n".join(["text\tlabel", *lines]), encoding="utf-8")
+    drawn = scaffold.draft(spec, measure=False)
+    assert "read with quotes 'plain', found by looking" in scaffold.plan(drawn)
+    (file,) = scaffold.write(drawn, Path("a.yml"))
+    assert studies.load(file).corpora[0]["quotes"] == "plain"
+    assert studies.load(file).corpus("a").rows["text"][0] == '"A" 0 text'
+
+
 def partly(rows: int, known: int) -> dict:
     """The corpus option of a table with gold labels for some rows, and those of an LLM for all."""
     spec = table(rows)

@@ -553,7 +553,7 @@ def test_more_than_fifty_classes_are_a_wrong_column(reviews):
         ("a.csv", b'review,tone\n"never closed,a\n', "line 2 opens a quote that is never closed"),
         (
             "a.tsv",
-            b'review\ttone\nfine\ta\n"No\tb\nand "no"\ta\n',
+            b'review\ttone\nfine\ta\n"No\tb\nand "no"\ta\n"so ""they"" say"\tb\n',
             "line 4: .*in a quoted cell, double the quotes",
         ),
         ("a.parquet", b"review,tone\nfine,a\n", "this is no Parquet file"),

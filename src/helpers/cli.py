@@ -132,6 +132,9 @@ def new(
     split: Annotated[str | None, typer.Option(help="Split of a data set that has several.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of a text file, where what is found out is wrong.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="One character, or comma, semicolon, tab, bar.")] = None,
+    quotes: Annotated[
+        str | None, typer.Option(metavar="plain", help="Double quotes are characters like others, and open no cell.")
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; by default the first.")] = None,
     about: Annotated[str | None, typer.Option(help="What prompts call a text, like `product review`.")] = None,
     student: Annotated[str, typer.Option(help="finetune, upper or probe: from most to least time.")] = "finetune",
@@ -155,6 +158,7 @@ def new(
         "split": split,
         "encoding": encoding,
         "delimiter": delimiter,
+        "quotes": quotes,
         "sheet": sheet,
         "text": text,
     }

@@ -44,7 +44,7 @@ class Corpus:
     left_out
         The same as row numbers, where the source is a table of the user's own.
     detected
-        How the source was read, where that was found out and not said: `encoding`, `delimiter`, `sheet`.
+        How the source was read, where that was found out and not said: `encoding`, `delimiter`, `quotes`, `sheet`.
     notes
         How gold was made, for the reader.
     ready

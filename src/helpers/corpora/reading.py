@@ -37,6 +37,8 @@ FORMATS = {
 SPLIT = "@split"
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+#: Of the option `quotes`.
+_PLAIN = "plain"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins like that of UTF-16
@@ -81,7 +83,7 @@ class Table:
     first_row
         What a person would call the first row: 2 where the header is row 1, else 1.
     detected
-        What was found out and could have been said: `encoding`, `delimiter`, `sheet`.
+        What was found out and could have been said: `encoding`, `delimiter`, `quotes`, `sheet`.
     """
 
     columns: dict[str, list]
@@ -103,6 +105,7 @@ def read(
     split: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    quotes: str | None = None,
     sheet: str | None = None,
 ) -> Table:
     """Read columns of a file, of a folder that `datasets` saved, or of a data set on the hub.
@@ -118,6 +121,9 @@ def read(
         Of a CSV, TSV or JSON file; found out by default. Without a byte order mark, what is valid UTF-8 is UTF-8, and
         anything else is guessed by charset-normalizer among encodings in use. The delimiter is the first of comma,
         semicolon, tab and bar that makes the columns that are asked for.
+    quotes
+        `plain`: in this CSV or TSV file a double quote is a character like others. By default it opens a quoted cell,
+        unless that makes no table of a file with tabs, which often has no quoted cells, and this does.
     sheet
         Of an Excel file; by default the first.
 
@@ -130,7 +136,8 @@ def read(
     with _reading():
         if hub is not None:
             return _take(wanted, *_from_hub(hub, config, split))
-        return _from_path(path, wanted, split, {"encoding": encoding, "delimiter": delimiter, "sheet": sheet})
+        said = {"encoding": encoding, "delimiter": delimiter, "quotes": quotes, "sheet": sheet}
+        return _from_path(path, wanted, split, said)
 
 
 @contextmanager
@@ -171,8 +178,8 @@ def _from_path(path: Path, wanted: list[str] | None, split: str | None, options:
         raise TableError("the file is empty")
     kind = FORMATS[suffix]
     if kind == "csv":
-        _refuse(options, ("encoding", "delimiter"), "a text file")
-        return _csv(path, wanted, options["encoding"], options["delimiter"])
+        _refuse(options, ("encoding", "delimiter", "quotes"), "a text file")
+        return _csv(path, wanted, options["encoding"], options["delimiter"], options["quotes"])
     if kind == "json":
         _refuse(options, ("encoding",), "a JSON file")
         return _json(path, wanted, options["encoding"])
@@ -329,7 +336,11 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
 # CSV
 
 
-def _csv(path: Path, wanted: list[str] | None, encoding: str | None, delimiter: str | None) -> Table:
+def _csv(
+    path: Path, wanted: list[str] | None, encoding: str | None, delimiter: str | None, quotes: str | None
+) -> Table:
+    if quotes not in (None, _PLAIN):
+        raise TableError(f"`quotes` is {quotes!r}, but can only be {_PLAIN}: characters like any other")
     detected = {}
     if encoding is None:
         encoding = detect_encoding(path)
@@ -347,40 +358,68 @@ def _csv(path: Path, wanted: list[str] | None, encoding: str | None, delimiter: 
     elif len(delimiter) != 1 or delimiter in '"\r\n':
         raise TableError(f"`delimiter` is {delimiter!r}, but must be one character, or comma, semicolon, tab or bar")
     with _large_fields():
-        rows = _rows(path, encoding, delimiter)
-        names = next(rows)[1]
-        if len(names) == 1 and not names[0].strip():
-            raise TableError("the first line is blank; it must name the columns")
-        _check(names, wanted or [])
-        chosen = [names.index(name) for name in wanted] if wanted is not None else range(len(names))
-        cells: list[list[str | None]] = [[] for _ in chosen]
-        for number, (line, row) in enumerate(rows, 2):
-            if not row:  # a blank line is a row without anything, as spreadsheets count
-                row = [""] * len(names)
-            if len(row) != len(names):
-                raise TableError(_ragged(number, line, row, names, delimiter))
-            for column, index in zip(cells, chosen, strict=True):
-                column.append(row[index] or None)
+        try:
+            names, columns = _fields(path, wanted, encoding, delimiter, plain=quotes == _PLAIN)
+        except TableError as error:
+            if delimiter != "\t" or quotes == _PLAIN:
+                raise
+            try:
+                names, columns = _fields(path, wanted, encoding, delimiter, plain=True)
+            except TableError:
+                raise error from None
+            if any(_is_quoted(cell) for cells in columns.values() for cell in cells if cell):
+                raise  # quotes are more than characters, and then one is wrong
+            detected["quotes"] = _PLAIN
+    return Table(columns, names, {}, 2, detected)
+
+
+def _is_quoted(cell: str) -> bool:
+    """Whether a cell can only be a quoted one: quotes inside are doubled."""
+    inner = cell[1:-1]
+    return cell[0] == cell[-1] == '"' and '""' in inner and '"' not in inner.replace('""', "")
+
+
+def _fields(
+    path: Path, wanted: list[str] | None, encoding: str, delimiter: str, *, plain: bool
+) -> tuple[list[str], dict[str, list[str | None]]]:
+    """The names of all columns, and the cells of those that are wanted."""
+    rows = _rows(path, encoding, delimiter, plain=plain)
+    names = next(rows)[1]
+    if len(names) == 1 and not names[0].strip():
+        raise TableError("the first line is blank; it must name the columns")
+    _check(names, wanted or [])
+    chosen = [names.index(name) for name in wanted] if wanted is not None else range(len(names))
+    cells: list[list[str | None]] = [[] for _ in chosen]
+    for number, (line, row) in enumerate(rows, 2):
+        if not row:  # a blank line is a row without anything, as spreadsheets count
+            row = [""] * len(names)
+        if len(row) != len(names):
+            raise TableError(_ragged(number, line, row, names, delimiter))
+        for column, index in zip(cells, chosen, strict=True):
+            column.append(row[index] or None)
     if cells and not cells[0]:
         raise TableError("there is a header and nothing below it")
-    if delimiter == "\t":
-        _check_quotes(dict(zip((names[i] for i in chosen), cells, strict=True)))
-    return Table({names[i]: column for i, column in zip(chosen, cells, strict=True)}, names, {}, 2, detected)
+    columns = {names[i]: column for i, column in zip(chosen, cells, strict=True)}
+    if delimiter == "\t" and not plain:
+        _check_quotes(columns)
+    return names, columns
 
 
-def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, encoding: str, delimiter: str, *, plain: bool) -> Iterator[tuple[int, list[str]]]:
     """The line that each row ends on, and its fields."""
-    reader = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True)
+    quoting = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
+    reader = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True, quoting=quoting)
     start = 1
     try:
         for row in reader:
             yield reader.line_num, row
             start = reader.line_num + 1
     except csv.Error as error:
+        way_out = "double the quotes inside, or say `quotes: plain` if no quote here is more than a character"
         if "end of data" in str(error):
-            raise TableError(f"line {start} opens a quote that is never closed; double the quotes inside") from None
+            raise TableError(f"line {start} opens a quote that is never closed; {way_out}") from None
         raise TableError(
-            f"line {reader.line_num}: {error}: in a quoted cell, double the quotes inside, or is the delimiter "
+            f"line {reader.line_num}: {error}: in a quoted cell, {way_out}; or is the delimiter "
             f"not {_NAMES.get(delimiter, delimiter)}?"
         ) from None
 

@@ -43,6 +43,7 @@ def load(
     split: MaybeText = None,
     encoding: MaybeText = None,
     delimiter: MaybeText = None,
+    quotes: MaybeText = None,
     sheet: MaybeText = None,
     labels: SkipValidation[Labels | None] = None,
     id: MaybeColumn = None,
@@ -79,7 +80,7 @@ def load(
     split
         The split to read, of a data set that has several, or some of them, as `train+test`: then `split_by: "@split"`
         keeps them apart. On the hub also `train[:5000]`.
-    encoding, delimiter, sheet
+    encoding, delimiter, quotes, sheet
         How to read the file, where what is found out is wrong: see `helpers.corpora.reading.read`.
     labels
         The names of the classes in the order of the class indices: a list, or a mapping from values of the column
@@ -160,6 +161,7 @@ def load(
             split=split,
             encoding=encoding,
             delimiter=delimiter,
+            quotes=quotes,
             sheet=sheet,
         )
         frame, names = _frame(table, options, labels)
@@ -250,7 +252,9 @@ def columns(options: Mapping[str, Any]) -> list[str]:
     UserError
         If the table cannot be read.
     """
-    how = {option: options.get(option) for option in ("hub", "config", "split", "encoding", "delimiter", "sheet")}
+    how = {
+        option: options.get(option) for option in ("hub", "config", "split", "encoding", "delimiter", "quotes", "sheet")
+    }
     file = None if how["hub"] else Path(options["path"]).expanduser()
     with _naming(how["hub"] or places.shown(file)):
         return reading.read([options["text"]], path=file, **how).names
