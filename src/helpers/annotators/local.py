@@ -6,6 +6,7 @@ positions that are asked for go through the output head. A graphics card gets mo
 """
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ _TEXTS_ENCODED = 4096
 #: Tokens that a graphics card is given at once: fewer leave most of it idle.
 _AT_ONCE_ON_A_CARD = 16384
 _PLACEHOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"
+#: What transformers and torch raise at what is no model, or not one for this machine.
+_NOT_LOADED = (
+    AttributeError, ImportError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError, SafetensorError
+)  # fmt: skip
 
 
 class LocalAnnotator:
@@ -47,13 +52,19 @@ class LocalAnnotator:
         dtype = getattr(torch, self.compute)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().to(self.device)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise UserError(f"annotator {name}: cannot load a causal language model from {folder}: {error}") from None
-        self._head = _Head(model.get_output_embeddings())
+            # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, weights_only=True)
+            model = model.eval().to(self.device)
+            self._head = _Head(model.get_output_embeddings())
+        except _NOT_LOADED as error:
+            raise UserError(
+                f"annotator {name}: cannot load a causal language model from {folder}: {_in_one_line(error)}"
+            ) from None
         model.set_output_embeddings(self._head)
         self.at_once = 0 if self.device == "cpu" else _AT_ONCE_ON_A_CARD
-        self.window = model.config.max_position_embeddings
+        # A model without positions, or with relative ones, has no such number: the tokenizer knows, or nobody does.
+        config = model.config.get_text_config()
+        self.window = getattr(config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         self.model = model
         # The hub's commit of a hub model.
         commit = getattr(model.config, "_commit_hash", None)
@@ -66,10 +77,10 @@ class LocalAnnotator:
         Raises
         ------
         UserError
-            If the tokenizer gives two labels the same tokens.
+            If the tokenizer gives two labels the same tokens, or an example's marks cannot be told from the template's.
         """
-        before, after = self._chat(prompt.instruction).split(_PLACEHOLDER)
-        self._prefix = self._encode(before, special=True)
+        before, after = self._chat(prompt.instruction)
+        self._prefix = self._encode_around(prompt.instruction, before)
         self._suffix = self._encode(after, special=True)
         self._labels = [self._encode(label, special=False) for label in prompt.labels]
         if len(set(map(tuple, self._labels))) < len(self._labels):
@@ -136,13 +147,38 @@ class LocalAnnotator:
         logp = logits[:, at, wanted] - logits.logsumexp(dim=-1, keepdim=True)
         return logp.clamp(max=0).cpu().double().numpy()
 
-    def _chat(self, instruction: str) -> str:
-        """The whole prompt as the model's chat template writes it, with a placeholder for the text."""
-        content = f"{instruction}\n{_PLACEHOLDER}"
+    def _chat(self, instruction: str) -> tuple[str, str]:
+        """What stands before the text and after it, as the model's chat template writes it."""
+        marks = (f"{_PLACEHOLDER}{number}{_PLACEHOLDER}" for number in count())
+        placeholder = next(mark for mark in marks if mark not in instruction)  # an example may hold one, too
+        content = f"{instruction}\n{placeholder}"
         if self.tokenizer.chat_template is None:
-            return f"{content}\nAnswer: "
-        turn = [{"role": "user", "content": content}]
-        return self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+            whole = f"{content}\nAnswer: "
+        else:
+            turn = [{"role": "user", "content": content}]
+            whole = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        before, _, after = whole.rpartition(placeholder)
+        return before, after
+
+    def _encode_around(self, instruction: str, before: str) -> list[int]:
+        """Token ids of what stands before the text: the template's marks are marks, the instruction is letters.
+
+        An example in it is a text of the corpus, and may spell out `<|im_end|>` as any text may.
+        """
+        instruction = instruction.strip()  # templates cut what surrounds it
+        if self._encode(instruction, special=True) == self._encode(instruction, special=False):
+            return self._encode(before, special=True)  # in one piece, as models were trained
+        head, found, tail = before.rpartition(instruction)
+        if not found:
+            raise UserError(
+                f"annotator {self.name}: its chat template rewrites the prompt, and an example in it spells out one of "
+                "the model's marks: take another example"
+            )
+        return [
+            *self._encode(head, special=True),
+            *self._encode(instruction, special=False),
+            *self._encode(tail, special=True),
+        ]
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)
@@ -174,6 +210,17 @@ class _Head(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         asked = states.take_along_dim(self.positions[:, :, None], dim=1)
         return nn.functional.linear(asked.float(), self.weight, self.bias)
+
+
+def _in_one_line(error: Exception) -> str:
+    """What a library says, short, with what can be done about it."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    said = said if len(said) <= 300 else f"{said[:300]}…"
+    if isinstance(error, ImportError):
+        return f"{said} (install what it names, or take the model in another format, like gguf:FILE)"
+    if isinstance(error, MemoryError) or "memory" in said:
+        return f"{said} (take a smaller model, a quantised one as gguf:FILE, or a server)"
+    return said
 
 
 def _repeat(shared: Tensor, times: int) -> Tensor:
