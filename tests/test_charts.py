@@ -203,6 +203,16 @@ def test_the_numbers_can_be_downloaded(found):
     assert unquote(content) == frame.to_csv(index=False)
 
 
+def test_downloaded_numbers_do_nothing_in_a_spreadsheet(found):
+    evil = ["=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-1+cmd|' /C calc'!A0"]
+    kept = ["a=b", "-1", "+0.5", "", None]
+    frame = pd.DataFrame({"annotator": evil + kept, "=gain": [-1.5] * 13, "corpus": pd.Categorical(["-x"] * 13)})
+    shown = page.to_html(charts.degradation(found["degradation"]), data=frame, name="x")
+    content = unquote(_Tags(shown).link["href"].partition(",")[2])
+    expected = pd.DataFrame({"annotator": [f"'{one}" for one in evil] + kept, "'=gain": -1.5, "corpus": "'-x"})
+    assert content == expected.to_csv(index=False)
+
+
 def test_tables_align_decimals_and_leave_blank_what_is_missing():
     made = everything()
     row = only(findings.degradation(made).table)

@@ -30,6 +30,8 @@ _LONGEST = 400
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 #: Stands below the summary, which says why.
 _NOTHING = "Nothing to show, for the reason that is given above."
+#: With one of these a formula begins.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
@@ -69,9 +71,22 @@ def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
     drawn = drawn.replace(embedded, embedded.replace("<", "\\u003c"))
     if data.empty:
         return f'<div class="finding-chart">{drawn}</div>'
-    address = f"data:text/csv;charset=utf-8,{quote(data.to_csv(index=False))}"
+    address = f"data:text/csv;charset=utf-8,{quote(_for_spreadsheets(data).to_csv(index=False))}"
     link = f'<a download="{html.escape(name)}.csv" href="{address}">The numbers of this chart (CSV)</a>'
     return f'<div class="finding-chart">{drawn}<p class="finding-data">{link}</p></div>'
+
+
+def _for_spreadsheets(data: pd.DataFrame) -> pd.DataFrame:
+    """The same with an apostrophe before texts that a spreadsheet would compute, as OWASP advises; numbers stay."""
+
+    def harmless(cell: object) -> object:
+        acts = isinstance(cell, str) and cell.startswith(_FORMULA) and not re.fullmatch(r"[-+][0-9]+(\.[0-9]+)?", cell)
+        return f"'{cell}" if acts else cell
+
+    texts = [column for column in data if not pd.api.types.is_numeric_dtype(data[column])]
+    return data.assign(**{column: data[column].astype(object).map(harmless) for column in texts}).rename(
+        columns=harmless
+    )
 
 
 def table(finding: Finding, part: str = "") -> None:
