@@ -78,6 +78,26 @@ def test_bad_usage_exits_2_without_a_traceback(arguments, label_risk, tmp_path, 
     assert not list(tmp_path.rglob("*.parquet"))
 
 
+def test_verify_does_not_agree_where_there_is_nothing_to_check(label_risk, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "empty"))
+    texts, tones = zip(*sentences(60), strict=True)
+    pd.DataFrame({"text": texts, "label": tones, "gpt": tones}).to_csv(tmp_path / "t.csv", index=False)
+    corpus = {
+        "name": "t",
+        "path": str(tmp_path / "t.csv"),
+        "text": "text",
+        "label": "label",
+        "ready_made": {"gpt": "gpt"},
+    }
+    study = {"name": "s", "corpora": [corpus], "annotators": ["ready:gpt"], "sizes": [20], "seeds": 1}
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    for more in ([], ["--sample", "0"], ["--annotations"]):
+        status, out, err = label_risk("verify", str(tmp_path / "s.yml"), *more)
+        assert (status, out) == (2, "")
+        assert err.startswith("label-risk: nothing to check: no ")
+        assert len(err.splitlines()) == 1
+
+
 def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger, label_risk):
     status, out, err = label_risk("verdicts", "studies/quick.yml", "--json")
     assert status == 0, err

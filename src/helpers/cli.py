@@ -323,7 +323,10 @@ def verify(
     again: Annotated[bool, typer.Option("--annotations", help="Check annotations, and not runs.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; by default another one each time.")] = None,
 ) -> None:
-    """Compute a random sample again and compare it with what is stored. Exits 1 on a mismatch."""
+    """Compute a random sample again and compare it with what is stored. Exits 1 on a mismatch.
+
+    Where there is nothing to compare, it says so and exits 2.
+    """
     import numpy as np
 
     from helpers import verify as verification
@@ -339,11 +342,12 @@ def verify(
             ok &= check.ok
             typer.echo(f"{'ok' if check.ok else 'MISMATCH'}  {check.what}: {check.detail}")
 
+    ledger = Ledger()
+    verification.check_any(plan, ledger, again=again)
     typer.echo(f"drawn with --seed {seed}")
     if again:
         show(verification.annotate_again(plan, sample, rng=rng))
     else:
-        ledger = Ledger()
         show(verification.digests(plan, ledger))
         show(verification.retrain(verification.sample(plan, ledger, sample, rng=rng, short=short), ledger))
     typer.echo(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers import annotations, annotators, device, pools, prompts, sweep
+from helpers.errors import UserError
 from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
 
@@ -31,6 +32,32 @@ class Check:
     what: str
     ok: bool
     detail: str
+
+
+def check_any(study: Study, ledger: Ledger, *, again: bool = False) -> None:
+    """Refuse to agree where there is nothing to compare: no finished run, or no annotator that computes here.
+
+    Parameters
+    ----------
+    again
+        Whether annotations are to be checked, and not runs.
+
+    Raises
+    ------
+    UserError
+        If there is nothing.
+    """
+    if again:
+        if not any(isinstance(spec, annotators.specs.COMPUTING) for spec in study.annotator_specs):
+            raise UserError(
+                f"nothing to check: no annotator of study {study.name} computes on this machine, and what others said "
+                "cannot be computed again"
+            )
+    elif not any(run.key in ledger for corpus in study.corpus_names for run in study.runs(corpus)):
+        raise UserError(
+            f"nothing to check: no run of study {study.name} is finished; `label-risk run` trains them, and "
+            "LABEL_RISK_LEDGER names another ledger"
+        )
 
 
 def digests(study: Study, ledger: Ledger) -> Iterator[Check]:
