@@ -412,6 +412,7 @@ def test_a_large_group_is_a_fold_of_its_own(reviews):
     reviews["author"] = ["w"] * 25 + [f"w{i}" for i in range(15)]
     corpus = load(write(reviews, "a.csv"), folds=4, groups="author")
     assert sorted(len(part.test) for part in corpus.parts) == [5, 5, 5, 25]
+    assert "texts that stay together make folds of 5 to 25 texts" in corpus.notes
     with pytest.raises(UserError, match="`examples` takes all texts of a fold"):
         load("a.csv", folds=10, groups="author", examples=6)
 

@@ -225,6 +225,9 @@ def load(
     notes = [f"gold is the column {label!r} of {where}"] if label else []
     notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
+    sizes = np.bincount(fold[fold != splits.OUT])
+    if folds is not None and sizes.max() > 2 * sizes.min():
+        notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
     notes += _remarks(finished[finished["gold"] < len(real)], real)
     corpus = Corpus(
         name,
