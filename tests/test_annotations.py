@@ -250,6 +250,84 @@ def test_scores_that_are_there_already_make_a_table(tmp_path):
     assert found.provenance["by"] == "hand"
 
 
+# A corpus that grows.
+
+
+class Asking(WordList):
+    """Remembers what it was asked about."""
+
+    def __init__(self, **provenance):
+        self.asked, self._more = [], provenance
+
+    def score(self, texts):
+        self.asked += texts
+        return super().score(texts)
+
+    def provenance(self):
+        return super().provenance() | self._more
+
+
+def grown(texts, added, order):
+    """A corpus of these texts, and one of the same rows and others, in another order."""
+    small, large = make_corpus(texts), make_corpus([*texts, *added])
+    rows = large.rows.iloc[order].reset_index(drop=True)
+    return small, replace(large, rows=rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_are_added_are_all_that_is_asked_about(ledger, seed):
+    texts = [text for text, _ in sentences(40)]
+    texts[4] = "an illegible plot"
+    small, large = grown(texts[:30], texts[30:], np.random.default_rng(seed).permutation(40))
+    prompt = prompts.render(small)
+    annotate(small, WordList(), ledger)
+    assert annotations.find(large, "words", prompt) is None
+    with pytest.raises(UserError, match="no annotations of small by words with prompt1"):
+        annotations.lookup(large, "words", prompt)
+    old = large.rows["id"].isin(small.rows["id"]).to_numpy()
+    assert annotations.find(large, "words", prompt, rows=np.flatnonzero(old))
+    annotator = Asking()
+    file = annotate(large, annotator, ledger)
+    assert sorted(annotator.asked) == sorted([*texts[30:], texts[4]])  # what failed is tried again
+    assert uncompressed(file) == uncompressed(annotate(large, WordList(), ledger.parent / "afresh"))
+    assert annotations.lookup(large, "words", prompt).held is None
+    assert [path for path in ledger.rglob("*") if path.is_file()] == [file]
+
+
+def test_rows_are_kept_only_of_the_same_annotator_wording_and_texts(ledger):
+    texts = [text for text, _ in sentences(40)]
+    small, large = grown(texts[:30], texts[30:], np.arange(40))
+    annotate(small, WordList(), ledger)
+    changed = replace(large, rows=large.rows.assign(text=large.rows["text"].where(large.rows["id"] != "r3", "other")))
+    shifted = replace(large, rows=large.rows.assign(id=[f"r{(i + 1) % 40}" for i in range(40)]))
+    fewer = replace(large, rows=large.rows.iloc[1:].reset_index(drop=True))
+    for corpus in (changed, shifted, fewer):
+        with pytest.raises(UserError, match="made from other texts"):
+            annotations.find(corpus, "words", prompts.render(corpus))
+    for corpus, annotator in [
+        (changed, Asking()),
+        (shifted, Asking()),
+        (fewer, Asking()),
+        (replace(large, about="review"), Asking()),
+        (large, Asking(model_hash="another")),
+        (large, Asking(machine={"torch": "3"})),
+    ]:
+        annotate(corpus, annotator, ledger.parent / "again")
+        assert len(annotator.asked) == len(corpus.rows)
+    annotator = Asking()
+    annotate(large, annotator, ledger)
+    assert len(annotator.asked) == 10
+
+
+def test_rows_in_another_order_are_the_same_table(ledger):
+    small, shuffled = grown([text for text, _ in sentences(30)], [], np.random.default_rng(0).permutation(30))
+    annotate(small, WordList(), ledger)
+    one, other = (annotations.lookup(corpus, "words", prompts.render(corpus)) for corpus in (small, shuffled))
+    at = [small.rows["id"].tolist().index(id_) for id_ in shuffled.rows["id"]]
+    assert np.array_equal(other.logp, one.logp[at])
+    assert other.held.all()
+
+
 # Wordings.
 
 

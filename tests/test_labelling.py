@@ -206,3 +206,15 @@ def test_texts_that_look_like_orders_are_counted_and_named(made, tmp_path):
     assert "r31" not in one
     assert "x" * 40 not in one
     assert two.startswith("two: ")
+
+
+def test_a_corpus_that_grew_lacks_its_new_rows_only(made, tmp_path):
+    study, folder = made(), tmp_path / "ledger" / "annotations"
+    write(study, labelling.find(study), folder)
+    fewer = {"annotators": ["a"]}  # a plain name: the file that was replayed is the corpus's own, and changes with it
+    assert all(table.there for table in labelling.find(made(**fewer)))
+    study = made([*TEXTS, "new", "newer"], **fewer)
+    assert named(labelling.lacking(study)) == [("a", "one", "prompt1", False), ("a", "two", "prompt1", False)]
+    study = made([*TEXTS, "new", "newer"])
+    with pytest.raises(UserError, match=r"one\.csv was .* Remove it to have it made again"):
+        list(labelling.lacking(study))

@@ -180,7 +180,10 @@ def find(
     spec: specs.Spec | None = None,
     folder: Path | None = None,
 ) -> tuple[str, Annotations] | None:
-    """As `lookup`, with what to call the place; None if there is no table, there or in `folder` alone."""
+    """As `lookup`, with what to call the place; None if there is no table, there or in `folder` alone.
+
+    A table from before rows were added is none, if those are needed.
+    """
     second = prompt.name.endswith(CROSSFIT)
     if not second and (annotator in corpus.ready or isinstance(spec, specs.Ready)):
         where, table = f"what the table of {corpus.name} says of {annotator}", ready(corpus, annotator)
@@ -193,13 +196,14 @@ def find(
     if not files:
         return None
     # The user's own may hold rows that the repository's does not: it comes last, and its complaint is the one to read.
-    for file in files[:-1]:
+    for file in files:
         table = read(file, corpus, prompt, rows=np.empty(0, int), spec=spec)
         if not _lacking(table, len(corpus.rows), rows):
             break
     else:
-        file = files[-1]
-        table = read(file, corpus, prompt, rows=rows, spec=spec)
+        if table.provenance["corpus_hash"] != corpus.fingerprint:
+            return None  # rows were added: they are to be labelled, and the others are kept
+        table = read(file, corpus, prompt, rows=rows, spec=spec)  # says what it lacks
     if second:
         first = replace(prompt, name=prompt.name.removesuffix(CROSSFIT))
         held = np.arange(len(corpus.rows)) if table.held is None else np.flatnonzero(table.held)
@@ -261,11 +265,19 @@ def read(
     rows: np.ndarray | None = None,
     spec: specs.Spec | None = None,
 ) -> Annotations:
-    """Read a finished table; check that it belongs to these texts, this wording and `spec`, and holds `rows` (all)."""
+    """Read a finished table; check that it belongs to these texts, this wording and `spec`, and holds `rows` (all).
+
+    A corpus may have got more rows since: then the table holds some of them.
+    """
     table = pq.read_table(file)
     provenance = json.loads(table.schema.metadata[_META])
+    at = pd.Index(corpus.rows["id"]).get_indexer(pd.Index(table["id"].to_pylist()))
+    texts = corpus.fingerprint
+    # All rows of that time, with the ids and texts that they had: the others were added since.
+    if provenance["corpus_hash"] != texts and "rows" not in provenance and (at >= 0).all():
+        texts = replace(corpus, rows=corpus.rows.iloc[at]).fingerprint
     for what, found, expected in [
-        ("texts", provenance["corpus_hash"], corpus.fingerprint),
+        ("texts", provenance["corpus_hash"], texts),
         ("wording", provenance["prompt_hash"], prompt.fingerprint),
     ]:
         if found != expected:
@@ -277,9 +289,8 @@ def read(
         origin.check(spec, provenance, places.shown(file))
     logp = np.stack([table[label].to_numpy() for label in corpus.labels], axis=1).astype(float)
     reasons = table["failure"].to_pylist()
-    if "rows" not in provenance:
+    if "rows" not in provenance and texts == corpus.fingerprint:
         return Annotations(logp, {i: reason for i, reason in enumerate(reasons) if reason}, provenance)
-    at = pd.Index(corpus.rows["id"]).get_indexer(pd.Index(table["id"].to_pylist()))
     everywhere, held = np.full((len(corpus.rows), len(corpus.labels)), np.nan), np.zeros(len(corpus.rows), bool)
     everywhere[at], held[at] = logp, True
     found = Annotations(everywhere, {int(i): why for i, why in zip(at, reasons, strict=True) if why}, provenance, held)
@@ -309,6 +320,8 @@ def annotate(
 ) -> Path:
     """Annotate rows of `corpus` and write the finished table; go on where an earlier call stopped.
 
+    Of a table from before rows were added to the corpus, the other rows are kept.
+
     Parameters
     ----------
     annotator
@@ -336,7 +349,11 @@ def annotate(
     annotator.use(prompt)
     rows = None if rows is None or len(rows) == len(corpus.rows) else np.unique(rows)
     provenance = annotator.provenance() | _provenance(corpus, annotator.name, prompt, rows)
-    identity = hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest()
+    asked = np.arange(len(corpus.rows)) if rows is None else rows
+    kept = _kept(corpus, annotator, prompt, asked, target)
+    # The plan of the parts follows from the texts that are left.
+    identity = json.dumps([provenance, kept["row"].to_pylist()] if kept else provenance, sort_keys=True)
+    identity = hashlib.sha256(identity.encode()).hexdigest()
     parts = target.with_name(f".{target.stem}-{identity[:12]}")
     parts.mkdir(parents=True, exist_ok=True)
     lock = FileLock(parts / "lock", blocking=False)
@@ -345,10 +362,35 @@ def annotate(
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
     with held:
-        _write_parts(corpus, annotator, parts, np.arange(len(corpus.rows)) if rows is None else rows, spread)
+        if kept:
+            _write(kept, parts / "part-kept.parquet")
+            asked = np.setdiff1d(asked, kept["row"].to_numpy())
+        _write_parts(corpus, annotator, parts, asked, spread)
         _finish(corpus, prompt, parts, target, provenance)
     shutil.rmtree(parts)
     return target
+
+
+def _kept(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.ndarray, target: Path) -> pa.Table | None:
+    """What need not be asked again, as a part: rows of a table from before others were added to the corpus.
+
+    It must have been made by the very same annotator on the very same kind of machine, for a table says of one that it
+    made it all. Rows that failed are tried again.
+    """
+    here = json.loads(json.dumps(annotator.provenance()))
+    for folder in (target.parents[1], places.ROOT / "annotations", places.ledger() / "annotations"):
+        file = path(folder, corpus.name, annotator.name, prompt.name)
+        try:
+            table = read(file, corpus, prompt, rows=np.empty(0, int))
+        except (OSError, pa.ArrowException, UserError):
+            continue  # there is none, or it is of other texts
+        same = all(table.provenance.get(what) == value for what, value in here.items())
+        if same and table.held is not None and "rows" not in table.provenance:
+            known = rows[table.held[rows] & ~np.isnan(table.logp[rows]).any(axis=1)]
+            columns = {"row": pa.array(known)}
+            columns |= {label: pa.array(table.logp[known, k], pa.float32()) for k, label in enumerate(corpus.labels)}
+            return pa.table(columns | {"failure": pa.nulls(len(known), pa.string())}) if len(known) else None
+    return None
 
 
 def write(
