@@ -181,6 +181,13 @@ def test_dropout_has_the_same_mask_forward_and_backward():
 # --- fine-tuning
 
 
+@pytest.fixture
+def published_head(monkeypatch):
+    """Students begin with the head of the checkpoint, as a plain loop does."""
+    pristine = encoders.pristine
+    monkeypatch.setattr(encoders, "pristine", lambda *said: (pristine(*said)[0], []))
+
+
 def plain_loop(student, corpus, rows, *, seed, layers=None):
     """Test probabilities of a student trained as anybody would, before and after: transformers, padding, clipping.
 
@@ -215,6 +222,7 @@ def plain_loop(student, corpus, rows, *, seed, layers=None):
     return after
 
 
+@pytest.mark.usefixtures("published_head")
 @pytest.mark.parametrize("family", CONFIGS)
 def test_training_equals_a_plain_loop_over_the_whole_vocabulary(family, encoder, toy, monkeypatch):
     monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
@@ -224,6 +232,7 @@ def test_training_equals_a_plain_loop_over_the_whole_vocabulary(family, encoder,
     np.testing.assert_allclose(probs, plain_loop(student, toy, rows, seed=5), atol=1e-4)
 
 
+@pytest.mark.usefixtures("published_head")
 @pytest.mark.parametrize("layers", [1, 2])
 def test_upper_layers_train_as_with_the_lower_ones_frozen(layers, encoder, toy, own_cache, monkeypatch):
     monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
@@ -321,6 +330,77 @@ def test_a_seed_draws_the_head_of_a_published_encoder():
     rows = corpus.pool
     a, b = (students.train(student, corpus, rows, one_hot(corpus.gold[rows]), seed=s) for s in (0, 1))
     assert np.abs(a - b).max() > 1e-4
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_head_of_another_task_is_drawn_anew(family, encoder, toy, tmp_path):
+    """A checkpoint that was trained for as many classes, or for others, is as good as one without a head."""
+    name = encoder(family)
+    tokenizer = encoders.load_tokenizer(name)
+    bodies = {"two": load(name), "body": load(name).base_model}
+    bodies["three"] = AutoModelForSequenceClassification.from_pretrained(
+        encoders.folder(name), num_labels=3, ignore_mismatched_sizes=True
+    )
+    rows, found = toy.subset(20), {}
+    for what, model in bodies.items():
+        model.save_pretrained(tmp_path / what)
+        tokenizer.save_pretrained(tmp_path / what)
+        student = Student(encoder=f"hf:{tmp_path / what}", min_steps=3)
+        found[what] = students.train(student, toy, rows, one_hot(toy.gold[rows]), seed=1)
+    assert np.array_equal(found["two"], found["body"])
+    assert np.array_equal(found["three"], found["body"])
+
+
+def test_the_shipped_encoders_have_no_head_to_be_drawn_anew():
+    """What is drawn, and in which order, fixes the numbers of all runs that are there."""
+    assert encoders.pristine("minilm", 3)[1] == ["classifier"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a\n\nb"), ImportError("a\nb"), AttributeError("a\nb")])
+def test_an_encoder_that_cannot_be_loaded_is_said_in_one_line(error, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fails)
+    with pytest.raises(UserError, match=r"encoder hf:.*: cannot load it for classification: a b") as caught:
+        encoders.pristine(f"hf:{tmp_path}", 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fingerprint_changes_with_the_weights_that_are_read(encoder):
+    name = encoder("bert")
+    folder = Path(encoders.folder(name))
+
+    def fingerprint() -> str:
+        encoders.fingerprint.cache_clear()
+        return encoders.fingerprint(name)
+
+    published = fingerprint()
+    (folder / "pytorch_model.bin").write_bytes(b"not read beside the other file")
+    assert fingerprint() == published
+    model = load(name)
+    (folder / "model.safetensors").unlink()
+    found = set()
+    for _ in range(2):
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        found.add(fingerprint())
+        encoders.pristine.cache_clear()
+        assert torch.equal(encoders.pristine(name, 2)[0].classifier.bias, model.classifier.bias)
+        model.classifier.bias.data += 1
+    assert len(found | {published}) == 3
+
+
+def test_weights_that_would_run_a_program_are_refused(encoder, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "was here",)
+
+    folder = Path(encoders.folder(name := encoder("bert")))
+    (folder / "model.safetensors").unlink()
+    torch.save({"classifier.bias": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="hold more than numbers, and are not read: convert them to safe"):
+        encoders.pristine(name, 2)
+    assert not (tmp_path / "was here").exists()
 
 
 # A linear head on random embeddings needs more steps than an encoder that learns.

@@ -1,5 +1,7 @@
 """The exceptions that users are meant to see."""
 
+from pickle import UnpicklingError
+
 
 class UserError(Exception):
     """Something the user can mend: the message says what is wrong, where, and what to do.
@@ -11,3 +13,22 @@ class UserError(Exception):
 
 class DeadWorkersError(UserError):
     """Workers died, again and again, while they computed one task. Other tasks are not concerned."""
+
+
+#: What transformers and torch raise at what is no model, not one of that kind, or too much for this machine.
+NOT_LOADED = (
+    AttributeError, ImportError, KeyError, MemoryError, OSError, RuntimeError, TypeError, UnpicklingError, ValueError
+)  # fmt: skip
+
+
+def in_one_line(error: Exception) -> str:
+    """What a library says of a model that it cannot load, short, with what can be done about it."""
+    if isinstance(error, UnpicklingError):  # torch's own advice is to trust the file
+        return "its pickled weights hold more than numbers, and are not read: convert them to safetensors"
+    said = " ".join(str(error).split()) or type(error).__name__
+    said = said if len(said) <= 300 else f"{said[:300]}…"
+    if isinstance(error, ImportError):
+        return f"{said} (install what it names, or take the model in another format)"
+    if isinstance(error, MemoryError) or "memory" in said:
+        return f"{said} (take a smaller model, or a machine with more memory)"
+    return said

@@ -17,17 +17,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from helpers import device as devices
 from helpers.annotators import origin
-from helpers.errors import UserError
+from helpers.errors import NOT_LOADED, UserError, in_one_line
 from helpers.prompts import Prompt
 
 _TEXTS_ENCODED = 4096
 #: Tokens that a graphics card is given at once: fewer leave most of it idle.
 _AT_ONCE_ON_A_CARD = 16384
 _PLACEHOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"
-#: What transformers and torch raise at what is no model, or not one for this machine.
-_NOT_LOADED = (
-    AttributeError, ImportError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError, SafetensorError
-)  # fmt: skip
 
 
 class LocalAnnotator:
@@ -56,9 +52,9 @@ class LocalAnnotator:
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, weights_only=True)
             model = model.eval().to(self.device)
             self._head = _Head(model.get_output_embeddings())
-        except _NOT_LOADED as error:
+        except (*NOT_LOADED, SafetensorError) as error:
             raise UserError(
-                f"annotator {name}: cannot load a causal language model from {folder}: {_in_one_line(error)}"
+                f"annotator {name}: cannot load a causal language model from {folder}: {in_one_line(error)}"
             ) from None
         model.set_output_embeddings(self._head)
         self.at_once = 0 if self.device == "cpu" else _AT_ONCE_ON_A_CARD
@@ -210,17 +206,6 @@ class _Head(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         asked = states.take_along_dim(self.positions[:, :, None], dim=1)
         return nn.functional.linear(asked.float(), self.weight, self.bias)
-
-
-def _in_one_line(error: Exception) -> str:
-    """What a library says, short, with what can be done about it."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    said = said if len(said) <= 300 else f"{said[:300]}…"
-    if isinstance(error, ImportError):
-        return f"{said} (install what it names, or take the model in another format, like gguf:FILE)"
-    if isinstance(error, MemoryError) or "memory" in said:
-        return f"{said} (take a smaller model, a quantised one as gguf:FILE, or a server)"
-    return said
 
 
 def _repeat(shared: Tensor, times: int) -> Tensor:

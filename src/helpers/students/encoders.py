@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from helpers import artifacts, places
 from helpers.corpora import Corpus
-from helpers.errors import UserError
+from helpers.errors import NOT_LOADED, UserError, in_one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,8 +44,12 @@ def fingerprint(encoder: str) -> str:
     if not encoder.startswith("hf:"):
         return artifacts.fingerprint(encoder)
     digest = hashlib.sha256(encoder.encode())
-    for file in sorted(Path(folder(encoder)).glob("*")):
-        if file.suffix in {".safetensors", ".json", ".txt", ".model"}:
+    files = sorted(Path(folder(encoder)).glob("*"))
+    read = {".safetensors", ".json", ".txt", ".model"}
+    if not any(file.suffix == ".safetensors" for file in files):
+        read.add(".bin")  # then transformers reads these
+    for file in files:
+        if file.suffix in read:
             with file.open("rb") as stream:
                 digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
@@ -116,13 +120,15 @@ def load_tokenizer(encoder: str):
 
     try:
         return AutoTokenizer.from_pretrained(folder(encoder))
-    except (OSError, ValueError) as error:
-        raise UserError(f"encoder {encoder}: cannot load a tokenizer: {error}") from None
+    except NOT_LOADED as error:
+        raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
 
 
 @lru_cache(maxsize=4)
 def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
     """The encoder as published with a head for `n_labels` classes, and the modules that a new task starts afresh.
+
+    These are what the checkpoint lacks, mostly the head; of one that was trained for classification, the whole head.
 
     It is read once a process, and shared: train a copy.
 
@@ -132,18 +138,32 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
         If the encoder cannot be loaded for classification.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
     from transformers import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
+        # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder(encoder), num_labels=n_labels, dtype=torch.float32, output_loading_info=True
+            folder(encoder),
+            num_labels=n_labels,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            weights_only=True,
         )
-    except (OSError, ValueError) as error:
-        raise UserError(f"encoder {encoder}: cannot load it for classification: {error}") from None
-    return model, sorted({key.rpartition(".")[0] for key in info["missing_keys"]})
+    except (*NOT_LOADED, SafetensorError) as error:
+        raise UserError(f"encoder {encoder}: cannot load it for classification: {in_one_line(error)}") from None
+    body, head = f"{model.base_model_prefix}.", set()
+    for name, module in model.named_modules():
+        if not f"{name}.".startswith(body) and next(module.parameters(recurse=False), None) is not None:
+            head.add(name)
+    lacking = {key.rpartition(".")[0] for key in info["missing_keys"]}
+    # A checkpoint that lacks nothing of the head was trained for another task, whose answers are not this one's; where
+    # the numbers of classes differ it could not be kept anyway.
+    return model, sorted(lacking if lacking & head else lacking | head)
 
 
 @contextmanager
