@@ -98,6 +98,10 @@ def test_models_on_this_machine(tmp_path, own_cache):
     made = LOCAL | {"model_hash": artifacts.fingerprint("smollm2-135m")}
     assert not refused("smollm2-135m", made)
     assert refused("smollm2-135m", LOCAL).startswith("the model's sha256 was")
+    with pytest.raises(UserError, match=r"Remove it to have it made again$"):  # nor can it have another name
+        origin.check(specs.parse("smollm2-135m"), LOCAL, "a/file.parquet")
+    with pytest.raises(UserError, match=r"or, to keep these labels, say just x in the study$"):
+        origin.check(specs.parse({"hf": f"{two}/checkpoint", "name": "x"}), made, "a/file.parquet")
 
 
 def test_models_of_the_hub(tmp_path):

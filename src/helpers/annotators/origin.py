@@ -8,6 +8,7 @@ without it. Nor does a later commit of a model on the hub, where a study names n
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,10 +49,13 @@ def check(spec: Spec, made: Mapping[str, Any], where: str) -> None:
     # What is not recorded, or not there to be compared, is no difference.
     for what, was, now in _compared(spec, made):
         if was != now:
+            todo = "Remove it to have it made again"
+            if not isinstance(spec, Shipped):  # whose names nobody else can have
+                todo += (
+                    f", give the annotator another `name`, or, to keep these labels, say just {spec.name} in the study"
+                )
             raise UserError(
-                f"{where} was made by another {spec.name}: {what} was {_said(was)} then and is {_said(now)} now. "
-                "Remove it to have it made again, give the annotator another `name`, or keep it: say no more than "
-                f"{spec.name} in the study"
+                f"{where} was made by another {spec.name}: {what} was {_said(was)} then and is {_said(now)} now. {todo}"
             )
 
 
@@ -72,7 +76,7 @@ def sha256(file: Path) -> str:
     known = places.cache() / "hashes" / hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
     if not known.is_file():
         known.parent.mkdir(parents=True, exist_ok=True)
-        part = known.with_suffix(".part")
+        part = known.with_suffix(f".{os.getpid()}")  # two notebooks may ask at once
         part.write_text(_read(file))
         part.replace(known)
     return known.read_text()
