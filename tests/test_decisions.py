@@ -9,6 +9,7 @@ import pytest
 from helpers import charts, findings, studies
 from helpers.charts import page
 from helpers.corpora import Corpus
+from helpers.corpora.splits import SPENT
 from helpers.errors import UserError
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
@@ -78,6 +79,16 @@ def test_the_first_advice_whose_rule_holds_is_given(gold, flawed, half, k, advic
     best = half if remedy else flawed
     assert only(found.verdicts)["effect"] == pytest.approx(gold[-1] - best)
     assert len(found.frame) == 1 + bool(remedy)
+
+
+def test_gold_that_was_spent_in_the_prompt_is_said():
+    one = corpus()
+    assert "examples" not in findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.9, one=one)).summary
+    rows = one.rows.assign(rank=one.rows["rank"].where(one.rows.index < POOL, -1))
+    rows.loc[POOL - 4 : POOL - 1, "rank"] = SPENT
+    made = results((0.5, 0.6, 0.7, 0.8), 0.9, one=Corpus("news", one.labels, rows))
+    said = findings.decision(made, k=300).summary
+    assert "examples in the prompt, 4 of news: the 300 are on top of these." in said
 
 
 def test_every_advice_has_a_rule_a_colour_and_a_page():

@@ -349,6 +349,24 @@ def test_examples_leave_the_pool_and_are_counted(reviews):
     assert "4 gold labels are spent on examples in the prompt" in corpus.notes
 
 
+def test_examples_are_short_texts_where_there_are_any_else_the_shortest(reviews):
+    short = load(write(reviews, "a.csv"), id="ref", examples=1)
+    # Negative texts are all long, each longer than the one before; of the positive, the one that was taken above is.
+    long = reviews.assign(review=[f"{text}{' so' * (300 + 9 * i)}" for i, text in enumerate(reviews["review"])])
+    taken = long["ref"].isin(short.rows["id"].iloc[short.spent])
+    whole = reviews.assign(review=reviews["review"].where((reviews["tone"] == "positive") & ~taken, long["review"]))
+    corpus = load(write(whole, "b.csv"), id="ref", examples=1)
+    negative, positive = corpus.spent
+    lengths = corpus.rows["text"].str.len()
+    pool = np.append(corpus.pool, corpus.spent)
+    assert lengths[negative] == lengths[pool[corpus.gold[pool] == 0]].min() > 600
+    assert lengths[positive] < 600
+    assert corpus.rows["id"][positive] not in set(long["ref"][taken])
+    few = reviews.drop(reviews.index[reviews["tone"] == "negative"][2:])
+    with pytest.raises(UserError, match="`examples` is 10, but the training pool has 2 texts of 'negative'"):
+        load(write(few, "c.csv"), id="ref", examples=10)
+
+
 def test_the_codebook_is_in_the_prompt_and_no_text_in_the_record(reviews):
     corpus = load(
         write(reviews, "a.csv"),

@@ -26,7 +26,7 @@ _FEWEST_ROWS = 20
 _MOST_TEST_ROWS = 1500
 _MOST_FOLDS = 10
 _ROWS_SHOWN = 5
-_MOST_CHARACTERS_SHOWN = 600
+_SHORT = 600
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
 _STRADDLES = "a training text that shares a group with a test text"
 
@@ -543,20 +543,21 @@ def _folds(folds: int, groups: np.ndarray) -> int:
 
 
 def _spent(rows: pd.DataFrame, rank: np.ndarray, examples: int, known: list[str]) -> list[int]:
-    """Positions of the examples for the prompt: the last of each class in the training pool, for the subsets' sake."""
+    """Positions of the examples for the prompt: the last of each class in the training pool, for the subsets' sake.
+
+    Long texts are passed over while there are short ones; of long ones, the shortest are taken.
+    """
     if isinstance(examples, bool) or not isinstance(examples, int) or not 0 <= examples <= 10:
         raise TableError(f"`examples` is {examples!r}, but must be a number of examples a class, 0 to 10")
     pool = np.flatnonzero(rank >= 0)
     last = rows.iloc[pool[np.argsort(-rank[pool])]]
-    short = last[last["text"].str.len() <= _MOST_CHARACTERS_SHOWN]
+    length = last["text"].str.len().to_numpy()
+    best = last.iloc[np.argsort(np.where(length > _SHORT, length, 0), kind="stable")]
     chosen: list[int] = []
     for k, name in enumerate(known):
-        of_class = short.index[short["gold"] == k][:examples].tolist()
+        of_class = best.index[best["gold"] == k][:examples].tolist()
         if len(of_class) < examples:
-            raise TableError(
-                f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r} with at most "
-                f"{_MOST_CHARACTERS_SHOWN} characters"
-            )
+            raise TableError(f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r}")
         chosen += of_class
     return chosen
 

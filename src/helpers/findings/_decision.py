@@ -267,4 +267,10 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
     ]
     if without:
         said.append(f"For want of as many gold labels, the loss is not known of {', '.join(without)}.")
+    spent = [f"{len(one.corpus.spent)} of {name}" for name, one in results.corpora.items() if len(one.corpus.spent)]
+    if spent:
+        said.append(
+            f"The annotators were shown gold labels as examples in the prompt, {', '.join(spent)}: the {k} are on top "
+            "of these."
+        )
     return " ".join([*said, cannot]).strip()
