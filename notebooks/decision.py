@@ -58,7 +58,7 @@ charts.show(finding)
 # students of its labels as they are. Where there is a diamond, some remedy of these labels clearly helps, and the
 # diamond is the loss that it leaves. A pale bar that crosses the line says that there may be no loss at all.
 #
-# The table is the page in one line a case. *Worth* is the number of gold labels whose students are as good as
+# The table sums up each case in one line. *Worth* is the number of gold labels whose students are as good as
 # those of all the LLM's labels, with the remedy. The last columns are about a first step that costs little: `k`
 # gold labels, drawn at random, tell how often the LLM is right, and how many it would take to know that to within
 # `precision`.
