@@ -189,7 +189,10 @@ def test_fields_that_are_no_keys_are_left_alone():
         ("[2001:db8::1]", False),
         ("localhost.example", False),
         ("10.1.2.3.example", False),
-        ("gpu", False),
+        ("vllm:8000", True),
+        ("GPU-07", True),
+        ("2130706433", False),
+        ("gpu.example", False),
     ],
 )
 def test_which_addresses_are_private(host, private):

@@ -245,11 +245,11 @@ class Server(_Spec):
 
     @property
     def private(self) -> bool:
-        """Whether the server is on this machine or, by the number of its address, in a network of the user's own."""
+        """Whether the server is on this machine or in a network of the user's own: by its number, or a bare name."""
         try:
             number = ipaddress.ip_address(self.host)
         except ValueError:
-            return self.local
+            return self.local or re.fullmatch(r"[a-z0-9_-]*[a-z_-][a-z0-9_-]*", self.host) is not None
         return self.local or any(number in network for network in _PRIVATE)
 
     @property
