@@ -22,13 +22,13 @@ TERMS = ("approximation", "estimation", "cross", "total")
 _ALPHAS, _FLOORS = (0.1, 0.5, 1.0), (1e-3, FLOOR, 1e-5)
 
 
-def cross_share(parts: dict[str, np.ndarray], rng: np.random.Generator) -> Interval:
+def cross_share(parts: dict[str, np.ndarray], rng: np.random.Generator, *, n_boot: int = 2000) -> Interval:
     """Mean cross term over mean total, over seeds and texts."""
 
     def share(cross, total):
         return ratio(cross.mean(), total.mean())
 
-    return paired_bootstrap(share, parts["cross"], parts["total"], rng=rng)
+    return paired_bootstrap(share, parts["cross"], parts["total"], rng=rng, n_boot=n_boot)
 
 
 def ratio(cross: float, total: float) -> float:
@@ -36,8 +36,11 @@ def ratio(cross: float, total: float) -> float:
     return float(cross / total) if total > 0 else np.nan
 
 
-def by_size(results: Results, claim: Claim, seed: int) -> Part:
-    """Every term at every number of labels, and where their sum is a good account of the whole."""
+def by_size(results: Results, claim: Claim, last: dict[tuple[str, str], Interval], seed: int) -> Part:
+    """Every term at every number of labels, and where their sum is a good account of the whole.
+
+    `last` has the interval at the largest number of labels, by corpus and annotator.
+    """
     rows, verdicts, falls, rises = [], [], [], []
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
@@ -45,12 +48,14 @@ def by_size(results: Results, claim: Claim, seed: int) -> Part:
             said, known = _said(one, annotator)
             if not known.any():
                 continue
+            rng = results.rng(one.name, f"{annotator} by size", seed)
             estimation = []
             for n in sizes:
                 three = smooth_votes(one.votes[known]), said, one.students(annotator, n).probs[:, known]
                 parts, brier = decompose_by_text(*three), decompose_brier(*three)
                 means = {term: float(parts[term].mean()) for term in TERMS}
-                interval = cross_share(parts, results.rng(one.name, annotator, seed))
+                whole = n == sizes[-1]
+                interval = last[one.name, annotator] if whole else cross_share(parts, rng, n_boot=400)
                 verdicts.append(claim.verdict(interval))
                 estimation.append(means["estimation"])
                 rows.append(

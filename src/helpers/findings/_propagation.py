@@ -9,7 +9,7 @@ from helpers.findings._toy_world import toy_world
 from helpers.findings.finding import Finding, Tally, bounds, out_of
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.ledger import Ledger
-from helpers.measures.intervals import paired_difference
+from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.propagation import (
     decompose_brier_by_text,
     decompose_by_text,
@@ -58,6 +58,7 @@ def propagation(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("propagation", results)
+    last: dict[tuple[str, str], Interval] = {}
     close: list[bool] = []
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
@@ -72,7 +73,7 @@ def propagation(
             students = one.students(annotator, results.study.sizes_of(one.name)[-1])
             three = smooth_votes(one.votes[known]), said[known], students.probs[:, known]
             parts, brier = decompose_by_text(*three), decompose_brier_by_text(*three)
-            interval = cross_share(parts, rng)
+            interval = last[one.name, annotator] = cross_share(parts, rng)
             verdict = tally.judge(one.name, annotator, interval, students.seeds)
             closer = paired_difference(parts["total"], parts["approximation"], rng=rng)
             means = {term: float(parts[term].mean()) for term in TERMS}
@@ -98,7 +99,7 @@ def propagation(
     if tally.verdicts:
         voted = replace(results, corpora={one.name: one for one in with_votes})
         tally.parts |= {
-            "by size": by_size(voted, tally.claim, seed),
+            "by size": by_size(voted, tally.claim, last, seed),
             "few votes": few_votes(voted, seed),
             "settings": settings(voted, tally.claim),
         }
