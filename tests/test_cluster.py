@@ -153,6 +153,7 @@ def test_a_worker_comes_late_and_the_first_is_killed(site, study, finished, tmp_
     is_complete(study, ledger, finished)
 
 
+@pytest.mark.slow
 def test_the_scheduler_is_killed_and_another_takes_its_place(site, study, finished, tmp_path):
     ledger = tmp_path / "ledger"
     scheduler, worker = site.scheduler(), site.worker()
@@ -182,6 +183,7 @@ students.train = deadly
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_workers_is_named_and_the_others_go_on(site, study, finished, tmp_path):
     ledger, fault = tmp_path / "ledger", tmp_path / "fault.py"
     fault.write_text(FAULT, encoding="utf-8")
@@ -240,6 +242,7 @@ def test_a_task_goes_where_its_resources_are(site):
         cluster.parse_resources(["GPU"])
 
 
+@pytest.mark.slow
 def test_no_scheduler_now_and_none_any_more(site):
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:"):
         cluster.Cluster(site.address)
@@ -338,6 +341,7 @@ def test_annotations_of_a_cluster_are_the_same_bytes(site, tiny_model, tmp_path)
     assert [file for file in (tmp_path / "there").rglob("*") if file.is_file()] == [there]
 
 
+@pytest.mark.slow
 def test_a_table_is_made_on_machines_of_one_kind(site, tiny_model):
     text = "a warm and lovely film"
     part = annotations.Part([np.array([0])], [[text]], [len(text)])
