@@ -56,6 +56,15 @@ def only(frame):
     return frame.iloc[0]
 
 
+@pytest.mark.parametrize(("size", "said"), [(800, False), (400, True)])
+def test_remedies_of_fewer_labels_are_not_passed_over_in_silence(size, said):
+    made = results((0.5, 0.6, 0.7, 0.8), 0.65)
+    filtering = studies.Filtering(size=size, fractions=[0.5])
+    made = replace(made, study=made.study.model_copy(update={"filtering": filtering}))
+    summary = findings.decision(made).summary
+    assert ("tries at 400 labels, which are not all, are left out" in summary) is said
+
+
 @pytest.mark.parametrize(
     ("gold", "flawed", "half", "k", "advice", "remedy"),
     [

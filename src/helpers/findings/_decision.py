@@ -241,6 +241,14 @@ def _point(one: CorpusResults, annotator: str, students: str, remedy: str, loss:
     }
 
 
+def _of_fewer_labels(results: Results) -> str:
+    """Numbers of labels at which a study tries mitigations, where they are not the largest of some corpus."""
+    study = results.study
+    most = {study.sizes_of(name)[-1] for name in results.corpora}
+    tried = {part.size for part in (study.filtering, study.ensembling) if part}
+    return " and ".join(map(str, sorted(size for size in tried if most - {size})))
+
+
 def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k: int, tolerance: float) -> str:
     untested = [name for name, one in results.corpora.items() if (one.gold < 0).any()]
     cannot = f"Without gold labels to test on nothing can be decided: {', '.join(untested)}." if untested else ""
@@ -262,6 +270,10 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
         )
     else:
         said.append("No remedy of the study clearly helps anywhere.")
+    if fewer := _of_fewer_labels(results):
+        said.append(
+            f"Filters and joined labels that this study tries at {fewer} labels, which are not all, are left out."
+        )
     without = [
         name for name, one in results.corpora.items() if Cell(GOLD, results.study.sizes_of(name)[-1]) not in one.cells
     ]
