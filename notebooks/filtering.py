@@ -40,8 +40,9 @@ charts.show(finding)
 
 # %% [markdown]
 # Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
-# curve with diamonds shows the second alone, with a random choice of as many labels. What lies between it and
-# another curve is what that filter knows. The level line is the gold students of all texts.
+# dashed curve shows the second alone, with a random choice of as many labels. What lies between it and the
+# solid one is what the filter knows; the menu has the study's filters. The level line is the gold students of
+# all texts.
 #
 # *Gap to gold closed* is the part of the distance between the students of all labels and the gold students that the
 # filter makes good; below zero, the distance has grown. It is blank where that distance is not clearly above zero.
@@ -54,10 +55,19 @@ charts.table(finding)
 # %% [markdown]
 # ## One filter beside another
 #
-# A study can name other filters: entropy within each predicted class, which leaves the classes their shares;
-# the margin to the second label; agreement of wordings, which costs an LLM call for each; and confident
-# learning, which asks a classifier that has not seen the label. The *oracle* knows gold and drops wrong
-# labels first: where even that gains little, filtering has little to give.
+# Entropy is one score of several, and a study names those that it tries. *Class entropy* takes the same share of
+# each predicted class, which leaves the classes their shares. *Margin* is the lead over the second label; with two
+# classes it puts the texts in entropy's order. *Prompt agreement* asks in several wordings, and costs an LLM call
+# for each. *Confident* learning asks a classifier that has not seen the label. The *oracle* knows gold and drops
+# wrong labels first: where even that gains little, filtering has little to give.
+
+# %%
+charts.show(finding, "choices")
+
+# %% [markdown]
+# A circle is an annotator on one corpus, the upright stroke the median of all. To the right of zero the students
+# of the kept labels do better than what the second menu names: those of as many labels chosen at random, or those
+# of all.
 
 # %%
 charts.table(finding, "choices")
@@ -68,8 +78,8 @@ charts.table(finding, "choices")
 # - *The entropy of a small LLM may say more about the words of the prompt than about the text.* Where the
 #   kept labels are hardly more often right than all, in the table, the filter had nothing to work with; that
 #   is a verdict on the entropy, not on filtering.
-# - *A filter within each predicted class* keeps the balance. Where the balance has moved far and it is not in
-#   the table, it might turn the verdict.
+# - *A filter within each predicted class* keeps the balance. Where *class entropy* does better than lowest
+#   entropy, it was the lost balance that cost, and not the lost labels.
 # - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
 #   the others.
 

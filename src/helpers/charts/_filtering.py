@@ -1,23 +1,30 @@
-"""The chart of the page `filtering`."""
+"""The charts of the page `filtering`."""
+
+import json
 
 import altair as alt
+import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, MARKS, annotators_of, by_corpus, joined, nothing
+from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, height_of, joined, nothing, width_of
 from helpers.findings import Finding
 
-#: Of filters; a random choice has its own.
-_DASHES = [[1, 0], [8, 2], [8, 2, 2, 2], [2, 2], [12, 3], [5, 1]]
+#: What is trained on: as many labels, chosen in one of two ways.
+_WAYS = ["the filter", "a random choice"]
 
 
 def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
-    """Accuracy over the kept share of labels, for labels of lowest entropy and for a random choice."""
+    """Accuracy over the kept share of labels, for one filter at a time and for a random choice."""
     if finding.verdicts.empty:
         return nothing(finding)
     rows = finding.frame
     annotators = annotators_of(rows["annotator"])
+    filters = [choice for choice in dict.fromkeys(rows["choice"]) if choice not in ("gold", "random")]
     chosen = theme.legend_selection("annotator")
-    curves = alt.Chart(rows).transform_filter("datum.choice != 'gold'")
+    choice = None if static else theme.switch("Filter", filters)
+    one_filter = "datum.choice == Filter" if choice else f"datum.choice == {json.dumps(filters[0])}"
+    curves = alt.Chart(rows).transform_filter(f"datum.choice == 'random' || {one_filter}")
+    curves = curves.transform_calculate(way=f"datum.choice == 'random' ? {_WAYS[1]!r} : {_WAYS[0]!r}")
     curves = curves.encode(
         alt.X(
             "kept:Q",
@@ -37,17 +44,11 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             alt.Tooltip("label_accuracy:Q", title="labels right", format=".3f"),
         ],
     )
-    choices = [c for c in dict.fromkeys(rows["choice"]) if c not in ("gold", "random")] + ["random"]
-    filters = len(choices) - 1
-    dashes = alt.Scale(domain=choices, range=[*(_DASHES * filters)[:filters], [4, 4]])
-    shapes = alt.Scale(domain=choices, range=[*(MARKS * filters)[:filters], "diamond"])
-    line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("choice:N", scale=dashes, legend=LEGEND))
+    dashes = alt.Scale(domain=_WAYS, range=[[1, 0], [4, 4]])
+    shapes = alt.Scale(domain=_WAYS, range=["circle", "diamond"])
+    line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("way:N", scale=dashes, legend=LEGEND))
     dots = curves.mark_point(size=55, strokeWidth=1.5, opacity=1).encode(
-        alt.Shape(
-            "choice:N",
-            scale=shapes,
-            legend=LEGEND,
-        )
+        alt.Shape("way:N", scale=shapes, legend=LEGEND)
     )
     gold = (
         alt.Chart(rows)
@@ -58,8 +59,60 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     return by_corpus(
         finding,
         [gold, line, dots],
-        f"Test accuracy over the share of labels kept, by how they are chosen ({joined(choices)}), "
+        f"Test accuracy over the share of labels kept, by a filter ({joined(filters)}) and by a random choice, "
         f"of {joined(annotators)}; the gold students as a level line.",
+        choice,
         chosen,
         static=static,
     )
+
+
+def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
+    """What each filter gains over a random choice, or over all labels: a dot a corpus and annotator, and the median."""
+    if finding.frame.empty:
+        return nothing(finding)
+    rows = finding.frame.assign(**{column: 100 * finding.frame[column] for column in ("difference", "low", "high")})
+    filters, annotators = list(dict.fromkeys(rows["choice"])), annotators_of(rows["annotator"])
+    shares, beside = [f"{kept:.0%}" for kept in sorted({*rows["kept"]})], ["a random choice", "all labels"]
+    rows["share"] = [f"{kept:.0%}" for kept in rows["kept"]]
+    chosen = theme.legend_selection("annotator")
+    share = theme.switch("Kept", shares, first=shares[len(shares) // 2])
+    against = theme.switch("Beside", beside)
+    if static:
+        share = against = None
+    shown = alt.Chart(rows).transform_filter(
+        f"datum.share == {'Kept' if share else json.dumps(shares[len(shares) // 2])}"
+        f" && datum.beside == {'Beside' if against else json.dumps(beside[0])}"
+    )
+    base = shown.encode(alt.Y("choice:N", sort=filters, title=None))
+    title = "points of accuracy above what it is compared with"
+    zero = alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color=theme.GREY).encode(alt.X("difference:Q"))
+    dots = base.mark_point(size=60, strokeWidth=1.5).encode(
+        alt.X("difference:Q", title=title, axis=alt.Axis(tickCount=6)),
+        alt.YOffset("annotator:N", sort=annotators),
+        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
+        opacity=theme.faded_unless(chosen),
+        tooltip=[
+            alt.Tooltip("choice:N", title="filter"),
+            alt.Tooltip("corpus:N"),
+            alt.Tooltip("annotator:N"),
+            alt.Tooltip("difference:Q", title="points", format="+.1f"),
+            alt.Tooltip("low:Q", title="from", format="+.1f"),
+            alt.Tooltip("high:Q", title="to", format="+.1f"),
+        ],
+    )
+    median = base.mark_tick(color=theme.TEXT, thickness=2.5, size=0.8 * STEP * len(annotators), opacity=1).encode(
+        alt.X("median(difference):Q", title=title),
+        tooltip=[
+            alt.Tooltip("choice:N", title="filter"),
+            alt.Tooltip("median(difference):Q", title="median, points", format="+.1f"),
+        ],
+    )
+    chart = alt.layer(zero, dots, median)
+    chart = chart.properties(width=width_of(static), height=height_of(filters, annotators))
+    description = (
+        f"Dot plot of what students of filtered labels ({joined(filters)}) gain, in points of accuracy, over those of "
+        "as many labels chosen at random, or over those of all: a dot a corpus and annotator "
+        f"({joined(annotators)}), an upright line for the median. {finding.summary}"
+    )
+    return theme.finish(chart, description, chosen, share, against)

@@ -10,7 +10,7 @@ from helpers.charts._decision import decision
 from helpers.charts._degradation import degradation
 from helpers.charts._encoders import encoders
 from helpers.charts._ensembling import ensembling
-from helpers.charts._filtering import filtering
+from helpers.charts._filtering import choices, filtering
 from helpers.charts._injection import injection
 from helpers.charts._instability import instability
 from helpers.charts._overview import overview
@@ -40,6 +40,7 @@ CHARTS = {
 }
 #: Finding and part of it -> function that draws the part.
 PARTS = {
+    ("filtering", "choices"): choices,
     ("prevalence", "more gold"): more_gold,
     ("propagation", "toy accuracy"): toy_accuracy,
     ("propagation", "toy terms"): toy_terms,

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ from helpers.findings import Finding, Part
 INK = "#222222"
 #: Characters of a text that a table shows.
 _LONGEST = 400
+#: Columns that name a row where they begin a table.
+_NAMES = ("Corpus", "Annotator", "Annotators", "Choice")
 #: Every verdict and every advice, in the order in which they are counted out.
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 #: Stands below the summary, which says why.
@@ -118,9 +121,10 @@ def table_html(finding: Finding) -> str:
 
 def frame_html(frame: pd.DataFrame) -> str:
     """A table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
-    kinds = {column: ' class="number"' * pd.api.types.is_numeric_dtype(frame[column]) for column in frame}
+    names = {*takewhile(_NAMES.__contains__, frame)}
+    kinds = {column: _kind(frame[column], names) for column in frame}
     head = "".join(f'<th scope="col"{kind}>{html.escape(str(column))}</th>' for column, kind in kinds.items())
-    columns = [_cells(frame[column]) for column in frame]
+    columns = [_cells(frame[column], kind) for column, kind in kinds.items()]
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     return (
         '<div class="finding-table" role="region" aria-label="Table" tabindex="0" style="overflow-x: auto">'
@@ -208,8 +212,15 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
-def _cells(column: pd.Series) -> list[str]:
-    """The cells of one column as HTML."""
+def _kind(column: pd.Series, names: set[str]) -> str:
+    """The class of a column's cells, as an attribute."""
+    if column.name in names:
+        return ' class="name"'
+    return ' class="number"' if pd.api.types.is_numeric_dtype(column) else ""
+
+
+def _cells(column: pd.Series, kind: str) -> list[str]:
+    """The cells of one column as HTML; `kind` is their class, as an attribute."""
     numbers = pd.api.types.is_numeric_dtype(column)
     decimals = max((len(str(float(v)).partition(".")[2]) for v in column.dropna()), default=0) if numbers else 0
     if pd.api.types.is_integer_dtype(column):
@@ -217,13 +228,13 @@ def _cells(column: pd.Series) -> list[str]:
 
     def cell(value):
         if value is None or (isinstance(value, float) and np.isnan(value)):
-            return "<td></td>"
+            return f"<td{kind}></td>"
         if numbers:
-            return f'<td class="number">{value:.{decimals}f}</td>'.replace("-", "−")
+            return f"<td{kind}>{value:.{decimals}f}</td>".replace("-", "−")
         if column.name in ("Verdict", "Advice", "Answer") and value in _KINDS:
             return f"<td>{badge(value)}</td>"
         if column.name == "Text":
             return f'<td class="text" dir="auto">{html.escape(visible(_cut(value)))}</td>'
-        return f"<td>{html.escape(visible(str(value)))}</td>"
+        return f"<td{kind}>{html.escape(visible(str(value)))}</td>"
 
     return [cell(value) for value in column]

@@ -94,7 +94,7 @@ def faded_unless(selection: alt.Parameter) -> alt.Opacity:
     return alt.when(selection).then(alt.value(1.0)).otherwise(alt.value(0.12))
 
 
-def switch(name: str, options: list[str], *, everything: str = "") -> alt.Parameter | None:
+def switch(name: str, options: list[str], *, everything: str = "", first: str = "") -> alt.Parameter | None:
     """A menu below the chart, or None where there is nothing to choose.
 
     Parameters
@@ -103,12 +103,14 @@ def switch(name: str, options: list[str], *, everything: str = "") -> alt.Parame
         A word: the parameter's name in expressions, and what the reader sees.
     everything
         What the reader sees for the choice of all options, which is then the first and stands for null.
+    first
+        The option that is chosen at first, where it is not the one that the menu begins with.
     """
     if len(options) < 2:
         return None
     values, labels = ([None], [everything]) if everything else ([], [])
     menu = alt.binding_select(options=[*values, *options], labels=[*labels, *options], name=f"{name} ")
-    return alt.param(name=name, bind=menu, value=None if everything else options[0])
+    return alt.param(name=name, bind=menu, value=first or (None if everything else options[0]))
 
 
 def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, description: str, *params: alt.Parameter | None):

@@ -44,7 +44,7 @@ def filtering(
         `frame` has a row a corpus, `annotator`, `kept` (share, 1 for all labels) and `choice` ("lowest
         entropy", another method, "random" or "gold"): `accuracy`, `label_accuracy` of the labels trained on,
         and `n` of them. The table has a row a corpus, annotator, fraction and method. The part "choices" sums the
-        methods up.
+        methods up, and has a chart.
 
     Raises
     ------
@@ -95,7 +95,12 @@ def filtering(
                     closed = recovery(filtered.correct, all_labels, best, gap, rng=rng)
                     moved = _shift(filtered, everything)
                     purer = one.label_accuracy(filtered) > one.label_accuracy(everything)
-                    compared.append(_Compared(_choice(method), kept, interval, beyond, closed.effect, moved, purer))
+                    compared.append(
+                        _Compared(
+                            *(one.name, annotator, _choice(method), kept),
+                            *(interval, beyond, closed.effect, moved, purer),
+                        )
+                    )
                     tally.table.append(
                         {
                             "Corpus": one.name,
@@ -125,6 +130,8 @@ def filtering(
 class _Compared(NamedTuple):
     """One filter in one cell: against all labels, and against a random choice of as many."""
 
+    corpus: str
+    annotator: str
     choice: str
     kept: float
     all_labels: Interval
@@ -137,12 +144,11 @@ class _Compared(NamedTuple):
 def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
     """The filters side by side, over all corpora and annotators, and what they come to at one kept share."""
     if not compared:
-        return Part(pd.DataFrame(), "There is nothing to compare.")
-    rows = []
+        return Part(pd.DataFrame(), "There is nothing to compare.", frame=pd.DataFrame())
+    rows, listed = [], []
     for (choice, kept), found in _grouped(compared).items():
-        beside = {"all labels": [one.all_labels for one in found], "a random choice": [one.random for one in found]}
         row = {"Choice": choice, "Kept, %": percent(kept), "Cells": len(found)}
-        for what, intervals in beside.items():
+        for what, intervals in _beside(found).items():
             row |= {
                 f"Better than {what} in": sum(interval.sign == 1 for interval in intervals),
                 f"Worse than {what} in": sum(interval.sign == -1 for interval in intervals),
@@ -152,27 +158,59 @@ def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
         row["Median of the gap closed, %"] = percent(np.median(closed)) if closed else np.nan
         row["Class balance moved by, median points"] = percent(np.median([one.moved for one in found]))
         rows.append(row)
-    said = [
-        f"“{choice}” is clearly better than a random choice of as many labels in "
-        f"{out_of(sum(one.random.sign == 1 for one in found), len(found), 'cell')} and clearly worse in "
-        f"{sum(one.random.sign == -1 for one in found)}; the median difference is "
-        f"{claim.shown(np.median([i.random.effect for i in found]))}"
-        for (choice, kept), found in _grouped(compared).items()
-        if kept == fraction
-    ]
-    # What a filter is for, and what it does: labels that are right more often, and a student that is worse.
+        if kept == fraction:
+            random = [one.random for one in found]
+            better, worse = (sum(interval.sign == sign for interval in random) for sign in (1, -1))
+            listed.append(
+                (
+                    choice,
+                    f"clearly better in {out_of(better, len(found), 'cell')} and clearly worse in {worse}; the median "
+                    f"difference is {claim.shown(np.median([interval.effect for interval in random]))}.",
+                )
+            )
+    said = f"At the share {fraction:g}, each filter beside a random choice of as many labels:"
+    return Part(pd.DataFrame(rows), f"{_purer(compared, fraction)}{said}", tuple(listed), _points_beside(compared))
+
+
+def _beside(found: list[_Compared]) -> dict[str, list[Interval]]:
+    """What filters are compared with -> the intervals."""
+    return {"all labels": [one.all_labels for one in found], "a random choice": [one.random for one in found]}
+
+
+def _points_beside(compared: list[_Compared]) -> pd.DataFrame:
+    """For the chart: a row a filter, kept share, corpus, annotator and what it is compared with."""
+    return pd.DataFrame(
+        [
+            {
+                "corpus": one.corpus,
+                "annotator": one.annotator,
+                "choice": one.choice,
+                "kept": one.kept,
+                "beside": what,
+                "difference": interval.effect,
+                "low": interval.low,
+                "high": interval.high,
+            }
+            for what, intervals in _beside(compared).items()
+            for one, interval in zip(compared, intervals, strict=True)
+        ]
+    )
+
+
+def _purer(compared: list[_Compared], fraction: float) -> str:
+    """What the filter by entropy is for, and what it does: labels right more often, and a student that is worse."""
     kept = [one for one in compared if one.choice == _CHOICES["entropy"] and one.kept == fraction]
     purer = [one for one in kept if one.purer]
     worse = [one for one in purer if one.all_labels.sign == -1]
-    summed = f"At the kept share {fraction:g}: {'; '.join(said)}."
-    if purer:
-        summed += (
-            f" The labels of lowest entropy are right more often than all in {out_of(len(purer), len(kept), 'cell')}, "
-            f"and in {len(worse)} of these the student is clearly worse all the same"
-        )
-        moved = f"{percent(np.median([one.moved for one in worse]))}" if worse else ""
-        summed += f"; there the balance of the classes moved by {moved} points in the median." if worse else "."
-    return Part(pd.DataFrame(rows), summed)
+    if not purer:
+        return ""
+    said = (
+        f"At the kept share {fraction:g}, the labels of lowest entropy are right more often than all in "
+        f"{out_of(len(purer), len(kept), 'cell')}, and in {len(worse)} of these the student is clearly worse all the "
+        "same"
+    )
+    moved = f"{percent(np.median([one.moved for one in worse]))}" if worse else ""
+    return f"{said}; there the balance of the classes moved by {moved} points in the median. " if worse else f"{said}. "
 
 
 def _grouped(compared: list[_Compared]) -> dict[tuple[str, float], list[_Compared]]:

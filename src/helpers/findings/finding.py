@@ -16,8 +16,8 @@ VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low",
 class Part(NamedTuple):
     """A further table of a finding, the computed sentences that go with it, and tidy numbers if it has a chart.
 
-    Where the study has nothing for it, the table is empty and `said` names what to add. What is said corpus by corpus
-    is in `listed`: the corpus's name, and its sentence.
+    Where the study has nothing for it, the table is empty and `said` names what to add. What is said one by one, of
+    corpora or filters, is in `listed`: the name, and its sentence.
     """
 
     table: pd.DataFrame
