@@ -53,11 +53,12 @@ charts.table(finding)
 # %% [markdown]
 # ## Mistakes that annotators share
 #
-# A vote mends what its voters do not get wrong together. The next table has the correlation of the
-# annotators' mistakes on the test texts, and how many voters with unrelated mistakes they are worth. Then
-# what their vote gives, what it would give if, within each gold class, one's mistakes said nothing of
-# another's, and the most that any rule could get out of these labels alone, chosen in hindsight: such a rule may give
-# a class that none of them gave.
+# A vote mends what its voters do not get wrong together. The next table has the correlation of the mistakes of
+# several annotators on the test texts, or of one annotator in several wordings of the prompt, on those texts of the
+# training pool that were put in all of them; and how many voters with unrelated mistakes they are worth. Then what
+# their vote gives, what it would give if, within each gold class, one's mistakes said nothing of another's, and the
+# most that any rule could get out of these labels alone, chosen in hindsight: such a rule may give a class that none
+# of them gave.
 
 # %%
 charts.table(finding, "shared mistakes")

@@ -659,6 +659,32 @@ def test_mistakes_that_annotators_share_are_measured():
     assert alone.parts["labels together"].said.startswith("Study made joins no labels")
 
 
+def test_wordings_share_mistakes_on_the_texts_that_all_were_put_to():
+    """The first fifth of 100 training texts is wrong in both wordings, and another fifth in each."""
+
+    def said(one):
+        found = dict.fromkeys(("flawed", "other"), np.eye(2)[one.gold])
+        for name, start in (("other", 20), ("other@prompt2", 40)):
+            probs = np.full((len(one.gold), 2), np.nan)
+            asked = one.pool[:100]
+            probs[asked] = np.eye(2)[one.gold[asked]]
+            wrong = asked[[*range(20), *range(start, start + 20)]]
+            probs[wrong] = probs[wrong, ::-1]
+            found[name] = probs
+        return found
+
+    made = jury((0.5,) * 3, (0.5, 0.6, 0.7), said=said, wordings=["prompt2"])
+    found = findings.ensembling(made).parts["shared mistakes"]
+    row = found.table.set_index("Annotators").loc["2 wordings, other"]
+    assert (row["Texts"], row["Correlation of mistakes"], row["At least one is right, %"]) == (100, 0.17, 80)
+    assert "2 wordings, flawed" not in found.table["Annotators"].tolist()
+    assert "Those of one annotator in several wordings correlate by 0.17." in found.said
+    # An annotator that has nobody beside it still has its wordings.
+    alone = findings.ensembling(made, annotators="other").parts["shared mistakes"]
+    assert only(alone.table)["Annotators"] == "2 wordings, other"
+    assert alone.said == "Those of one annotator in several wordings correlate by 0.17."
+
+
 # --- controls --------------------------------------------------------------------------------------------------
 
 

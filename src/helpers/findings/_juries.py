@@ -1,5 +1,6 @@
 """What annotators share, and what joining their labels gives: two parts of the page on ensembling."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent
-from helpers.findings.results import Results, paired
+from helpers.findings.results import CorpusResults, Results, paired
 from helpers.labels import LabelSource, annotator_of, llm_calls
 from helpers.measures.agreement import (
     any_right,
@@ -26,59 +27,99 @@ _CORRELATION_DECIMALS = 2
 
 def name_of(source: LabelSource) -> str:
     """What a reader sees for a source that joins several tables: `vote of all 3`, `mean of 4 wordings, NAME`."""
-    who = list(dict.fromkeys(map(annotator_of, source.annotators)))
-    what = f"all {len(who)}" if len(who) > 1 else f"{len(source.annotators)} wordings, {who[0]}"
-    return f"{source.method.replace('_', ' ')} of {what}"
+    return f"{source.method.replace('_', ' ')} of {_named(source.annotators)}"
 
 
 def shared_mistakes(results: Results, seed: int) -> Part:
-    """How far the annotators err on the same test texts, and what their vote could give at best."""
-    if len(results.annotators) < 2:
-        return Part(pd.DataFrame(), "One annotator has nobody to share its mistakes with.")
-    rows, short, pairs = [], [], []
+    """How far voters err on the same texts, and what their vote could give at best.
+
+    Annotators are looked at on the test texts. The wordings that one annotator was asked in are looked at on the texts
+    of the training pool that were put in all of them, as only these were.
+    """
+    rows, short, pairs, same = [], [], [], []
     for one in results.corpora.values():
-        said = np.stack([one.annotated(name)[1] for name in results.annotators])
-        known = (said >= 0).all(axis=0)
-        if not known.any():
-            continue
-        said, gold = said[:, known], one.gold[known]
-        correlation = mean_correlation(said, gold)
-        right = vote_right(said, gold, n_classes=one.n_classes).mean()
-        alone = (said == gold).mean(axis=1)
-        independent = independent_vote(said, gold, n_classes=one.n_classes)
-        short.append(independent - right)
-        row = {"Corpus": one.name, "Annotators": f"all {len(said)}"}
-        row |= _correlation(said, gold, results.rng(one.name, "all", seed))
-        rows.append(
-            row
-            | {
-                "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
-                "Best one alone, %": percent(alone.max()),
-                "Vote, %": percent(right),
-                "Vote, if they erred apart within classes, %": percent(independent),
-                "Best rule in hindsight, %": percent(best_rule(said, gold)),
-                "At least one is right, %": percent(any_right(said, gold)),
-            }
-        )
-        for a, b in combinations(range(len(said)), 2):
-            two = said[[a, b]]
-            names = f"{results.annotators[a]}, {results.annotators[b]}"
-            found = _correlation(two, gold, results.rng(one.name, names, seed))
-            pairs.append(error_correlation(two, gold)[0, 1])
-            rows.append({"Corpus": one.name, "Annotators": names} | found)
+        for names in _juries(results, one):
+            said, gold = _answers(one, names)
+            if not len(gold):
+                continue
+            found = _vote(one, names, said, gold, results.rng(one.name, _named(names), seed))
+            rows.append(found)
+            if len({*map(annotator_of, names)}) == 1:
+                same.append(found["Correlation of mistakes"])
+                continue
+            short.append(independent_vote(said, gold, n_classes=one.n_classes) - _right(one, said, gold))
+            for a, b in combinations(range(len(said)), 2):
+                two = said[[a, b]]
+                pair = f"{names[a]}, {names[b]}"
+                correlation = _correlation(two, gold, results.rng(one.name, pair, seed))
+                pairs.append(error_correlation(two, gold)[0, 1])
+                rows.append({"Corpus": one.name, "Annotators": pair, "Texts": len(gold)} | correlation)
     if not rows:
-        return Part(pd.DataFrame(), "There is no test text that all annotators labelled.")
-    known = [rho for rho in pairs if np.isfinite(rho)]
+        return Part(
+            pd.DataFrame(),
+            "One annotator has nobody to share its mistakes with."
+            if len(results.annotators) < 2
+            else "There is no test text that all annotators labelled.",
+        )
     said = []
-    if known:
+    if known := [rho for rho in pairs if np.isfinite(rho)]:
         low, median, high = (minus(f"{rho:.2f}") for rho in (min(known), np.median(known), max(known)))
         said.append(f"The mistakes of two annotators correlate by {median} in the median, from {low} to {high}.")
-    said.append(
-        f"A vote is right less often than if the annotators erred apart within each class in "
-        f"{out_of(sum(lost > 0 for lost in short), len(short), 'corpus', 'corpora')}; it falls short of that by "
-        f"{minus(f'{percent(np.median(short))}')} points in the median."
-    )
+    if known := [rho for rho in same if np.isfinite(rho)]:
+        median = minus(f"{np.median(known):.2f}")
+        said.append(f"Those of one annotator in several wordings correlate by {median}.")
+    if short:
+        said.append(
+            f"A vote of annotators is right less often than if they erred apart within each class in "
+            f"{out_of(sum(lost > 0 for lost in short), len(short), 'corpus', 'corpora')}; it falls short of that by "
+            f"{minus(f'{percent(np.median(short))}')} points in the median."
+        )
     return Part(pd.DataFrame(rows), " ".join(said))
+
+
+def _juries(results: Results, one: CorpusResults) -> list[list[str]]:
+    """Tables whose labels can be put to a vote: the annotators', and all wordings of each of them."""
+    wordings = [[name, *(f"{name}@{w}" for w in results.study.wordings)] for name in results.annotators]
+    juries = [list(results.annotators), *wordings]
+    return [names for names in juries if len(names) > 1 and {*names} <= {*one.annotator_probs}]
+
+
+def _named(names: Sequence[str]) -> str:
+    """A jury as a reader sees it."""
+    who = {*map(annotator_of, names)}
+    return f"all {len(names)}" if len(who) > 1 else f"{len(names)} wordings, {names[0]}"
+
+
+def _answers(one: CorpusResults, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Classes that all of them gave, int (voters, texts), and gold, int (texts,), of the texts that have both."""
+    places = one.corpus.test if len({*map(annotator_of, names)}) > 1 else one.corpus.pool
+    probs = np.stack([one.annotator_probs[name][places] for name in names])
+    gold = one.corpus.gold[places]
+    known = np.isfinite(probs).all(axis=(0, 2)) & (gold >= 0)
+    return probs[:, known].argmax(axis=2), gold[known]
+
+
+def _right(one: CorpusResults, said: np.ndarray, gold: np.ndarray) -> float:
+    return float(vote_right(said, gold, n_classes=one.n_classes).mean())
+
+
+def _vote(one: CorpusResults, names: list[str], said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -> dict:
+    """A row of the table: how the voters' mistakes go together, and what a vote gives."""
+    correlation = mean_correlation(said, gold)
+    return (
+        {"Corpus": one.name, "Annotators": _named(names), "Texts": len(gold)}
+        | _correlation(said, gold, rng)
+        | {
+            "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
+            "Best one alone, %": percent((said == gold).mean(axis=1).max()),
+            "Vote, %": percent(_right(one, said, gold)),
+            "Vote, if they erred apart within classes, %": percent(
+                independent_vote(said, gold, n_classes=one.n_classes)
+            ),
+            "Best rule in hindsight, %": percent(best_rule(said, gold)),
+            "At least one is right, %": percent(any_right(said, gold)),
+        }
+    )
 
 
 def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -> dict:
