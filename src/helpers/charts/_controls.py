@@ -29,7 +29,7 @@ def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.
         "errors",
         colours=alt.Scale(domain=errors, range=colours[: len(errors)]),
         shapes=alt.Scale(domain=errors, range=shapes[: len(errors)]),
-        dashes=alt.Scale(domain=errors, range=dashes[: len(errors)]),
+        dashes=dict(zip(errors, dashes, strict=False)),
         names=errors,
         chosen=chosen,
         about=[alt.Tooltip("corpus:N"), alt.Tooltip("annotator:N"), alt.Tooltip("errors:N", title="errors")],

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, height_of, joined, nothing, width_of
+from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, dashed, height_of, joined, nothing, width_of
 from helpers.findings import Finding
 
 #: What is trained on: as many labels, chosen in one of two ways.
@@ -44,9 +44,8 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             alt.Tooltip("label_accuracy:Q", title="labels right", format=".3f"),
         ],
     )
-    dashes = alt.Scale(domain=_WAYS, range=[[1, 0], [4, 4]])
     shapes = alt.Scale(domain=_WAYS, range=["circle", "diamond"])
-    line = curves.mark_line(strokeWidth=2).encode(alt.StrokeDash("way:N", scale=dashes, legend=LEGEND))
+    line = dashed(curves.mark_line(strokeWidth=2), "way", dict(zip(_WAYS, ([1, 0], [4, 4]), strict=True)))
     dots = curves.mark_point(size=55, strokeWidth=1.5, opacity=1).encode(
         alt.Shape("way:N", scale=shapes, legend=LEGEND)
     )

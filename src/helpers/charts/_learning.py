@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import sizes_axis
+from helpers.charts._parts import dashed, sizes_axis
 
 TITLE = "test accuracy"
 
@@ -27,7 +27,7 @@ def learning_curves(
     *,
     colours: alt.Scale,
     shapes: alt.Scale,
-    dashes: alt.Scale | None = None,
+    dashes: dict[str, list[int]] | None = None,
     names: list[str],
     chosen: alt.Parameter,
     about: list[alt.Tooltip],
@@ -40,6 +40,8 @@ def learning_curves(
         On rows with `n`, `accuracy`, `low` and `high`.
     names
         What the legend shows: the scales' names.
+    dashes
+        Name -> lengths of dashes and gaps.
     about
         What a tooltip says before the numbers.
     """
@@ -61,7 +63,7 @@ def learning_curves(
     return Curves(
         base,
         base.mark_area(fillOpacity=0.15).encode(alt.Y("low:Q", title=TITLE), y2="high:Q"),
-        line.encode(alt.StrokeDash(f"{field}:N", scale=dashes, legend=legend)) if dashes else line,
+        dashed(line, field, dashes) if dashes else line,
         base.mark_point(filled=True, size=55, opacity=1).encode(
             accuracy, alt.Shape(f"{field}:N", scale=shapes, legend=legend)
         ),

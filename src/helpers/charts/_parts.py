@@ -75,6 +75,16 @@ def width_of(static: bool) -> int | str:
     return 620 if static else "container"
 
 
+def dashed(lines: alt.Chart, field: str, dashes: dict[str, list[int]]) -> alt.Chart:
+    """Lines dashed by `field`, without a legend: in that of the dots, the outlines of the signs would be dashed, too.
+
+    The scale has names of its own, as Vega-Lite makes one legend of all scales with the same.
+    """
+    scale = alt.Scale(domain=[f"line: {name}" for name in dashes], range=list(dashes.values()))
+    lines = lines.transform_calculate(line=f"'line: ' + datum.{field}")
+    return lines.encode(alt.StrokeDash("line:N", scale=scale, legend=None))
+
+
 def annotators_of(labels: pd.Series) -> list[str]:
     """Annotators in the order of the frame, which is that of the study: weakest first."""
     return [label for label in dict.fromkeys(labels) if label != "gold"]

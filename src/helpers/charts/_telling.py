@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotators_of, by_corpus, joined, nothing
+from helpers.charts._parts import LEGEND, annotators_of, by_corpus, dashed, joined, nothing
 from helpers.findings import Finding
 
 
@@ -28,8 +28,7 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
             alt.Tooltip("share:Q", title="of its mistakes", format=".1%"),
         ],
     )
-    dashes = alt.Scale(domain=students, range=[[1, 0], [4, 4]])
-    line = base.mark_line(strokeWidth=2).encode(alt.StrokeDash("students:N", scale=dashes, legend=LEGEND))
+    line = dashed(base.mark_line(strokeWidth=2), "students", dict(zip(students, ([1, 0], [4, 4]), strict=False)))
     shapes = alt.Scale(domain=students, range=["circle", "diamond"])
     dots = base.mark_point(size=55, strokeWidth=1.5).encode(alt.Shape("students:N", scale=shapes, legend=LEGEND))
     return by_corpus(
