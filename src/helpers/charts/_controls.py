@@ -25,7 +25,7 @@ def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.
     dashes = [[1, 0], [1, 0], [8, 3], [3, 3], [8, 2, 2, 2]]
     curves = learning_curves(
         alt.Chart(rows).transform_filter(f"datum.annotator == {'Annotator' if annotator else json.dumps(shown)}"),
-        rows["n"],
+        rows,
         "errors",
         colours=alt.Scale(domain=errors, range=colours[: len(errors)]),
         shapes=alt.Scale(domain=errors, range=shapes[: len(errors)]),
@@ -33,6 +33,7 @@ def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.
         names=errors,
         chosen=chosen,
         about=[alt.Tooltip("corpus:N"), alt.Tooltip("annotator:N"), alt.Tooltip("errors:N", title="errors")],
+        static=static,
     )
     return by_corpus(
         finding,

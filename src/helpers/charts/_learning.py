@@ -22,7 +22,7 @@ class Curves(NamedTuple):
 
 def learning_curves(
     chart: alt.Chart,
-    sizes: pd.Series,
+    rows: pd.DataFrame,
     field: str,
     *,
     colours: alt.Scale,
@@ -31,13 +31,14 @@ def learning_curves(
     names: list[str],
     chosen: alt.Parameter,
     about: list[alt.Tooltip],
+    static: bool,
 ) -> Curves:
     """Accuracy over the number of labels on a log scale, with 95 % bands: a curve for each name in the column `field`.
 
     Parameters
     ----------
     chart
-        On rows with `n`, `accuracy`, `low` and `high`.
+        On some of `rows`, which have `corpus`, `n`, `accuracy`, `low` and `high`.
     names
         What the legend shows: the scales' names.
     dashes
@@ -53,7 +54,12 @@ def learning_curves(
         alt.Tooltip("high:Q", title="to", format=".3f"),
     ]
     base = chart.encode(
-        alt.X("n:Q", title="labels (log scale)", scale=alt.Scale(type="log", nice=False), axis=sizes_axis(sizes)),
+        alt.X(
+            "n:Q",
+            title="labels (log scale)",
+            scale=alt.Scale(type="log", nice=False),
+            axis=sizes_axis(rows, static=static),
+        ),
         alt.Color(f"{field}:N", scale=colours, legend=legend),
         opacity=theme.faded_unless(chosen),
         tooltip=[*about, *numbers],

@@ -1,5 +1,7 @@
 """What the charts of several pages share: how they fit a page, take turns by corpus, and name things."""
 
+import json
+
 import altair as alt
 import pandas as pd
 
@@ -90,9 +92,12 @@ def annotators_of(labels: pd.Series) -> list[str]:
     return [label for label in dict.fromkeys(labels) if label != "gold"]
 
 
-def sizes_axis(sizes: pd.Series) -> alt.Axis:
-    """An axis with the sizes of the study, and no other numbers of labels."""
-    return alt.Axis(values=sorted({*sizes.tolist()}), format="d", grid=False)
+def sizes_axis(rows: pd.DataFrame, field: str = "n", *, static: bool = False) -> alt.Axis:
+    """An axis with the sizes of the study, and no other numbers of labels: of the corpus whose turn it is."""
+    sizes = {corpus: sorted({*found[field].tolist()}) for corpus, found in rows.groupby("corpus", sort=False)}
+    one_by_one = len(sizes) > 1 and not static
+    values = alt.ExprRef(f"({json.dumps(sizes)})[Corpus]") if one_by_one else sorted({*rows[field].tolist()})
+    return alt.Axis(values=values, format="d", grid=False)
 
 
 def joined(names: list[str]) -> str:

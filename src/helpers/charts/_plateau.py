@@ -18,7 +18,7 @@ def plateau(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     marks = ["diamond", *(MARKS * len(annotators))[: len(annotators)]]
     curves = learning_curves(
         alt.Chart(rows),
-        rows["n"],
+        rows,
         "labels",
         colours=theme.colours(annotators),
         shapes=alt.Scale(domain=["gold", *annotators], range=marks),
@@ -29,6 +29,7 @@ def plateau(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
             alt.Tooltip("labels:N", title="labels of"),
             alt.Tooltip("own:Q", title="the annotator itself", format=".3f"),
         ],
+        static=static,
     )
     own = curves.base.mark_line(strokeDash=[3, 4], strokeWidth=1.5).encode(alt.Y("own:Q", title=TITLE))
     return by_corpus(

@@ -68,7 +68,7 @@ def more_gold(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     scale.domain = who
     sizes = alt.Scale(type="log", nice=False)
     base = alt.Chart(rows).encode(
-        alt.X("k:Q", title="gold labels (log scale)", scale=sizes, axis=sizes_axis(rows["k"])),
+        alt.X("k:Q", title="gold labels (log scale)", scale=sizes, axis=sizes_axis(rows, "k", static=static)),
         alt.Y("width:Q", title="width of the 95 % interval", axis=alt.Axis(format="%", tickCount=6)),
         alt.Color("who:N", scale=scale, legend=theme.legend(who)),
         opacity=theme.faded_unless(chosen),
