@@ -346,6 +346,13 @@ def test_a_limit_without_end_ends_the_command(web, tmp_path, hasty, monkeypatch)
     assert len(server.requests) > 6
 
 
+def test_a_pause_before_the_first_answer_is_said(web, tmp_path, hasty, capsys):
+    """There is no bar yet that could say it."""
+    server = web(lambda body, n: (429, {"error": "busy"}, {"Retry-After": "1.2"}) if n == 1 else well(body, n))
+    assert ask(server.url, small(), tmp_path).failures == {}
+    assert "429, busy: a pause of 1 s" in capsys.readouterr().err
+
+
 def test_so_many_requests_a_minute(web, tmp_path):
     times = []
 

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ _FEW = 5
 _MOST_BYTES = 4_000_000
 #: Longest time that a server may ask to be left alone, in seconds; longer, and the command ends.
 _LONGEST_PAUSE = 120.0
+#: A pause before the first answer that somebody who looks on should know of, in seconds.
+_WORTH_SAYING = 1.0
 #: So many texts one after the other that the server failed on, each several times, and it is taken to be ill.
 _ILL = 3
 #: So many texts at the beginning without one label, and something is wrong with the question.
@@ -452,8 +455,11 @@ class ServerAnnotator:
                 pause = self._pace.too_many(start, error.pause)
                 if pause is None:
                     raise self._stop(f"{error}, for {PATIENCE / 60:g} minutes without one answer") from None
+                said = f"{error}: a pause of {pause:.0f} s"
                 if self._bar is not None:
-                    self._bar.set_postfix_str(f"{error}: a pause of {pause:.0f} s")
+                    self._bar.set_postfix_str(said)
+                elif pause >= _WORTH_SAYING:  # the first question is asked before there is a bar
+                    tqdm.write(f"annotator {self.name}: {said}", file=sys.stderr)
             else:
                 self._pace.answered()
                 return completion, time.monotonic() - start
