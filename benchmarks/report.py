@@ -117,7 +117,9 @@ def _faster(annotators: dict, model: str, other: str) -> float:
 
 def _machine(found: dict) -> str:
     machine = found["machine"]
-    rates = ", ".join(f"{rate:,.0f} GFLOP/s in {what}" for what, rate in machine["rates"].items())
+    rates = ", ".join(
+        f"{rate:,.0f} GFLOP/s in {what}".replace(", 1 threads", ", 1 thread") for what, rate in machine["rates"].items()
+    )
     bytes_ = ", ".join(f"{rate:,.0f} MB/s {what}" for what, rate in machine["bytes"].items())
     return (
         f"Measured on {found['date']}: {machine['processor']}, {machine['cores']} cores; {rates}; {bytes_}; "
