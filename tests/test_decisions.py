@@ -56,13 +56,16 @@ def only(frame):
     return frame.iloc[0]
 
 
-@pytest.mark.parametrize(("size", "said"), [(800, False), (400, True)])
-def test_remedies_of_fewer_labels_are_not_passed_over_in_silence(size, said):
+@pytest.mark.parametrize(("size", "of"), [(800, ""), (400, ", of 400 labels")])
+@pytest.mark.parametrize("half", [0.6, 0.75])
+def test_remedies_of_fewer_labels_must_beat_all_labels(size, of, half):
     made = results((0.5, 0.6, 0.7, 0.8), 0.65)
     filtering = studies.Filtering(size=size, fractions=[0.5])
     made = replace(made, study=made.study.model_copy(update={"filtering": filtering}))
-    summary = findings.decision(made).summary
-    assert ("tries at 400 labels, which are not all, are left out" in summary) is said
+    made.corpora["news"].cells[Cell(HALF, size)] = students(half, half, half)
+    found = findings.decision(made)
+    assert only(found.table)["Remedy"] == (f"the 50 % of lowest entropy{of}" if half > 0.65 else "")
+    assert ("at 400 labels, which are not all" in found.summary) is bool(of)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, out_of, percent, signed, unsigned
 from helpers.findings.results import GOLD, CorpusResults, Results, Students, load
 from helpers.findings.rules import rules
-from helpers.labels import NEED_GOLD, LabelSource, annotator_of
+from helpers.labels import NEED_GOLD, annotator_of
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.plateau import Censored, gold_equivalent, gold_equivalent_bounds
@@ -47,7 +47,7 @@ def decision(
     """For every corpus and annotator: train on its labels or not, with which remedy, at which expected loss.
 
     The rules are in `notebooks/decisions.yml`. They need no more than the study's runs: students of gold and of the
-    annotator's labels, and those of every mitigation at the largest number of labels.
+    annotator's labels, and those of every mitigation, with all labels or with as many as the study tries it on.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _remedy(
     one: CorpusResults, plain: Students, annotator: str, n: int, voters: int, rng: np.random.Generator
 ) -> _Remedy | None:
     """Find the mitigation that clearly helps and is most accurate; every one that was tried widens the intervals."""
-    tried = [_Remedy(_name(cell.source), students.correct) for cell, students in _mended_cells(one, annotator, n)]
+    tried = [_Remedy(_name(cell, n), students.correct) for cell, students in _mended_cells(one, annotator, n)]
     if min(voters, plain.seeds) > 1:
         voting = plain.first(voters)
         together = (vote(voting.probs) == one.gold).astype(float)[None]
@@ -159,19 +159,21 @@ def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell
     return [
         (cell, students)
         for cell, students in one.cells.items()
-        if cell.n == n
+        if cell.n <= n
         and not cell.drawn
         and cell.source.method not in _NO_REMEDY
         and {annotator} == {*map(annotator_of, cell.source.annotators)}
     ]
 
 
-def _name(source: LabelSource) -> str:
-    method = source.method.replace("_", " ")
-    if source.keep < 1:
-        kept = f"{100 * source.keep:g} %"
-        return f"the {kept} of lowest entropy" if method == "entropy" else f"the best {kept} by {method}"
-    return f"{method} of {len(source.annotators)} wordings" if len(source.annotators) > 1 else method
+def _name(cell: Cell, n: int) -> str:
+    """What a reader sees for a mitigation; its number of labels where these are not all `n`."""
+    method, keep, voters = cell.source.method.replace("_", " "), cell.source.keep, len(cell.source.annotators)
+    of_fewer = f", of {cell.n} labels" if cell.n < n else ""
+    if keep < 1:
+        kept = f"{100 * keep:g} %"
+        return (f"the {kept} of lowest entropy" if method == "entropy" else f"the best {kept} by {method}") + of_fewer
+    return (f"{method} of {voters} wordings" if voters > 1 else method) + of_fewer
 
 
 def _difference(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, **options) -> Interval:
@@ -272,7 +274,8 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
         said.append("No remedy of the study clearly helps anywhere.")
     if fewer := _of_fewer_labels(results):
         said.append(
-            f"Filters and joined labels that this study tries at {fewer} labels, which are not all, are left out."
+            f"Filters and joined labels are tried by this study at {fewer} labels, which are not all; they count as "
+            "remedies where that beats the students of all labels."
         )
     without = [
         name for name, one in results.corpora.items() if Cell(GOLD, results.study.sizes_of(name)[-1]) not in one.cells
