@@ -506,6 +506,14 @@ def test_filters_are_set_side_by_side():
     assert random["difference"].tolist() == pytest.approx([0.3, 0.5])
     assert (random["low"] <= random["difference"]).all()
     assert (random["difference"] <= random["high"]).all()
+    for share in (0.5, 0.25):
+        cells[LabelSource("class_entropy", ("flawed",), share), 400] = students(right_on(*[0.85] * 3))
+    plan = {"filtering": FILTERING["filtering"] | {"methods": ["entropy", "class_entropy"]}}
+    within = dict(findings.filtering(results(cells, **plan)).parts["choices"].listed)
+    assert within["class entropy"].endswith(
+        ". Than lowest entropy over all classes it is clearly better in 1 and clearly worse in 0."
+    )
+    assert "over all classes" not in within["lowest entropy"]
     worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]
     assert "in 0 of 1 cell and clearly worse in 1; the median difference is −30.0 points" in worse.listed[0][1]
     assert "and in 1 of these the student is clearly worse all the same; there the balance" in worse.said

@@ -1,22 +1,16 @@
 """Whether it pays to keep only the labels of lowest entropy."""
 
-from typing import NamedTuple
-
 import numpy as np
-import pandas as pd
 
 from helpers.errors import UserError
+from helpers.findings._choices import Compared, choice_of, choices
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.claims import Claim
-from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent
+from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import llm_calls
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Cell, Study
-
-#: What the reader sees for a method; others go by their name.
-_CHOICES = {"entropy": "lowest entropy"}
 
 
 def filtering(
@@ -71,13 +65,13 @@ def filtering(
                 f"study {results.study.name}: no students of all {spec.size} labels of {name} to compare the filtered "
                 f"with: add {spec.size} to its `sizes`"
             )
-    compared: list[_Compared] = []
+    compared: list[Compared] = []
     for one in results.corpora.values():
         for annotator in results.annotators:
             gold, everything = paired(one.students(None, spec.size), one.students(annotator, spec.size))
             gap = paired_difference(gold.correct, everything.correct, rng=results.rng(one.name, annotator, seed))
             tally.frame.append(_point(one, annotator, 1.0, "gold", gold))
-            for choice in [*(_choice(method) for method in spec.methods), "random"]:
+            for choice in [*(choice_of(method) for method in spec.methods), "random"]:
                 tally.frame.append(_point(one, annotator, 1.0, choice, everything))
             for kept in sorted(spec.fractions):
                 random = one.students(annotator, round(kept * spec.size))
@@ -85,7 +79,7 @@ def filtering(
                 for method in spec.methods:
                     source = results.study.filtered(method, annotator, kept)
                     filtered = one.cells[Cell(source, spec.size)]
-                    tally.frame.append(_point(one, annotator, kept, _choice(method), filtered))
+                    tally.frame.append(_point(one, annotator, kept, choice_of(method), filtered))
                     filtered, all_labels, best = paired(filtered, everything, gold)
                     rng = results.rng(one.name, annotator, seed)
                     interval = paired_difference(filtered.correct, all_labels.correct, rng=rng)
@@ -94,11 +88,18 @@ def filtering(
                     beyond = paired_difference(*(s.correct for s in paired(filtered, random)), rng=rng)
                     closed = recovery(filtered.correct, all_labels, best, gap, rng=rng)
                     moved = _shift(filtered, everything)
-                    purer = one.label_accuracy(filtered) > one.label_accuracy(everything)
                     compared.append(
-                        _Compared(
-                            *(one.name, annotator, _choice(method), kept),
-                            *(interval, beyond, closed.effect, moved, purer),
+                        Compared(
+                            corpus=one.name,
+                            annotator=annotator,
+                            choice=choice_of(method),
+                            kept=kept,
+                            all_labels=interval,
+                            random=beyond,
+                            entropy=_beyond_entropy(results, one, annotator, kept, method, rng),
+                            closed=closed.effect,
+                            moved=moved,
+                            purer=one.label_accuracy(filtered) > one.label_accuracy(everything),
                         )
                     )
                     tally.table.append(
@@ -106,7 +107,7 @@ def filtering(
                             "Corpus": one.name,
                             "Annotator": annotator,
                             "Kept, %": percent(kept),
-                            "Choice": _choice(method),
+                            "Choice": choice_of(method),
                             "Verdict": verdict,
                             "Minus the student of all, points": percent(interval.effect),
                             "95 % interval": bounds(tally.claim, interval),
@@ -121,103 +122,23 @@ def filtering(
                             "LLM calls": llm_calls(source, spec.size),
                         }
                     )
-    tally.parts["choices"] = _choices(tally.claim, compared, fraction)
+    tally.parts["choices"] = choices(tally.claim, compared, fraction)
     return tally.finish(
         f"The verdicts are about the kept share {fraction:g}." if results.annotators else "The study has no annotators."
     )
 
 
-class _Compared(NamedTuple):
-    """One filter in one cell: against all labels, and against a random choice of as many."""
-
-    corpus: str
-    annotator: str
-    choice: str
-    kept: float
-    all_labels: Interval
-    random: Interval
-    closed: float
-    moved: float
-    purer: bool
-
-
-def _choices(claim: Claim, compared: list[_Compared], fraction: float) -> Part:
-    """The filters side by side, over all corpora and annotators, and what they come to at one kept share."""
-    if not compared:
-        return Part(pd.DataFrame(), "There is nothing to compare.", frame=pd.DataFrame())
-    rows, listed = [], []
-    for (choice, kept), found in _grouped(compared).items():
-        row = {"Choice": choice, "Kept, %": percent(kept), "Cells": len(found)}
-        for what, intervals in _beside(found).items():
-            row |= {
-                f"Better than {what} in": sum(interval.sign == 1 for interval in intervals),
-                f"Worse than {what} in": sum(interval.sign == -1 for interval in intervals),
-                f"Median difference to {what}, points": percent(np.median([i.effect for i in intervals])),
-            }
-        closed = [one.closed for one in found if np.isfinite(one.closed)]
-        row["Median of the gap closed, %"] = percent(np.median(closed)) if closed else np.nan
-        row["Class balance moved by, median points"] = percent(np.median([one.moved for one in found]))
-        rows.append(row)
-        if kept == fraction:
-            random = [one.random for one in found]
-            better, worse = (sum(interval.sign == sign for interval in random) for sign in (1, -1))
-            listed.append(
-                (
-                    choice,
-                    f"clearly better in {out_of(better, len(found), 'cell')} and clearly worse in {worse}; the median "
-                    f"difference is {claim.shown(np.median([interval.effect for interval in random]))}.",
-                )
-            )
-    said = f"At the share {fraction:g}, each filter beside a random choice of as many labels:"
-    return Part(pd.DataFrame(rows), f"{_purer(compared, fraction)}{said}", tuple(listed), _points_beside(compared))
-
-
-def _beside(found: list[_Compared]) -> dict[str, list[Interval]]:
-    """What filters are compared with -> the intervals."""
-    return {"all labels": [one.all_labels for one in found], "a random choice": [one.random for one in found]}
-
-
-def _points_beside(compared: list[_Compared]) -> pd.DataFrame:
-    """For the chart: a row a filter, kept share, corpus, annotator and what it is compared with."""
-    return pd.DataFrame(
-        [
-            {
-                "corpus": one.corpus,
-                "annotator": one.annotator,
-                "choice": one.choice,
-                "kept": one.kept,
-                "beside": what,
-                "difference": interval.effect,
-                "low": interval.low,
-                "high": interval.high,
-            }
-            for what, intervals in _beside(compared).items()
-            for one, interval in zip(compared, intervals, strict=True)
-        ]
+def _beyond_entropy(
+    results: Results, one: CorpusResults, annotator: str, kept: float, method: str, rng: np.random.Generator
+) -> Interval | None:
+    """What keeping the classes' shares is worth: entropy within each class minus entropy over all, where both are."""
+    if method != "class_entropy" or "entropy" not in results.study.filtering.methods:
+        return None
+    within, over = (
+        one.cells[Cell(results.study.filtered(name, annotator, kept), results.study.filtering.size)]
+        for name in (method, "entropy")
     )
-
-
-def _purer(compared: list[_Compared], fraction: float) -> str:
-    """What the filter by entropy is for, and what it does: labels right more often, and a student that is worse."""
-    kept = [one for one in compared if one.choice == _CHOICES["entropy"] and one.kept == fraction]
-    purer = [one for one in kept if one.purer]
-    worse = [one for one in purer if one.all_labels.sign == -1]
-    if not purer:
-        return ""
-    said = (
-        f"At the kept share {fraction:g}, the labels of lowest entropy are right more often than all in "
-        f"{out_of(len(purer), len(kept), 'cell')}, and in {len(worse)} of these the student is clearly worse all the "
-        "same"
-    )
-    moved = f"{percent(np.median([one.moved for one in worse]))}" if worse else ""
-    return f"{said}; there the balance of the classes moved by {moved} points in the median. " if worse else f"{said}. "
-
-
-def _grouped(compared: list[_Compared]) -> dict[tuple[str, float], list[_Compared]]:
-    found: dict[tuple[str, float], list[_Compared]] = {}
-    for one in compared:
-        found.setdefault((one.choice, one.kept), []).append(one)
-    return found
+    return paired_difference(*(students.correct for students in paired(within, over)), rng=rng)
 
 
 def _balance(one: CorpusResults, before: Students, after: Students) -> str:
@@ -227,10 +148,6 @@ def _balance(one: CorpusResults, before: Students, after: Students) -> str:
         f"{label} {100 * first:.0f} → {100 * then:.0f}"
         for label, first, then in zip(one.corpus.labels, *shares, strict=True)
     )
-
-
-def _choice(method: str) -> str:
-    return _CHOICES.get(method, method.replace("_", " "))
 
 
 def _point(one: CorpusResults, annotator: str, kept: float, choice: str, students: Students) -> dict:
