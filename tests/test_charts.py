@@ -180,7 +180,8 @@ def test_names_from_data_are_never_markup(found, name):
     assert "\\u003cscript>alert(1)" in shown
     for piece in (page.table_html(one), page.verdict_html(one)):
         assert not {"script", "b"} & set(_Tags(piece).tags)
-    assert EVIL in _Tags(page.table_html(one)).text
+    if "Corpus" in one.table:  # names of filters are no data
+        assert EVIL in _Tags(page.table_html(one)).text
 
 
 def test_the_specification_survives_escaping(found):
