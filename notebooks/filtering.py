@@ -58,7 +58,7 @@ charts.table(finding)
 # Entropy is one score of several, and a study names those that it tries. *Class entropy* takes the same share of
 # each predicted class, which leaves the classes their shares. *Margin* is the lead over the second label; with two
 # classes it puts the texts in entropy's order. *Prompt agreement* asks in several wordings, and costs an LLM call
-# for each. *Confident* learning asks a classifier that has not seen the label. The *oracle* knows gold and drops
+# for each. *Confident learning* asks a classifier that has not seen the label. The *oracle* knows gold and drops
 # wrong labels first: where even that gains little, filtering has little to give.
 
 # %%

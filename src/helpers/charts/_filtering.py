@@ -84,7 +84,7 @@ def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         f" && datum.beside == {'Beside' if against else json.dumps(beside[0])}"
     )
     base = shown.encode(alt.Y("choice:N", sort=filters, title=None))
-    title = "points of accuracy above what it is compared with"
+    title = "points of accuracy gained"
     zero = alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color=theme.GREY).encode(alt.X("difference:Q"))
     dots = base.mark_point(size=60, strokeWidth=1.5).encode(
         alt.X("difference:Q", title=title, axis=alt.Axis(tickCount=6)),

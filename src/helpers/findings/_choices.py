@@ -10,7 +10,7 @@ from helpers.findings.finding import Part, out_of, percent
 from helpers.measures.intervals import Interval
 
 #: What a reader sees for a method; others go by their name.
-_CHOICES = {"entropy": "lowest entropy"}
+_CHOICES = {"entropy": "lowest entropy", "confident": "confident learning"}
 
 
 def choice_of(method: str) -> str:

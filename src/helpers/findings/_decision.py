@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.findings._choices import choice_of
 from helpers.findings._curves import curve, number
 from helpers.findings._ensembling import vote
 from helpers.findings._recovery import recovery, shown
@@ -168,11 +169,13 @@ def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell
 
 def _name(cell: Cell, n: int) -> str:
     """What a reader sees for a mitigation; its number of labels where these are not all `n`."""
-    method, keep, voters = cell.source.method.replace("_", " "), cell.source.keep, len(cell.source.annotators)
+    method, keep, voters = choice_of(cell.source.method), cell.source.keep, len(cell.source.annotators)
     of_fewer = f", of {cell.n} labels" if cell.n < n else ""
     if keep < 1:
         kept = f"{100 * keep:g} %"
-        return (f"the {kept} of lowest entropy" if method == "entropy" else f"the best {kept} by {method}") + of_fewer
+        return (
+            f"the {kept} of {method}" if cell.source.method == "entropy" else f"the best {kept} by {method}"
+        ) + of_fewer
     return (f"{method} of {voters} wordings" if voters > 1 else method) + of_fewer
 
 
