@@ -41,8 +41,8 @@ charts.show(finding)
 # %% [markdown]
 # Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
 # dashed curve shows the second alone, with a random choice of as many labels. What lies between it and the
-# solid one is what the filter knows; the menu has the study's filters. The level line is the gold students of
-# all texts.
+# solid one is what the filter knows; where the study has several filters, a menu has them. The level line is the
+# gold students of all texts.
 #
 # *Gap to gold closed* is the part of the distance between the students of all labels and the gold students that the
 # filter makes good; below zero, the distance has grown. It is blank where that distance is not clearly above zero.

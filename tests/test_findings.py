@@ -504,6 +504,8 @@ def test_filters_are_set_side_by_side():
     assert "than all in 1 of 1 cell, and in 0 of these the student is clearly worse all the same." in part.said
     random = part.frame[(part.frame["beside"] == "a random choice") & (part.frame["kept"] == 0.5)].set_index("choice")
     assert random["difference"].tolist() == pytest.approx([0.3, 0.5])
+    assert part.frame["kept"].iloc[0] == 0.5  # the chart begins with the share that the verdicts are about
+    assert findings.filtering(results(cells, **plan), fraction=0.25).parts["choices"].frame["kept"].iloc[0] == 0.25
     assert (random["low"] <= random["difference"]).all()
     assert (random["difference"] <= random["high"]).all()
     for share in (0.5, 0.25):

@@ -74,13 +74,14 @@ def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     filters, annotators = list(dict.fromkeys(rows["choice"])), annotators_of(rows["annotator"])
     shares, beside = [f"{kept:.0%}" for kept in sorted({*rows["kept"]})], ["a random choice", "all labels"]
     rows["share"] = [f"{kept:.0%}" for kept in rows["kept"]]
+    first = rows["share"].iloc[0]
     chosen = theme.legend_selection("annotator")
-    share = theme.switch("Kept", shares, first=shares[len(shares) // 2])
+    share = theme.switch("Kept", shares, first=first)
     against = theme.switch("Beside", beside)
     if static:
         share = against = None
     shown = alt.Chart(rows).transform_filter(
-        f"datum.share == {'Kept' if share else json.dumps(shares[len(shares) // 2])}"
+        f"datum.share == {'Kept' if share else json.dumps(first)}"
         f" && datum.beside == {'Beside' if against else json.dumps(beside[0])}"
     )
     base = shown.encode(alt.Y("choice:N", sort=filters, title=None))

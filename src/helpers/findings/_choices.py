@@ -74,7 +74,7 @@ def choices(claim: Claim, compared: list[Compared], fraction: float) -> Part:
                 )
             )
     said = f"At the kept share {fraction:g}, {_purer(compared, fraction)}each filter beside a random choice of as many:"
-    return Part(pd.DataFrame(rows), said, tuple(listed), _points_beside(compared))
+    return Part(pd.DataFrame(rows), said, tuple(listed), _points_beside(compared, fraction))
 
 
 def _balanced(found: list[Compared]) -> str:
@@ -90,8 +90,12 @@ def _beside(found: list[Compared]) -> dict[str, list[Interval]]:
     return {"all labels": [one.all_labels for one in found], "a random choice": [one.random for one in found]}
 
 
-def _points_beside(compared: list[Compared]) -> pd.DataFrame:
-    """For the chart: a row a filter, kept share, corpus, annotator and what it is compared with."""
+def _points_beside(compared: list[Compared], fraction: float) -> pd.DataFrame:
+    """For the chart: a row a filter, kept share, corpus, annotator and what it is compared with.
+
+    Those of the share that the verdicts are about come first, and so the chart begins with it.
+    """
+    compared = sorted(compared, key=lambda one: one.kept != fraction)
     return pd.DataFrame(
         [
             {
