@@ -62,6 +62,8 @@ def test_grid_holds_every_cell_once(tmp_path):
             "filtering.methods.*'wisdom'.*entropy",
         ),
         ({"ensembling": {"size": 10, "methods": []}}, "ensembling.methods"),
+        ({"ensembling": {"size": 10, "juries": []}}, "ensembling.juries"),
+        ({"ensembling": {"size": 10, "juries": ["prompts"]}}, "ensembling.juries"),
         ({"controls": {"methods": ["entropy"]}}, "controls.methods"),
         ({"stability": {"seeds": 1}}, "stability.seeds"),
         ({"corpora": []}, "corpora"),
@@ -218,6 +220,21 @@ def test_filters_and_ensembles_read_further_wordings_and_second_opinions(tmp_pat
     assert set(needed) == {f"{name}@{what}" for name in "ab" for what in ("prompt2", "reversed", "prompt1-crossfit")}
     for rows in needed.values():
         assert rows.tolist() == sorted(corpus.subset(100))
+
+
+@pytest.mark.parametrize(
+    ("juries", "joined"),
+    [
+        (["annotators"], {("a", "b")}),
+        (["wordings"], {("a", "a@prompt2"), ("b", "b@prompt2")}),
+        (["wordings", "annotators"], {("a", "b"), ("a", "a@prompt2"), ("b", "b@prompt2")}),
+    ],
+)
+def test_ensembles_join_annotators_or_wordings_or_both(tmp_path, juries, joined):
+    annotators, wordings = ["hf:x/a", "hf:x/b"], ["prompt2"]
+    ensembling = {"size": 50, "methods": ["vote", "mean"], "juries": juries}
+    study = studies.load(write(tmp_path, annotators=annotators, wordings=wordings, ensembling=ensembling))
+    assert {*study.ensembles} == {LabelSource(method, jury) for method in ("vote", "mean") for jury in joined}
 
 
 @pytest.mark.parametrize(

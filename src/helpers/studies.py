@@ -101,7 +101,7 @@ class Filtering(BaseModel):
 
 
 class Ensembling(BaseModel):
-    """Labels of all annotators together, and of all wordings put to one, at `size` labels.
+    """Labels of several tables joined, at `size` labels.
 
     Ensembles of students need no runs of their own.
 
@@ -109,12 +109,15 @@ class Ensembling(BaseModel):
     ----------
     methods
         Label sources that combine several tables of labels.
+    juries
+        Whose labels are joined: those of all annotators, those of each annotator in all `wordings`, or both.
     """
 
     model_config = _STRICT
 
     size: int = Field(gt=0)
     methods: _Methods = ["vote"]
+    juries: list[Literal["annotators", "wordings"]] = Field(["annotators", "wordings"], min_length=1)
 
 
 class Controls(BaseModel):
@@ -293,8 +296,10 @@ class Study(BaseModel):
         """Label sources that join several tables: of all annotators, and of all wordings put to each of them."""
         if not self.ensembling:
             return []
-        juries = [tuple(self.annotator_names)] if len(self.annotators) > 1 else []
-        if self.wordings:
+        juries: list[tuple[str, ...]] = []
+        if "annotators" in self.ensembling.juries and len(self.annotators) > 1:
+            juries.append(tuple(self.annotator_names))
+        if "wordings" in self.ensembling.juries and self.wordings:
             juries += [(name, *(f"{name}@{wording}" for wording in self.wordings)) for name in self.annotator_names]
         return [LabelSource(method, jury) for jury in juries for method in self.ensembling.methods]
 
