@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import findings, progress, studies
+from helpers import device, findings, progress, studies
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger, Record, compact
 from helpers.studies import Cell
@@ -153,9 +153,23 @@ def test_a_study_that_was_never_run_is_priced_by_shipped_runs_of_equal_students(
     ledger = Ledger(results=results, own=tmp_path / "own")
     hours = sum(0.01 * run.cost for run in new.runs("tweets")) / 3600
     said = progress.report(new, ledger).splitlines()[-1]
-    assert said == f"left: about {hours:.2f} core-hours at the same speed, that of the shipped runs where it is tweets"
+    other = "other kinds of machines than this one"
+    assert said.startswith(f"left: about {hours:.2f} core-hours at the speed of {other} (")
     other = load(tmp_path, name="other", student={"kind": "probe", "min_steps": 2}, stability=None)
     assert progress.report(other, ledger).splitlines()[-1].startswith("left: not known before the first run")
+
+
+def test_what_other_machines_took_does_not_count_where_this_kind_has_finished_runs(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    first, second, *rest = study.runs_by_key().values()
+    here = device.describe() | {"compute": device.compute_type()}
+    ledger.add(record(first, 0.001 * first.cost, **here | {"compute": "another"}))
+    hours = 0.001 * sum(run.cost for run in [second, *rest]) / 3600
+    assert f"left: about {hours:.2f} core-hours at the speed of other" in progress.report(study, ledger)
+    ledger.add(record(second, 1.0 * second.cost, **here | {"cores": 64}))
+    hours = sum(run.cost for run in rest) / 3600
+    said = progress.report(study, ledger).splitlines()[-1]
+    assert said == f"left: about {hours:.2f} core-hours at the speed of this kind of machine"
 
 
 def test_the_bill_is_stored_with_the_results(tmp_path):

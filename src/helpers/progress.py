@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from tqdm.auto import tqdm
 
-from helpers import places
+from helpers import device, places
 from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
@@ -32,10 +32,7 @@ def report(study: Study, ledger: Ledger) -> str:
     runs = study.runs_by_key()
     done = {key: run for key, run in runs.items() if key in ledger}
     todo = [run for key, run in runs.items() if key not in done]
-    speed = Speed()
-    for key, run in done.items():
-        speed.add(run, ledger[key].seconds)
-    borrowed = speed.borrow(study, ledger)
+    speed, whose = _known_speed(study, ledger, done)
     lines = [f"study {study.name}: {len(done)} of {len(runs)} runs are in the ledger"]
     parts = costs(runs, ledger, speed)
     width = max(len(kind) for _, kind in parts)
@@ -59,8 +56,7 @@ def report(study: Study, ledger: Ledger) -> str:
         spent = sum(ledger[key].seconds for key in done)
         lines.append(f"spent: {_hours(spent)}")
     if todo and np.isfinite(speed.total(todo)):
-        whose = f", that of the shipped runs where it is {', '.join(borrowed)}" if borrowed else ""
-        lines.append(f"left: about {_hours(speed.total(todo))} at the same speed{whose}")
+        lines.append(f"left: about {_hours(speed.total(todo))} at the speed of {whose}")
     elif todo:
         lines.append("left: not known before the first run; it is printed while `label-risk run` works")
     return "\n".join(lines)
@@ -74,8 +70,8 @@ def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
     lines = [f"study {study.name}: labels are not all there yet; `label-risk run` writes them first:"]
     for table in lacking:
         lines.append(f"  {table.corpus.name:12} {table.spec.name} with {table.wording.name}: {table.texts} texts")
-    speed, trainings, hours = Speed(), 0, 0.0
-    speed.borrow(study, ledger)
+    speed, whose = _known_speed(study, ledger, {})
+    trainings, hours = 0, 0.0
     lines.append("then, of which some may be in the ledger:")
     for name in study.corpus_names:
         costs = study.costs(study.corpus(name))
@@ -83,7 +79,7 @@ def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
         about = f", about {_hours(seconds)}" if np.isfinite(seconds) else ""
         lines.append(f"  {name:12} {len(costs):4} trainings{about}")
         trainings, hours = trainings + len(costs), hours + seconds
-    known = f", about {_hours(hours)} at the speed of the shipped runs" if np.isfinite(hours) else ""
+    known = f", about {_hours(hours)} at the speed of {whose}" if np.isfinite(hours) else ""
     lines.append(f"in all: {trainings} trainings{known}")
     return "\n".join(lines)
 
@@ -202,16 +198,20 @@ class Speed:
         self._measured[run.corpus.name].append((run.cost, seconds))
         self._fits.clear()
 
-    def borrow(self, study: Study, ledger: Ledger) -> list[str]:
-        """Take note of committed runs of equal students, on corpora of which no run is known; returns these corpora."""
+    def borrow(self, study: Study, records: Iterable[Record]) -> None:
+        """Take note of runs of equal students on those corpora of `study` of which no run is known yet."""
         unknown = [name for name in study.corpus_names if name not in self._measured]
-        for record in ledger.committed.values():
+        for record in records:
             said = record.specification
             if said["corpus"] in unknown and said["student"] == study.student.model_dump():
                 cost = study.student.cost(said["n_train"], len(record.probs))
                 self._measured[said["corpus"]].append((cost, record.seconds))
         self._fits.clear()
-        return [name for name in unknown if name in self._measured]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self._measured)
 
     def seconds(self, run: Run) -> float:
         """Expected time of one run on one worker; nan before the first is finished."""
@@ -229,6 +229,34 @@ class Speed:
     def total(self, runs: Iterable[Run]) -> float:
         """Expected time of all `runs` on one worker."""
         return sum(self.seconds(run) for run in runs)
+
+
+def _known_speed(study: Study, ledger: Ledger, done: dict[str, Run]) -> tuple[Speed, str]:
+    """The speed of this kind of machine, by the `done` runs (key -> run) and by shipped ones, and whose speed it is.
+
+    Where no run of this kind of machine is known, it is that of others: one may be several times as fast as another.
+    """
+    here = _kind_of(device.describe() | {"compute": device.compute_type()})
+    records = {key: ledger[key] for key in done}
+
+    def measured(fits: Callable[[Record], bool]) -> Speed:
+        speed = Speed()
+        for key, record in records.items():
+            if fits(record):
+                speed.add(done[key], record.seconds)
+        speed.borrow(study, filter(fits, ledger.committed.values()))
+        return speed
+
+    own = measured(lambda record: here.items() <= record.environment.items())
+    if own.known:
+        return own, "this kind of machine"
+    said = f"other kinds of machines than this one ({here['processor']}, {here['compute']})"
+    return measured(lambda record: True), said
+
+
+def _kind_of(environment: dict) -> dict:
+    """What of a record's environment tells one kind of machine from another: all but the number of its cores."""
+    return {what: value for what, value in environment.items() if what != "cores"}
 
 
 def _fit(measured: list[tuple[int, float]]) -> np.ndarray:
@@ -340,7 +368,7 @@ class Live:
         return max(sum(expected) / max(1, workers), max(expected, default=0.0))
 
     def _learn(self, run: Run, record: Record) -> None:
-        kind = {what: value for what, value in record.environment.items() if what != "cores"}
+        kind = _kind_of(record.environment)
         if kind not in self._machines:  # what the ledger knows of this kind of machine counts as well
             self._machines.append(kind)
             for key in self._runs.keys() - self._lacking - {run.key}:
