@@ -167,7 +167,7 @@ def test_the_table_says_where_it_came_from_and_holds_no_text(tiny_model, tmp_pat
     assert read["labels"] == ["negative", "positive"]
     assert read["model_hash"] == annotator.model_hash
     assert read["compute"] == "float32"
-    assert {"processor", "cores", "torch", "transformers", "numpy"} <= set(read["machine"])
+    assert {"processor", "cores", "device", "torch", "transformers", "numpy"} <= set(read["machine"])
     assert time.strptime(read["date"], "%Y-%m-%d")
     content = uncompressed(file)
     assert b"r29" in content  # ids are there: the search works

@@ -59,3 +59,14 @@ def test_keeping_memory_harms_no_process():
     script = "from helpers import device; device.keep_memory(); import numpy; print(numpy.ones(10**7).sum())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "10000000.0\n"
+
+
+def test_the_kind_of_a_machine_is_all_that_rounds_differently():
+    here = device.describe() | {"compute": device.compute_type()}
+    assert device.same_kind(here, here | {"cores": 1000})
+    for what in ("processor", "device", "compute", "torch", "numpy"):
+        assert not device.same_kind(here, here | {what: "another"})
+        # Records of older versions do not say everything.
+        older = {key: value for key, value in here.items() if key != what}
+        assert device.same_kind(here, older)
+        assert device.same_kind(older, here)

@@ -127,6 +127,16 @@ def test_verify_agrees_and_names_a_run_that_was_changed(study, finished):
     assert not verify.compare(run, stored, sweep.Record(**vars(stored) | {"probs": probs})).ok
 
 
+def test_verify_asks_for_the_same_digits_of_the_same_kind_of_machine_only(study, finished):
+    (run,) = verify.sample(studies.load(study), finished, 1, rng=np.random.default_rng(0))
+    stored = finished[run.key]
+    probs = np.where(stored.probs > 0.5, stored.probs - 0.01, stored.probs + 0.01).astype(np.float16)
+    fresh = sweep.Record(**vars(stored) | {"probs": probs, "environment": stored.environment | {"cores": 64}})
+    assert not verify.compare(run, stored, fresh).ok
+    other = sweep.Record(**vars(fresh) | {"environment": stored.environment | {"device": "another"}})
+    assert verify.compare(run, stored, other).ok
+
+
 def test_verify_finds_one_changed_probability_in_the_file(study, finished, tmp_path):
     """Whatever is drawn: the digest of every stored run is compared."""
     import pyarrow as pa

@@ -116,7 +116,7 @@ def cores() -> int:
 
 
 def describe() -> dict[str, str | int]:
-    """The machine, as records carry it: processor, cores, system, versions of what computes."""
+    """The machine, as records carry it: processor, cores, what multiplies matrices, system, versions."""
     import numpy
     import torch
     import transformers
@@ -124,12 +124,32 @@ def describe() -> dict[str, str | int]:
     return {
         "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": cores(),
+        "device": _multiplier(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "numpy": numpy.__version__,
     }
+
+
+def _multiplier() -> str:
+    """The GPU, or the processor's instruction set: a virtual machine may hide which processor it runs on."""
+    import torch
+
+    kind = pick()
+    if kind == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.backends.cpu.get_cpu_capability()}" if kind == "cpu" else kind
+
+
+def same_kind(a: dict, b: dict) -> bool:
+    """Whether two records' environments (`describe`, with `compute`) are of machines that compute the same digits.
+
+    The number of cores does not matter, for a run is computed by one thread. What only one of the two says, because the
+    other was written by an older version, is taken to be equal.
+    """
+    return all(a[what] == b[what] for what in a.keys() & b.keys() - {"cores"})
 
 
 def compute_type() -> str:

@@ -27,7 +27,7 @@ def examine() -> Iterator[Finding]:
     yield _packages()
     machine = device.describe()
     yield Finding("processor", True, f"{machine['processor']}, {machine['cores']} cores, {machine['system']}")
-    yield Finding("compute", True, f"{device.compute_type()} on {device.pick()}")
+    yield Finding("compute", True, f"{device.compute_type()} on {machine['device']}")
     for what, folder in [("cache", places.cache()), ("ledger", places.ledger())]:
         existing = next(p for p in [folder, *folder.parents] if p.exists())
         free = shutil.disk_usage(existing).free / 1e9

@@ -236,7 +236,7 @@ def _known_speed(study: Study, ledger: Ledger, done: dict[str, Run]) -> tuple[Sp
 
     Where no run of this kind of machine is known, it is that of others: one may be several times as fast as another.
     """
-    here = _kind_of(device.describe() | {"compute": device.compute_type()})
+    here = device.describe() | {"compute": device.compute_type()}
     records = {key: ledger[key] for key in done}
 
     def measured(fits: Callable[[Record], bool]) -> Speed:
@@ -247,16 +247,11 @@ def _known_speed(study: Study, ledger: Ledger, done: dict[str, Run]) -> tuple[Sp
         speed.borrow(study, filter(fits, ledger.committed.values()))
         return speed
 
-    own = measured(lambda record: here.items() <= record.environment.items())
+    own = measured(lambda record: device.same_kind(here, record.environment))
     if own.known:
         return own, "this kind of machine"
     said = f"other kinds of machines than this one ({here['processor']}, {here['compute']})"
     return measured(lambda record: True), said
-
-
-def _kind_of(environment: dict) -> dict:
-    """What of a record's environment tells one kind of machine from another: all but the number of its cores."""
-    return {what: value for what, value in environment.items() if what != "cores"}
 
 
 def _fit(measured: list[tuple[int, float]]) -> np.ndarray:
@@ -368,12 +363,13 @@ class Live:
         return max(sum(expected) / max(1, workers), max(expected, default=0.0))
 
     def _learn(self, run: Run, record: Record) -> None:
-        kind = _kind_of(record.environment)
-        if kind not in self._machines:  # what the ledger knows of this kind of machine counts as well
-            self._machines.append(kind)
+        machine = record.environment
+        if not any(device.same_kind(machine, known) for known in self._machines):
+            # What the ledger knows of this kind of machine counts as well.
+            self._machines.append(machine)
             for key in self._runs.keys() - self._lacking - {run.key}:
                 stored = self._ledger[key]
-                if kind.items() <= stored.environment.items():
+                if device.same_kind(machine, stored.environment):
                     self._speed.add(self._runs[key], stored.seconds)
         self._speed.add(run, record.seconds)
 

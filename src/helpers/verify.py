@@ -99,7 +99,7 @@ def compare(run: Run, stored: Record, fresh: Record) -> Check:
     if before.shape != now.shape:
         return Check(name, False, f"stored for {before.shape} texts and labels, trained again for {now.shape}")
     apart = float(np.abs(before - now).max())
-    if stored.environment == fresh.environment:
+    if device.same_kind(stored.environment, fresh.environment):
         return Check(name, apart <= SAME_MACHINE, f"largest difference {apart:.1e}, allowed {SAME_MACHINE:.0e}")
     gold = run.corpus.gold[run.corpus.test]
     same = float((before.argmax(1) == now.argmax(1)).mean())

@@ -340,7 +340,7 @@ def _provenance(
                 found[f"labels of {name} by {annotator}"] = ", ".join(
                     f"{key.replace('_', ' ')} {_short(str(value))}" for key, value in said.items() if value
                 )
-    for what in ("torch", "transformers", "numpy", "compute", "processor"):
+    for what in ("torch", "transformers", "numpy", "compute", "device", "processor"):
         values = sorted({str(record.environment[what]) for record in records if what in record.environment})
         if values:
             found[f"trained with {what}"] = ", ".join(values)
