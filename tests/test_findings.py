@@ -688,11 +688,15 @@ def test_wordings_share_mistakes_on_the_texts_that_all_were_put_to():
     row = found.table.set_index("Annotators").loc["2 wordings, other"]
     assert (row["Texts"], row["Correlation of mistakes"], row["At least one is right, %"]) == (100, 0.17, 80)
     assert "2 wordings, flawed" not in found.table["Annotators"].tolist()
-    assert "Those of one annotator in several wordings correlate by 0.17." in found.said
+    sentence = (
+        "The mistakes of one annotator in 2 wordings correlate by 0.17 in the median, so that all of these are worth "
+        "1.7 voters with unrelated mistakes."
+    )
+    assert sentence in found.said
     # An annotator that has nobody beside it still has its wordings.
     alone = findings.ensembling(made, annotators="other").parts["shared mistakes"]
     assert only(alone.table)["Annotators"] == "2 wordings, other"
-    assert alone.said == "Those of one annotator in several wordings correlate by 0.17."
+    assert alone.said == sentence
 
 
 # --- controls --------------------------------------------------------------------------------------------------

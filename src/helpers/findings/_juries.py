@@ -45,7 +45,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
             found = _vote(one, names, said, gold, results.rng(one.name, _named(names), seed))
             rows.append(found)
             if len({*map(annotator_of, names)}) == 1:
-                same.append(found["Correlation of mistakes"])
+                same.append(found)
                 continue
             short.append(independent_vote(said, gold, n_classes=one.n_classes) - _right(one, said, gold))
             for a, b in combinations(range(len(said)), 2):
@@ -65,9 +65,16 @@ def shared_mistakes(results: Results, seed: int) -> Part:
     if known := [rho for rho in pairs if np.isfinite(rho)]:
         low, median, high = (minus(f"{rho:.2f}") for rho in (min(known), np.median(known), max(known)))
         said.append(f"The mistakes of two annotators correlate by {median} in the median, from {low} to {high}.")
-    if known := [rho for rho in same if np.isfinite(rho)]:
-        median = minus(f"{np.median(known):.2f}")
-        said.append(f"Those of one annotator in several wordings correlate by {median}.")
+    if known := [found for found in same if np.isfinite(found["Correlation of mistakes"])]:
+        correlation, worth = (
+            np.median([found[column] for found in known])
+            for column in ("Correlation of mistakes", "Worth so many independent voters")
+        )
+        said.append(
+            f"The mistakes of one annotator in {len(results.study.wordings) + 1} wordings correlate by "
+            f"{minus(f'{correlation:.2f}')} in the median, so that all of these are worth {worth:.1f} voters with "
+            "unrelated mistakes."
+        )
     if short:
         said.append(
             f"A vote of annotators is right less often than if they erred apart within each class in "
