@@ -129,12 +129,12 @@ def subsets(results: Results, seed: int) -> Part:
                     "Labels": n,
                     "Subsets": len(drawn),
                     "Seeds": seeds.seeds,
-                    "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
-                    "The same for fresh texts, points": round(100 * float(fresh), 2),
-                    "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                     "Two subsets disagree, %": percent(by_subset["disagreement of two seeds"]),
                     "95 % interval of that": unsigned(disagreement) or "none",
                     "Two seeds disagree, %": percent(by_seed["disagreement of two seeds"]),
+                    "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
+                    "The same for fresh texts, points": round(100 * float(fresh), 2),
+                    "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                 }
             )
     table = pd.DataFrame(rows)
