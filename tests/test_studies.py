@@ -284,6 +284,24 @@ def test_stability_adds_seeds_at_the_largest_size_and_subsets_drawn_anew(tmp_pat
     assert len({run.key for run in runs if run.n == 1502}) == 2 * (2 + 2) + 3
 
 
+@pytest.mark.parametrize(("seeds", "of_controls"), [(None, 2), (3, 3), (5, 5)])
+def test_stability_may_leave_controls_with_the_seeds_of_the_other_sizes(tmp_path, seeds, of_controls):
+    study = studies.load(
+        write(
+            tmp_path,
+            annotators=["smollm2-135m"],
+            seeds=2,
+            controls={"methods": ["shuffled"], "seeds": seeds},
+            stability={"seeds": 4, "controls": False},
+            sizes=[50, 100],
+        )
+    )
+    count = {str(cell): study.replicates("tweets", cell) for cell in study.grid("tweets")}
+    assert count["gold, n=100"] == count["smollm2-135m, n=100"] == 4
+    assert count["gold, n=50"] == count["smollm2-135m, n=50"] == 2
+    assert count["shuffled of smollm2-135m, n=50"] == count["shuffled of smollm2-135m, n=100"] == of_controls
+
+
 def test_subsets_drawn_anew_take_a_size_that_is_half_of_the_pool_at_most(tmp_path):
     study = studies.load(write(tmp_path, sizes=[2000], stability={"draws": 1}))
     with pytest.raises(UserError, match=r"at most 1502, half of the pool of tweets: add one to `sizes`, or .*draws: 0"):

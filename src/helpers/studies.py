@@ -144,6 +144,8 @@ class Stability(BaseModel):
     ----------
     seeds
         Number of seeds at the largest size, for gold, every annotator and every control.
+    controls
+        Whether controls have that many, too; if not, they have as many at the largest size as at every other.
     draws
         Number of training subsets that are drawn anew, for gold and every annotator, each with seed 0. They are of the
         corpus's largest size that is at most half of its pool: larger ones would hardly differ.
@@ -152,6 +154,7 @@ class Stability(BaseModel):
     model_config = _STRICT
 
     seeds: int = Field(10, ge=2)
+    controls: bool = True
     draws: int = Field(0, ge=0)
 
 
@@ -387,7 +390,8 @@ class Study(BaseModel):
         control = self.controls is not None and cell.source.method in self.controls.methods
         seeds = (self.controls.seeds if control else None) or self.seeds
         plain = cell.source.method in ("gold", "annotator")
-        if self.stability and (plain or control) and cell.n == self.sizes_of(corpus)[-1]:
+        repeated = plain or (control and self.stability and self.stability.controls)
+        if self.stability and repeated and cell.n == self.sizes_of(corpus)[-1]:
             seeds = max(seeds, self.stability.seeds)
         return seeds
 
