@@ -72,6 +72,16 @@ charts.table(finding, "flips")
 charts.table(finding, "subsets")
 
 # %% [markdown]
+# ## Two number types
+#
+# A processor that is clearly faster in bfloat16 trains students in it, and another in float32, so a study that
+# was trained on several machines may hold both. If that mattered, two students of different types would
+# disagree more often than two of one type, or those of one type would be more accurate.
+
+# %%
+charts.table(finding, "types")
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - *Few seeds.* The interval widens to allow for that. More `seeds` in the study would narrow it.

@@ -1,6 +1,7 @@
 """Findings on runs whose answers are known, made by hand: no training."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -322,6 +323,27 @@ def test_subsets_drawn_anew_stand_beside_the_seeds():
     quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
     assert quiet.table.empty
     assert "give it a part `stability`" in quiet.said
+
+
+def test_number_types_are_compared_by_pairs_and_by_accuracy():
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    cells[GOLD, 400] = replace(students(right_on(0.9, 0.8, 0.6)), types=("bfloat16", "bfloat16", "float32"))
+    cells[FLAWED, 400] = replace(students(right_on(0.6, 0.6, 0.6)), types=("float32",) * 3)
+    part = findings.instability(results(cells)).parts["types"]
+    (gold,) = part.table.to_dict("records")
+    assert gold["Two of one type disagree, %"] == 10
+    assert gold["Two of different types disagree, %"] == 25
+    assert (gold["Students in bfloat16"], gold["Students in float32"]) == (2, 1)
+    assert (gold["Accuracy in bfloat16, %"], gold["Accuracy in float32, %"]) == (85, 60)
+    assert part.said == (
+        "Two students of different number types disagree more often than two of one type in 1 of 1 row, by "
+        "+15.0 points in the mean of all. Accuracy in float32 minus that in bfloat16 is −25.0 points in the mean, "
+        "from −25.0 to −25.0."
+    )
+    # Of one student a type there is no pair of one type, and where types are not known there is nothing at all.
+    for types in (("bfloat16", "float32"), ()):
+        cells[GOLD, 400] = replace(students(right_on(0.9, 0.8)), types=types)
+        assert findings.instability(results(cells)).parts["types"].table.empty
 
 
 @pytest.mark.parametrize("restless", ["gold", "flawed"])

@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.findings._controls import ERRORS, OWN
 from helpers.findings._flips import STATISTICS, flips, measures, subsets, where
+from helpers.findings._number_types import number_types
 from helpers.findings.finding import Finding, Tally, bounds, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
@@ -43,7 +44,8 @@ def instability(
         of accuracy and macro-F1.
 
         Parts: "flips", the disagreement of two seeds by quarter of the texts' entropy, of people's votes and of the
-        annotator; "subsets", the change from one training subset to another beside that from seed to seed.
+        annotator; "subsets", the change from one training subset to another beside that from seed to seed; "types",
+        whether students of different number types differ by more than their seeds.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def instability(
                 ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng))
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
-    tally.parts = {"flips": where(rows), "subsets": subsets(results, seed)}
+    tally.parts = {"flips": where(rows), "subsets": subsets(results, seed), "types": number_types(results)}
     return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios))
 
 

@@ -45,11 +45,14 @@ class Students:
         What they were trained on; the same for all seeds. Where there are folds, in the first.
     gold
         Gold classes of the test texts, int (texts,).
+    types
+        The number type that each was computed in, (seeds,); empty where it is not known.
     """
 
     probs: np.ndarray
     targets: Targets
     gold: np.ndarray
+    types: tuple[str, ...] = ()
 
     @cached_property
     def pred(self) -> np.ndarray:
@@ -73,7 +76,7 @@ class Students:
 
     def first(self, seeds: int) -> "Students":
         """Those of the first `seeds` seeds, or all where there are fewer."""
-        return replace(self, probs=self.probs[:seeds])
+        return replace(self, probs=self.probs[:seeds], types=self.types[:seeds])
 
 
 def paired(*cells: Students) -> tuple[Students, ...]:
@@ -300,9 +303,16 @@ def _arrange(runs: list[Run], records: list[Record], tables: dict[str, Annotatio
             probs[:, fold[0][0].corpus.test] = np.stack([record.probs for _, record in fold])
         probs = probs[:, corpus.test]
         # Two bytes a number: rows miss a sum of 1 by up to a thousandth.
-        cells[cell] = Students(probs / probs.sum(axis=2, keepdims=True), found[0][0].made, gold)
+        probs /= probs.sum(axis=2, keepdims=True)
+        cells[cell] = Students(probs, found[0][0].made, gold, _number_types(folds))
     probs, missing = ({name: getattr(table, what) for name, table in tables.items()} for what in ("probs", "missing"))
     return CorpusResults(corpus, probs, cells, missing)
+
+
+def _number_types(folds: list[list[tuple[Run, Record]]]) -> tuple[str, ...]:
+    """What each seed's student was computed in; that of several folds may be of several types."""
+    seeds = zip(*([record.environment.get("compute", "unknown") for _, record in fold] for fold in folds), strict=True)
+    return tuple(", ".join(sorted({*types})) for types in seeds)
 
 
 def _provenance(
