@@ -1,12 +1,14 @@
 """Parts that several test files need: small tables and corpora, and a tiny language model, all made on the spot."""
 
+import hashlib
 import os
+import shutil
 
 # Before anything imports the libraries that read these.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,25 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder for this test alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return places.cache()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str, str], str]:
+    """From a model's folder, an id and the name of a revision, put it into a cache of the hub; returns its commit.
+
+    The cache is laid out as the hub's client lays it out, and the client reads it without asking anybody.
+    """
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def put(folder: Path, name: str, revision: str) -> str:
+        commit = hashlib.sha1(f"{name} {revision}".encode()).hexdigest()
+        repository = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, repository / "snapshots" / commit)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / revision).write_text(commit)
+        return commit
+
+    return put
 
 
 @pytest.fixture(scope="session")

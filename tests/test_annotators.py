@@ -190,6 +190,15 @@ def test_a_folder_is_an_annotator(annotator, tiny_model):
     assert np.array_equal(loaded.score(["fine"]), annotator.score(["fine"]))
 
 
+def test_a_model_of_the_hub_says_which_commit_it_was(hub, tiny_model):
+    commit = hub(tiny_model, "some/model", "v2")
+    loaded = annotators.load("hf:some/model@v2", compute="float32")
+    said = loaded.provenance()
+    assert (loaded.name, said["model"], said["revision"], said["model_hash"]) == ("model", "some/model", "v2", commit)
+    with pytest.raises(UserError, match=r"annotator model: cannot load a causal language model from some/model@v1"):
+        annotators.load("hf:some/model@v1", compute="float32")
+
+
 @pytest.mark.parametrize(
     ("spec", "name"),
     [

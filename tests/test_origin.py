@@ -108,6 +108,12 @@ def test_models_of_the_hub(tmp_path):
     made = LOCAL | {"model_hash": "c" * 40, "model": "one/x"}
     assert not refused("hf:one/x", made)
     assert refused("hf:two/x", made) == 'the model was "one/x" then and is "two/x" now'
+    assert not refused(f"hf:one/x@{'c' * 40}", made)  # as the table says
+    assert not refused("hf:one/x@ccccccc", made)
+    assert refused("hf:one/x@v2", made) == 'the revision was not recorded then and is "v2" now'
+    assert not refused("hf:one/x@v2", made | {"revision": "v2"})
+    assert refused("hf:one/x@v2", made | {"revision": "v1"}) == 'the revision was "v1" then and is "v2" now'
+    assert not refused("hf:one/x", made | {"revision": "v1"})  # any will do
     del made["model"]  # an older table
     assert not refused("hf:two/x", made)
     snapshot = tmp_path / "snapshots" / ("c" * 40)  # the hub's own cache, named as a folder

@@ -19,6 +19,7 @@ SECRET = "hunter2"
     [
         ("smollm2-135m", specs.Shipped, "smollm2-135m"),
         ("hf:Qwen/Qwen2.5-3B-Instruct", specs.HuggingFace, "Qwen2.5-3B-Instruct"),
+        ("hf:Qwen/Qwen2.5-3B-Instruct@refs/pr/1", specs.HuggingFace, "Qwen2.5-3B-Instruct"),
         ("gguf:~/my models/a b.Q4_K_M.gguf", specs.Gguf, "a-b.Q4_K_M"),
         ("gguf:models/smollm2/model.gguf", specs.Gguf, "smollm2"),
         ("gguf:model.gguf", specs.Gguf, "model"),

@@ -26,9 +26,11 @@ from transformers import (
     RobertaConfig,
 )
 
-from helpers import corpora, students
+from helpers import corpora, students, sweep
 from helpers.errors import UserError
+from helpers.labels import LabelSource, Targets
 from helpers.students import Student, encoders, packed_bert, probe, training
+from helpers.studies import Run
 
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
 CONFIGS = {
@@ -365,6 +367,27 @@ def test_an_encoder_that_cannot_be_loaded_is_said_in_one_line(error, tmp_path, m
     with pytest.raises(UserError, match=r"encoder hf:.*: cannot load it for classification: a b") as caught:
         encoders.pristine(f"hf:{tmp_path}", 2)
     assert "\n" not in str(caught.value)
+
+
+def test_a_revision_of_the_hub_is_the_one_that_is_read(encoder, hub, toy):
+    biases, commits = [], []
+    for revision in ("main", "v2"):
+        folder = Path(encoders.folder(name := encoder("bert")))
+        model = load(name)
+        model.classifier.bias.data += len(commits)
+        model.save_pretrained(folder)
+        commits.append(hub(folder, "some/encoder", revision))
+        biases.append(model.classifier.bias)
+    for said, expected in (("", 0), ("@main", 0), ("@v2", 1), (f"@{commits[1]}", 1)):
+        model, _ = encoders.pristine(f"hf:some/encoder{said}", 2)
+        assert torch.equal(model.classifier.bias, biases[expected])
+    assert encoders.fingerprint("hf:some/encoder@v2") != encoders.fingerprint("hf:some/encoder")
+    targets = np.eye(2)[toy.gold[toy.subset(8)]]
+    student = Student(encoder="hf:some/encoder@v2", min_steps=2, epochs=1)
+    run = Run(toy, LabelSource("gold"), 8, 0, student, Targets(toy.subset(8), targets))
+    assert sweep.train(run).environment["encoder_commit"] == commits[1]
+    with pytest.raises(UserError, match=r"encoder hf:some/encoder@v3: cannot load it"):
+        encoders.pristine("hf:some/encoder@v3", 2)
 
 
 def test_a_fingerprint_changes_with_the_weights_that_are_read(encoder):

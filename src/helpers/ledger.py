@@ -49,7 +49,7 @@ class Record:
     seconds
         Time of training and prediction on one thread.
     environment
-        Machine, versions and number type.
+        Machine, versions, number type, and the commit of an encoder of the hub.
     """
 
     key: str

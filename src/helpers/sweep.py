@@ -12,7 +12,7 @@ from dataclasses import fields
 
 from filelock import FileLock, Timeout
 
-from helpers import device, pools, progress
+from helpers import device, hub, pools, progress
 from helpers.corpora import Corpus
 from helpers.errors import DeadWorkersError, UserError
 from helpers.ledger import Ledger, Record
@@ -66,11 +66,14 @@ def run(
 def train(run: Run) -> Record:
     """Train one run here and now."""
     from helpers import students
+    from helpers.students import encoders
 
     start = time.perf_counter()
     probs = students.train(run.student, run.corpus, run.made.rows, run.made.targets, seed=run.seed)
     seconds = time.perf_counter() - start
     environment = device.describe() | {"compute": device.compute_type()}
+    if commit := hub.commit(encoders.folder(run.student.encoder)):
+        environment["encoder_commit"] = commit
     return Record(run.key, run.specification, probs.astype("float16"), round(seconds, 2), environment)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from helpers import device as devices
+from helpers import hub
 from helpers.annotators import origin
 from helpers.errors import NOT_LOADED, UserError, in_one_line
 from helpers.prompts import Prompt
@@ -34,7 +35,7 @@ class LocalAnnotator:
     name
         What records and charts call the annotator.
     folder
-        A transformers folder with model and tokenizer, or a hub id.
+        A transformers folder with model and tokenizer, or a hub id with or without a revision (`helpers.hub`).
     model_hash
         What identifies the weights, for the provenance; by default the hub's commit or a hash of the folder's files.
     compute
@@ -47,9 +48,9 @@ class LocalAnnotator:
         self.compute = compute or str(devices.dtype(self.device)).removeprefix("torch.")
         dtype = getattr(torch, self.compute)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder)
+            self.tokenizer = AutoTokenizer.from_pretrained(**hub.located(str(folder)))
             # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, weights_only=True)
+            model = AutoModelForCausalLM.from_pretrained(**hub.located(str(folder)), dtype=dtype, weights_only=True)
             model = model.eval().to(self.device)
             self._head = _Head(model.get_output_embeddings())
         except (*NOT_LOADED, SafetensorError) as error:
@@ -62,10 +63,9 @@ class LocalAnnotator:
         config = model.config.get_text_config()
         self.window = getattr(config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         self.model = model
-        # The hub's commit of a hub model.
-        commit = getattr(model.config, "_commit_hash", None)
+        commit = hub.commit(str(folder))
         self.model_hash = model_hash or commit or origin.weights(Path(folder))
-        self._hub_id = str(folder) if commit and not Path(folder).is_dir() else None
+        self._hub = hub.split(str(folder)) if commit else (None, None)
 
     def use(self, prompt: Prompt) -> None:
         """Prepare for one prompt: tokenise what surrounds the text and compute the shared prefix.
@@ -87,9 +87,9 @@ class LocalAnnotator:
             self._cache = self.model(ids, use_cache=True).past_key_values
 
     def provenance(self) -> dict:
-        """Model hash, of a hub model its id, number type and versions."""
+        """Model hash, of a hub model its id and the revision if one was named, number type and versions."""
         said = {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
-        return said | ({"model": self._hub_id} if self._hub_id else {})
+        return said | {what: name for what, name in zip(("model", "revision"), self._hub, strict=True) if name}
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text alone, int array (texts,)."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers import artifacts, places
+from helpers import artifacts, hub, places
 from helpers.annotators.specs import SHIPPED, Gguf, HuggingFace, Ready, Replay, Server, Shipped, Spec
 from helpers.errors import UserError
 
@@ -133,7 +133,10 @@ def _of_replay(spec: Replay, made: Mapping[str, Any]) -> Iterator[tuple[str, obj
 def _of_folder_or_hub(spec: HuggingFace, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
     folder, was = Path(spec.hf), made.get("model_hash")
     if not folder.is_dir():
-        yield "the model", made.get("model", spec.hf), spec.hf
+        model, revision = hub.split(spec.hf)
+        yield "the model", made.get("model", model), model
+        if revision and not str(was).startswith(revision):  # or it names the commit
+            yield "the revision", made.get("revision"), revision
     elif str(was) not in folder.resolve().parts:  # the hub's own cache names a folder after the commit
         yield "the sha256 of its weights", was, weights(folder)
 

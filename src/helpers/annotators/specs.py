@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from helpers import hub
 from helpers.errors import UserError
 
 #: The annotators of the default study, weakest first.
@@ -105,12 +106,12 @@ class Shipped(_Spec):
 
 
 class HuggingFace(_Spec):
-    """A model in transformers' format: a folder, or an id of the hub."""
+    """A model in transformers' format: a folder, or an id of the hub with or without a revision (`helpers.hub`)."""
 
     hf: str = Field(min_length=1)
 
     def _stem(self) -> str:
-        return _last(self.hf)
+        return _last(hub.split(self.hf)[0])
 
 
 class Gguf(_Spec):

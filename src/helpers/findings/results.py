@@ -23,6 +23,7 @@ GOLD = LabelSource("gold")
 _ORIGIN = (
     "model_hash",
     "model",
+    "revision",
     "served_model",
     "server",
     "answers",
@@ -350,10 +351,10 @@ def _provenance(
                 found[f"labels of {name} by {annotator}"] = ", ".join(
                     f"{key.replace('_', ' ')} {_short(str(value))}" for key, value in said.items() if value
                 )
-    for what in ("torch", "transformers", "numpy", "compute", "device", "processor"):
+    for what in ("torch", "transformers", "numpy", "compute", "device", "processor", "encoder_commit"):
         values = sorted({str(record.environment[what]) for record in records if what in record.environment})
         if values:
-            found[f"trained with {what}"] = ", ".join(values)
+            found[f"trained with {what.replace('_', ' ')}"] = ", ".join(values)
     return found
 
 

@@ -25,7 +25,7 @@ class Student(BaseModel):
     kind
         `finetune`, `upper` or `probe`.
     encoder
-        An artifact's name (`minilm`), or `hf:` and a folder or hub id of an encoder.
+        An artifact's name (`minilm`), or `hf:` and a folder, a hub id, or a hub id with `@` and a revision.
     epochs, min_steps
         Training takes `epochs` passes, but at least `min_steps` steps, so that at small n a learning curve shows labels
         and not steps.

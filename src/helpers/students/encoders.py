@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from helpers import artifacts, places
+from helpers import artifacts, hub, places
 from helpers.corpora import Corpus
 from helpers.errors import NOT_LOADED, UserError, in_one_line
 
@@ -26,7 +26,7 @@ _TEXTS_PER_CHUNK = 4096
 
 
 def folder(encoder: str) -> str:
-    """What transformers loads for a study's `encoder`: a folder, or a hub id.
+    """Where the encoder that a study names is: a folder, or a hub id with or without a revision (`helpers.hub`).
 
     Raises
     ------
@@ -40,7 +40,7 @@ def folder(encoder: str) -> str:
 
 @lru_cache(maxsize=16)
 def fingerprint(encoder: str) -> str:
-    """What identifies the encoder's weights in a run's key; for a hub id that is not a folder, the id itself."""
+    """What identifies the encoder's weights in a run's key; of the hub's, id and revision as the study names them."""
     if not encoder.startswith("hf:"):
         return artifacts.fingerprint(encoder)
     digest = hashlib.sha256(encoder.encode())
@@ -119,7 +119,7 @@ def load_tokenizer(encoder: str):
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder(encoder))
+        return AutoTokenizer.from_pretrained(**hub.located(folder(encoder)))
     except NOT_LOADED as error:
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
 
@@ -147,7 +147,7 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
     try:
         # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder(encoder),
+            **hub.located(folder(encoder)),
             num_labels=n_labels,
             dtype=torch.float32,
             output_loading_info=True,
