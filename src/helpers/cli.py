@@ -91,7 +91,8 @@ def new(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="A CSV, TSV, JSON Lines, Parquet or Excel file, a folder saved by `datasets`, or hub:OWNER/NAME.",
+            help="A CSV, TSV, JSON Lines, Parquet or Excel file, a folder saved by `datasets`, or hub:OWNER/NAME with "
+            "or without @REVISION.",
         ),
     ],
     text: Annotated[str, typer.Option(help="Column with the texts.")],
@@ -138,7 +139,9 @@ def new(
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file; by default the first.")] = None,
     about: Annotated[str | None, typer.Option(help="What prompts call a text, like `product review`.")] = None,
     student: Annotated[str, typer.Option(help="finetune, upper or probe: from most to least time.")] = "finetune",
-    encoder: Annotated[str, typer.Option(help="minilm, or hf: and a folder, or a hub id with or without @REVISION.")] = "minilm",
+    encoder: Annotated[
+        str, typer.Option(help="minilm, or hf: and a folder, or a hub id with or without @REVISION.")
+    ] = "minilm",
     name: Annotated[str | None, typer.Option(help="Of the study; by default that of the table.")] = None,
     out: Annotated[Path | None, typer.Option(help="Study file to write; by default studies/NAME.yml.")] = None,
     measure: Annotated[bool, typer.Option(help="Train for some seconds, so that the expected time is known.")] = True,

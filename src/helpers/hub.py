@@ -1,4 +1,4 @@
-"""Names of models in transformers' format: a folder, an id of the hub, or an id and the revision that is meant."""
+"""Names of models and data sets of the hub, an id with or without a revision, where there may also be a folder's."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,14 @@ def split(name: str) -> tuple[str, str | None]:
     return (found["id"], found["revision"]) if found else (name, None)
 
 
-def located(name: str) -> dict[str, str]:
-    """What the `from_pretrained` of transformers takes for a name; one that is a folder's is never read as an id."""
-    at, revision = (name, None) if Path(name).is_dir() else split(name)
+def located(name: str) -> tuple[str, str | None]:
+    """What `split` gives, but for the name of a folder: that is a folder, whatever is in its name."""
+    return (name, None) if Path(name).is_dir() else split(name)
+
+
+def pretrained(name: str) -> dict[str, str]:
+    """What the `from_pretrained` of transformers takes for the name of a model."""
+    at, revision = located(name)
     return {"pretrained_model_name_or_path": at} | ({"revision": revision} if revision else {})
 
 

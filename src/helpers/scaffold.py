@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from helpers import annotators, corpora, places, studies
+from helpers import annotators, corpora, hub, places, studies
 from helpers.annotators import specs
 from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
@@ -67,7 +67,10 @@ class Draft:
 
 def name_of(source: str) -> str:
     """A study's name, from that of a file or data set."""
-    stem = Path(source.rstrip("/")).stem if not source.startswith("hub:") else source.rsplit("/", 1)[-1]
+    if source.startswith("hub:"):
+        stem = hub.split(source.removeprefix("hub:"))[0].rsplit("/", 1)[-1]
+    else:
+        stem = Path(source.rstrip("/")).stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "mine"
     return f"my-{name}" if name in corpora.BUILT_IN else name
 

@@ -48,9 +48,9 @@ class LocalAnnotator:
         self.compute = compute or str(devices.dtype(self.device)).removeprefix("torch.")
         dtype = getattr(torch, self.compute)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(**hub.located(str(folder)))
+            self.tokenizer = AutoTokenizer.from_pretrained(**hub.pretrained(str(folder)))
             # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
-            model = AutoModelForCausalLM.from_pretrained(**hub.located(str(folder)), dtype=dtype, weights_only=True)
+            model = AutoModelForCausalLM.from_pretrained(**hub.pretrained(str(folder)), dtype=dtype, weights_only=True)
             model = model.eval().to(self.device)
             self._head = _Head(model.get_output_embeddings())
         except (*NOT_LOADED, SafetensorError) as error:

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers import hub as hubs
 from helpers import places
 
 if TYPE_CHECKING:
@@ -606,12 +607,18 @@ def _quiet() -> Iterator[None]:
         datasets.logging.set_verbosity(verbosity)
 
 
-def _from_hub(hub: str, config: str | None, split: str | None) -> tuple:
+def _from_hub(name: str, config: str | None, split: str | None) -> tuple:
     import datasets
 
+    at, revision = hubs.located(name)
     names = None if split is None else [name.strip() for name in split.split("+")]
-    with _quiet():
-        data = datasets.load_dataset(hub, config, split=names, cache_dir=str(places.cache() / "datasets"))
+    cache = str(places.cache() / "datasets")
+    try:
+        with _quiet():
+            data = datasets.load_dataset(at, config, split=names, revision=revision, cache_dir=cache)
+    except datasets.exceptions.DatasetNotFoundError as error:
+        # Its cause is a mere number of HTTP.
+        raise TableError(f"cannot be read: {error}") from None
     return (_joined(names, data) if names is not None else _one_split(data, None),)
 
 

@@ -76,7 +76,8 @@ def load(
         A CSV, TSV, JSON Lines, JSON, Parquet or Excel file, or a folder written by `datasets`' `save_to_disk`,
         relative to the working folder.
     hub
-        Instead of `path`, the id of a data set on the hub, with its `config` if it has several.
+        Instead of `path`, the id of a data set on the hub, with or without a revision (`helpers.hub`), and its `config`
+        if it has several.
     split
         The split to read, of a data set that has several, or some of them, as `train+test`: then `split_by: "@split"`
         keeps them apart. On the hub also `train[:5000]`.

@@ -119,7 +119,7 @@ def load_tokenizer(encoder: str):
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(**hub.located(folder(encoder)))
+        return AutoTokenizer.from_pretrained(**hub.pretrained(folder(encoder)))
     except NOT_LOADED as error:
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
 
@@ -147,7 +147,7 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
     try:
         # A file of pickled weights is read by torch's restricted reader, which runs nothing that is in it.
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            **hub.located(folder(encoder)),
+            **hub.pretrained(folder(encoder)),
             num_labels=n_labels,
             dtype=torch.float32,
             output_loading_info=True,
