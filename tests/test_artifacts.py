@@ -204,6 +204,15 @@ def test_a_wheel_of_an_index(register, index):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
+def test_files_of_the_hub_may_have_other_names_there(register, hub, tmp_path):
+    (repository := tmp_path / "files").mkdir()
+    (repository / "words-q4.gguf").write_bytes(WORDS)
+    hub(repository, "some/words", "v1")
+    rename = {"words.txt": "words-q4.gguf"}
+    register({"words.txt": WORDS}, {"hub": {"repo": "some/words", "revision": "v1", "rename": rename}})
+    assert (artifacts.fetch("demo") / "words.txt").read_bytes() == WORDS
+
+
 def test_an_archive_within_a_source_distribution(register, index):
     register({"words.txt": WORDS}, pypi(kind="sdist", within="demo-1.0/more/inner.tar.gz", member="inner/"))
     inner = sdist({"inner/words.txt": WORDS})
