@@ -295,6 +295,24 @@ def test_steps_too_small_for_the_working_weights_add_up_in_the_masters(compute):
     assert torch.equal(unused, torch.ones(4, dtype=compute))
 
 
+@pytest.mark.parametrize("devices", [("cpu",), ()])
+def test_gradients_are_clipped_whether_the_step_can_do_it_or_not(devices, monkeypatch):
+    monkeypatch.setattr(training, "_DIVIDE_IN_THE_STEP", devices)
+    gradients = torch.randn(20, 50) * torch.logspace(-2, 1, 20)[:, None]
+    ours, clipped, plain = (nn.Parameter(torch.zeros(50)) for _ in range(3))
+    weights = training.MasterWeights([ours], torch.float32)
+    optimisers = {p: torch.optim.AdamW([p], lr=1e-2, weight_decay=0.0) for p in (clipped, plain)}
+    for gradient in gradients:
+        for parameter in (ours, clipped, plain):
+            parameter.grad = gradient.clone()
+        nn.utils.clip_grad_norm_([clipped], 1.0)
+        weights.step(1e-2)
+        for optimiser in optimisers.values():
+            optimiser.step()
+    torch.testing.assert_close(ours, clipped)
+    assert (clipped - plain).abs().max() > 1e-2
+
+
 def test_tokens_that_training_never_saw_stay_as_they_were(encoder):
     texts = ["the film is dull", "the plot is warm"] * 8 + ["unseen", "the unseen voice"]
     corpus = make_corpus(texts)

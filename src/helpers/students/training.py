@@ -11,6 +11,9 @@ from helpers.students import Student
 #: Batches that are sorted by length together: enough for even lengths, few enough to keep the order random.
 _BATCHES_SORTED_TOGETHER = 8
 
+#: Devices whose fused step of AdamW divides the gradients by `grad_scale`. Metal's accepts it and does not look at it.
+_DIVIDE_IN_THE_STEP = ("cpu", "cuda")
+
 
 def fit(
     logits: Callable[[np.ndarray], Tensor],
@@ -78,8 +81,12 @@ class MasterWeights:
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             gradient.zero_() if parameter.grad is None else gradient.copy_(parameter.grad.flatten())
             parameter.grad = None
-        # The fused step divides gradients by this anyway: clipping there saves a pass over all of them.
-        self.optimiser.grad_scale = (torch.linalg.vector_norm(self.master.grad) + 1e-6).clamp(min=1.0)
+        too_long = (torch.linalg.vector_norm(self.master.grad) + 1e-6).clamp(min=1.0)
+        if self.master.device.type in _DIVIDE_IN_THE_STEP:
+            # The fused step divides gradients by this anyway: clipping there saves a pass over all of them.
+            self.optimiser.grad_scale = too_long
+        else:
+            self.master.grad /= too_long
         self.optimiser.param_groups[0]["lr"] = learning_rate
         self.optimiser.step()
         if self.working.dtype != self.master.dtype:
