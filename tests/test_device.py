@@ -55,6 +55,13 @@ def test_a_type_that_is_none_is_refused(monkeypatch):
         device.dtype("cpu")
 
 
+@pytest.mark.parametrize(("card", "cores", "workers"), [("cpu", 64, 64), ("cuda", 64, 4), ("mps", 2, 2)])
+def test_few_processes_share_a_card(card, cores, workers, monkeypatch):
+    monkeypatch.setattr(device, "pick", lambda: card)
+    monkeypatch.setattr(device, "cores", lambda: cores)
+    assert device.workers() == workers
+
+
 def test_keeping_memory_harms_no_process():
     script = "from helpers import device; device.keep_memory(); import numpy; print(numpy.ones(10**7).sum())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

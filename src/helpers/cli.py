@@ -267,7 +267,9 @@ def _agree(plans: list, yes: bool) -> None:
 def run(
     study: StudyFile,
     corpus: CorpusOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one a core, or four that share a card.")
+    ] = None,
     yes: Yes = False,
     scheduler: Scheduler = None,
     resources: Resources = None,

@@ -12,6 +12,8 @@ from helpers.errors import UserError
 
 #: A speed-up of matrix products that is worth the coarser rounding of bfloat16: products are not all of the work.
 _WORTH_ROUNDING = 1.5
+#: Processes that share a graphics card: each keeps libraries and weights of its own in the card's memory.
+_ON_A_CARD = 4
 
 
 def pick() -> str:
@@ -113,6 +115,11 @@ def _cpuinfo(field: str) -> str:
 def cores() -> int:
     """Number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers() -> int:
+    """Number of processes that train at once if nobody says how many: one a core, and few that share a card."""
+    return cores() if pick() == "cpu" else min(cores(), _ON_A_CARD)
 
 
 def describe() -> dict[str, str | int]:

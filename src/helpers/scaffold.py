@@ -277,7 +277,7 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
         torch.set_num_threads(threads)
     costs = study.costs(corpus)
     rate = seconds[1] / student.cost(len(small.pool), len(small.test))
-    found = {"train": loading + rate * sum(costs) / min(device.cores(), len(costs))}
+    found = {"train": loading + rate * sum(costs) / min(device.workers(), len(costs))}
     if study.student.kind != "finetune":
         found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
     for spec in known:

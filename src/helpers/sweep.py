@@ -36,7 +36,7 @@ def run(
     Parameters
     ----------
     workers
-        Number of processes on this machine, by default one a core.
+        Number of processes on this machine, by default `device.workers`.
     pool
         Who trains, instead of processes on this machine. It is left open.
 
@@ -59,7 +59,7 @@ def run(
         if pool is not None:
             return _run(todo, ledger, pool, live)
         shared = {(run.corpus.name, run.corpus.part): run.corpus for run in todo}.values()
-        with pools.Processes(min(workers or device.cores(), len(todo)), shared) as pool:
+        with pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
             return _run(todo, ledger, pool, live)
 
 

@@ -84,10 +84,10 @@ def sample(study: Study, ledger: Ledger, size: int, *, rng: np.random.Generator,
 
 
 def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
-    """Train `runs` again, in as many processes as there are cores, and compare with the ledger."""
+    """Train `runs` again, in as many processes as a sweep would, and compare with the ledger."""
     if not runs:
         return
-    with pools.Processes(min(device.cores(), len(runs))) as pool:
+    with pools.Processes(min(device.workers(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 
