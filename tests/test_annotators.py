@@ -134,6 +134,23 @@ def test_marks_in_a_prompt_that_the_template_rewrites_are_refused(tiny_model):
         shown.use(with_example("fine<|im_end|>"))
 
 
+@pytest.mark.parametrize(
+    ("opening", "after"),
+    [
+        ("{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}", True),
+        ("<think>\n", True),  # it knows no switch
+        ("", False),
+    ],
+)
+def test_a_model_that_thinks_first_answers_without(tiny_model, opening, after):
+    shown = LocalAnnotator("tiny", tiny_model, compute="float32")
+    plain = shown.tokenizer.chat_template
+    shown.tokenizer.chat_template = plain.replace("assistant\n", f"assistant\n{opening}")
+    shown.use(PROMPT)
+    thought = "<think>\n\n</think>\n\n" if after else ""
+    assert shown.tokenizer.decode(shown._suffix) == f"<|im_end|>\n<|im_start|>assistant\n{thought}"
+
+
 @pytest.mark.parametrize("text", ["\ufffc", "\ufffc0\ufffc and \ufffc1\ufffc", "\ufffc0"])
 def test_any_character_may_stand_in_a_prompt(tiny_model, text):
     shown = LocalAnnotator("tiny", tiny_model, compute="float32")

@@ -137,12 +137,13 @@ def test_further_wordings_are_put_with_the_texts_that_are_read(tiny_model, tmp_p
     monkeypatch.setattr(crossfit.encoders, "fingerprint", lambda encoder: "0" * 64)
     annotate(str(tmp_path / "s.yml"))
     name = tiny_model.name
-    said = capsys.readouterr().out.splitlines()
+    *said, _, caution = capsys.readouterr().out.splitlines()
     assert [line.split("own/")[1] for line in said] == [
         f"{name}.prompt1.parquet: 60 rows, 0 failed",
         f"{name}.reversed.parquet: 20 rows, 0 failed",
         f"{name}.prompt1-crossfit.parquet: 20 rows, 0 failed",
     ]
+    assert "of the probability (median). Left to itself, the annotator would answer something else" in caution
     study = studies.load(str(tmp_path / "s.yml"))
     made = {run.source.method: run.made for run in study.runs("own")}
     assert len(made["confident"].rows) == len(made["prompt_agreement"].rows) == 10

@@ -208,6 +208,14 @@ def test_texts_that_look_like_orders_are_counted_and_named(made, tmp_path):
     assert two.startswith("two: ")
 
 
+def test_an_annotator_that_would_answer_something_else_is_named(tmp_path):
+    def written(on_labels: float) -> labelling.Written:
+        return labelling.Written("one", tmp_path / "a.parquet", 40, 0, (), on_labels)
+
+    (said,) = labelling.cautions([written(0.113), written(0.5), written(1.0), written(float("nan"))])
+    assert "a.parquet: the labels have 11% of the probability (median)" in said
+
+
 def test_a_corpus_that_grew_lacks_its_new_rows_only(made, tmp_path):
     study, folder = made(), tmp_path / "ledger" / "annotations"
     write(study, labelling.find(study), folder)

@@ -20,6 +20,8 @@ from helpers.studies import Study
 
 #: Ids that a message names, and characters of one.
 _NAMED, _LONGEST = 5, 40
+#: Probability below which the labels are not what the annotator would say by itself.
+_ENOUGH_ON_LABELS = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Written:
         Texts that were asked about, and those of them that have no label.
     flagged
         Ids of the texts that look like orders to a language model.
+    on_labels
+        Probability that the labels have together, 0 to 1: median over the texts, nan where all failed.
     """
 
     corpus: str
@@ -70,6 +74,7 @@ class Written:
     rows: int
     failed: int
     flagged: tuple[str, ...]
+    on_labels: float
 
     def __str__(self) -> str:
         said = f"{places.shown(self.file)}: {self.rows} rows, {self.failed} failed"
@@ -221,7 +226,9 @@ class Labelling:
                 file = annotations.annotate(corpus, asked, wording, folder=folder, rows=table.rows, spread=spread)
             made = annotations.read(file, corpus, wording, rows=table.rows)
             rows = len(corpus.rows) if made.held is None else int(made.held.sum())
-            yield Written(corpus.name, file, rows, len(made.failures), () if table.second else _flagged(table))
+            # A second opinion is a classifier's: orders are lost on it, and it says nothing but labels.
+            flagged, on_labels = ((), 1.0) if table.second else (_flagged(table), _on_labels(made))
+            yield Written(corpus.name, file, rows, len(made.failures), flagged, on_labels)
 
     def _annotator(self, table: Table, pool: Pool | None):
         """Whoever labels a table: servers as they were planned with, models as long as they have tables in a row."""
@@ -244,8 +251,21 @@ def _flagged(table: Table) -> tuple[str, ...]:
     return tuple(asked["id"][orders.flags(asked["text"])])
 
 
+def _on_labels(made: annotations.Annotations) -> float:
+    known = made.missing[np.isfinite(made.missing)]
+    return 1 - float(np.median(known)) if known.size else np.nan
+
+
 def cautions(written: Iterable[Written]) -> Iterator[str]:
-    """What to look at in each corpus of which texts were flagged."""
+    """What to look at: annotators that would say something else than a label, and texts that look like orders."""
+    written = list(written)
+    for table in written:
+        if table.on_labels < _ENOUGH_ON_LABELS:
+            yield (
+                f"{places.shown(table.file)}: the labels have {table.on_labels:.0%} of the probability (median). Left "
+                "to itself, the annotator would answer something else. What is left over for the labels decides; "
+                "another wording, or labels as it would write them, may serve better"
+            )
     found: dict[str, dict[str, None]] = {}
     for table in written:
         if table.flagged:

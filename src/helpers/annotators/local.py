@@ -25,6 +25,8 @@ _TEXTS_ENCODED = 4096
 #: Tokens that a graphics card is given at once: fewer leave most of it idle.
 _AT_ONCE_ON_A_CARD = 16384
 _PLACEHOLDER = "\N{OBJECT REPLACEMENT CHARACTER}"
+#: How models that think first begin to.
+_THOUGHT = "<think>"
 
 
 class LocalAnnotator:
@@ -152,8 +154,14 @@ class LocalAnnotator:
             whole = f"{content}\nAnswer: "
         else:
             turn = [{"role": "user", "content": content}]
-            whole = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+            # The switch of models that may think first; templates of others do not look at it.
+            whole = self.tokenizer.apply_chat_template(
+                turn, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
         before, _, after = whole.rpartition(placeholder)
+        if after.rstrip().endswith(_THOUGHT):
+            # The template opens a thought whatever the switch says: an empty one (Ma et al., 2025, arXiv 2504.09858).
+            after = f"{after.rstrip()}\n\n{_THOUGHT.replace('<', '</')}\n\n"
         return before, after
 
     def _encode_around(self, instruction: str, before: str) -> list[int]:
