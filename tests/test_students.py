@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 import torch
 from conftest import BAD, GOOD, THINGS, make_corpus, sentences
 from hypothesis import given
@@ -20,6 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
+    DebertaV2Config,
     DistilBertConfig,
     MPNetConfig,
     PreTrainedTokenizerFast,
@@ -298,7 +300,7 @@ def test_steps_too_small_for_the_working_weights_add_up_in_the_masters(compute):
 @pytest.mark.parametrize("devices", [("cpu",), ()])
 def test_gradients_are_clipped_whether_the_step_can_do_it_or_not(devices, monkeypatch):
     monkeypatch.setattr(training, "_DIVIDE_IN_THE_STEP", devices)
-    gradients = torch.randn(20, 50) * torch.logspace(-2, 1, 20)[:, None]
+    gradients = torch.randn(20, 50, generator=torch.Generator().manual_seed(0)) * torch.logspace(-2, 1, 20)[:, None]
     ours, clipped, plain = (nn.Parameter(torch.zeros(50)) for _ in range(3))
     weights = training.MasterWeights([ours], torch.float32)
     optimisers = {p: torch.optim.AdamW([p], lr=1e-2, weight_decay=0.0) for p in (clipped, plain)}
@@ -350,6 +352,32 @@ def test_a_seed_draws_the_head_of_a_published_encoder():
     rows = corpus.pool
     a, b = (students.train(student, corpus, rows, one_hot(corpus.gold[rows]), seed=s) for s in (0, 1))
     assert np.abs(a - b).max() > 1e-4
+
+
+def test_an_encoder_may_come_with_a_sentencepiece_model_alone(toy, tmp_path):
+    """As DeBERTa-v3 does, whose repositories have no other tokenizer."""
+    pieces = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
+    marks = {f"{name}_piece": piece for name, piece in pieces.items()}
+    marks |= {f"{name}_id": number for number, name in enumerate(pieces)}
+    with (tmp_path / "spm.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(toy.rows["text"]),
+            model_writer=file,
+            vocab_size=200,
+            hard_vocab_limit=False,
+            minloglevel=2,
+            **marks,
+        )
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    shape = _SMALL | {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["p2c", "c2p"]}
+    config = DebertaV2Config(vocab_size=400, share_att_key=True, norm_rel_ebd="layer_norm", **shape)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    student = Student(encoder=f"hf:{tmp_path}", min_steps=60, learning_rate=3e-3)
+    rows = toy.subset(100)
+    probs = students.train(student, toy, rows, one_hot(toy.gold[rows]), seed=0)
+    assert (probs.argmax(1) == toy.gold[toy.test]).mean() > 0.9
 
 
 @pytest.mark.parametrize("family", CONFIGS)
