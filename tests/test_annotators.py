@@ -151,6 +151,16 @@ def test_a_model_that_thinks_first_answers_without(tiny_model, opening, after):
     assert shown.tokenizer.decode(shown._suffix) == f"<|im_end|>\n<|im_start|>assistant\n{thought}"
 
 
+def test_a_template_that_tells_the_day_tells_the_same_every_day(tiny_model):
+    shown = LocalAnnotator("tiny", tiny_model, compute="float32")
+    asked = (
+        "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y, a %A') %}{% endif %}Today: {{ day }}\n"
+    )
+    shown.tokenizer.chat_template = asked + shown.tokenizer.chat_template
+    shown.use(PROMPT)
+    assert shown.tokenizer.decode(shown._prefix).startswith("Today: 26 Jul 2024, a Friday\n<|im_start|>user")
+
+
 @pytest.mark.parametrize("text", ["\ufffc", "\ufffc0\ufffc and \ufffc1\ufffc", "\ufffc0"])
 def test_any_character_may_stand_in_a_prompt(tiny_model, text):
     shown = LocalAnnotator("tiny", tiny_model, compute="float32")
