@@ -45,7 +45,8 @@ charts.show(finding)
 # accuracy and macro-F1. They rest on one number a seed, so the interval of their ratio is wide; alpha rests
 # on every test text and can tell more. Brown-Forsythe is the customary test of equal variances, which does
 # not assume that accuracies are normal. Alpha is blank where all predictions are of one class: such students agree
-# because they learnt nothing. Where the study has [random errors](controls.ipynb), their students
+# because they learnt nothing. PUC falls with the number of seeds that must agree, so only rows of as many seeds
+# can be compared by it. Where the study has [random errors](controls.ipynb), their students
 # stand below the annotator's.
 
 # %%
