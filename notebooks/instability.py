@@ -75,7 +75,7 @@ charts.table(finding, "subsets")
 # %% [markdown]
 # ## Two number types
 #
-# A processor that is clearly faster in bfloat16 trains students in it, and another in float32, so a study that
+# A processor that is clearly faster in `bfloat16` trains students in it, and another in `float32`, so a study that
 # was trained on several machines may hold both. If that mattered, two students of different types would
 # disagree more often than two of one type, or those of one type would be more accurate.
 

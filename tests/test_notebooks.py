@@ -115,7 +115,8 @@ def test_notebooks_run_on_the_quick_study(quick_book, notebook):
     assert 'class="verdict verdict-' in html[0]
     assert 'class="finding-chart"' in html[1]
     parts = ('<table class="dataframe">', '<ul class="finding-list">', 'class="finding-chart"')
-    assert all(any(part in shown for part in parts) for shown in html[2:-1])
+    # The study was trained on one machine, in one number type.
+    assert all(any(part in shown for part in parts) or "nothing to compare" in shown for shown in html[2:-1])
     assert "<details" in html[-1]
     assert "label-risk" in html[-1]
     assert len(html) >= 4
