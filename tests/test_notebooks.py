@@ -115,8 +115,10 @@ def test_notebooks_run_on_the_quick_study(quick_book, notebook):
     assert 'class="verdict verdict-' in html[0]
     assert 'class="finding-chart"' in html[1]
     parts = ('<table class="dataframe">', '<ul class="finding-list">', 'class="finding-chart"')
-    # The study was trained on one machine, in one number type.
-    assert all(any(part in shown for part in parts) or "nothing to compare" in shown for shown in html[2:-1])
+    bare = [text for text in html[2:-1] if not any(part in text for part in parts)]
+    # The study was trained on one machine, in one number type: one table of one page has nothing to compare.
+    assert len(bare) == (notebook.stem == "instability")
+    assert all("nothing to compare" in text for text in bare)
     assert "<details" in html[-1]
     assert "label-risk" in html[-1]
     assert len(html) >= 4
