@@ -45,7 +45,8 @@ charts.show(finding)
 # The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators,
 # taken together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and
 # its labels can be compared with each annotator's in the column *Labels right*. Mind the budget, in the last two
-# columns: a vote of students costs trainings, a vote of annotators costs LLM calls.
+# columns: a vote of students costs trainings, a vote of annotators costs LLM calls. Labels of several wordings of
+# one annotator are joined in the last table of this page.
 
 # %%
 charts.table(finding)

@@ -654,8 +654,9 @@ def test_joined_labels_are_priced_in_calls():
     assert row["As many calls buy of it, texts"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
-    assert "clearly better in 1 of 1 row and clearly worse in 0" in found.said
-    assert found.said.endswith("it is clearly better in 0 of 1 row and clearly worse in 1.")
+    same_texts, same_calls = found.said.removesuffix(".").split("; ")
+    assert same_texts.endswith("on the same texts clearly better in 1 of 1 row and clearly worse in 0")
+    assert same_calls.endswith("which buy more texts, clearly better in 0 of 1 row and clearly worse in 1")
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():
@@ -663,6 +664,10 @@ def test_wordings_of_one_annotator_are_a_jury_too():
     rows = found.parts["labels together"].table.set_index("Labels")
     assert rows.loc["vote of 2 wordings, other", "LLM calls"] == 400
     assert "vote of 2 wordings, flawed" not in rows.index  # it has no students here
+    # Sentences keep the two kinds of juries apart.
+    annotators, wordings = found.parts["labels together"].said.split(". ")
+    assert annotators.startswith("A student of all annotators' labels, beside")
+    assert wordings.startswith("A student of all wordings' labels, beside")
     assert only(found.variants[found.variants["variant"] == "vote of 2 wordings"])["verdict"] == "reproduced"
 
 

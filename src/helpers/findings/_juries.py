@@ -145,7 +145,8 @@ def labels_together(tally: Tally, seed: int) -> Part:
     """Students of joined labels beside those of one annotator, at the same texts and at the same number of calls."""
     results, claim = tally.results, tally.claim
     study = results.study
-    rows, intervals, equal = [], [], []
+    rows = []
+    same_texts, same_calls = ({"annotators": [], "wordings": []} for _ in range(2))
     for one in results.corpora.values():
         for source in study.ensembles:
             cell = Cell(source, study.ensembling.size)
@@ -155,6 +156,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 [name for name in results.annotators if name in map(annotator_of, source.annotators)]
             )
             students = one.cells[cell]
+            jury = "annotators" if source.annotators == tuple(study.annotator_names) else "wordings"
             row = {
                 "Corpus": one.name,
                 "Labels": name_of(source),
@@ -168,8 +170,8 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 mine, alone, gold = paired(students, one.students(strongest, cell.n), one.students(None, cell.n))
                 interval = paired_difference(mine.correct, alone.correct, rng=rng)
                 gap = paired_difference(gold.correct, alone.correct, rng=rng)
-                intervals.append(interval)
-                if source.annotators != tuple(study.annotator_names):
+                same_texts[jury].append(interval)
+                if jury == "wordings":
                     variant = name_of(source).partition(",")[0]
                     tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=variant)
                 row |= {
@@ -182,7 +184,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
             if affordable := study.affordable(one.name, source):
                 mine, more = paired(students, one.students(strongest, affordable))
                 interval = paired_difference(mine.correct, more.correct, rng=rng)
-                equal.append(interval)
+                same_calls[jury].append(interval)
                 row |= {
                     "As many calls buy of it, texts": affordable,
                     "Minus its student of those, points": percent(interval.effect),
@@ -194,15 +196,15 @@ def labels_together(tally: Tally, seed: int) -> Part:
             pd.DataFrame(),
             f"Study {study.name} joins no labels: give it `ensembling`, and two annotators or `wordings`.",
         )
+    pairs = {
+        "annotators": "A student of all annotators' labels, beside one of the strongest annotator's",
+        "wordings": "A student of all wordings' labels, beside one of a single wording's",
+    }
     said = []
-    if intervals:
-        said.append(
-            f"Beside a student of the strongest annotator, a student of joined labels is {_counted(intervals)}."
-        )
-    if equal:
-        said.append(
-            f"Beside one for as many LLM calls, which buy more texts of the strongest, it is {_counted(equal)}."
-        )
+    for jury, pair in pairs.items():
+        found = {"on the same texts": same_texts[jury], "for as many calls, which buy more texts,": same_calls[jury]}
+        if counts := [f"{where} {_counted(intervals)}" for where, intervals in found.items() if intervals]:
+            said.append(f"{pair}: {'; '.join(counts)}.")
     sentence = " ".join(said) or "The study has no students of one annotator to compare with."
     return Part(pd.DataFrame(rows), sentence)
 
