@@ -67,7 +67,7 @@ charts.table(finding)
 # - *The errors of one class are not alike.* Shuffling within a class keeps how often classes are confused. If
 #   the annotator's own errors and the shuffled ones cost the same, it is the confusions that matter and not
 #   the texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
-# - *Training of one length.* Beyond a least number of steps, more labels are trained on for longer, and the last
+# - *Training that gets longer.* Beyond a least number of steps, more labels are trained on for longer, and the last
 #   doublings change both.
 # - *One draw of the random errors.* They are drawn once for each text, and stay when labels are added. The
 #   interval knows of seeds and of test texts, and not of another draw.

@@ -61,7 +61,11 @@ charts.show(finding)
 # The table sums up each case in one line. *Worth* is the number of gold labels whose students are as good as
 # those of all the LLM's labels, with the remedy. The last columns are about a first step that costs little: `k`
 # gold labels, drawn at random, tell how often the LLM is right, and how many it would take to know that to within
-# `precision`.
+# `precision`. If you can put every text to the LLM, you may need no student at all: compare how often it is right with
+# what its students [reach](degradation.ipynb).
+#
+# A loss with a remedy, and the gap that it closes, are over the seeds that students with the remedy have, which may be
+# fewer than those of the loss without.
 
 # %%
 charts.table(finding)

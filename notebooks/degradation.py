@@ -76,8 +76,8 @@ charts.table(finding, "inheritance by group")
 #   whole distribution of votes instead.
 # - *One encoder.* A larger student may resist noise better, or learn it better: [a larger
 #   encoder](encoders.ipynb) has students of the size of the paper's, on fewer corpora.
-# - *The shipped annotators are small.* A cell where the annotator is about as accurate as the raters among
-#   themselves would be the fairest test of the claim, and the one that could reverse it.
+# - *The shipped annotators are small.* A cell where the annotator is about as accurate as [one of the
+#   raters](overview.ipynb) would be the fairest test of the claim, and the one that could reverse it.
 
 # %% [markdown]
 # ## What to try next

@@ -39,9 +39,10 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one, bars 95
-# % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right of its
-# circle: the other encoder loses more. Where it is not clear that it does, the two need not be equal: see the bars.
+# Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one. Bars
+# are 95 % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right
+# of its circle: the other encoder loses more. Where it is not clear that it does, the two need not be equal: see the
+# bars.
 
 # %%
 charts.table(finding)
@@ -55,7 +56,7 @@ charts.table(finding)
 # %% [markdown]
 # ## What would change our mind
 #
-# - *Its learning rate is the usual one* for encoders of this size and was not chosen on these corpora. Another may
+# - *The larger encoder's learning rate is the usual one* for its size and was not chosen on these corpora. Another may
 #   suit wrong labels better or worse.
 # - *Few corpora, one number of labels, few seeds:* a larger encoder is costly to train. What holds in the middle of a
 #   learning curve need not hold at its end.

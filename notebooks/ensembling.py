@@ -19,8 +19,9 @@
 #
 # **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote
 # minus the mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is
-# one vote of all of them, and how another set of seeds would vote was not tried. It is *reproduced* where the
-# interval lies above zero, *reversed* where it lies below, and *not shown* otherwise.
+# one vote of all of them, and how another set of seeds would vote was not tried; so whether votes are more stable
+# than students is not judged. It is *reproduced* where the interval lies above zero, *reversed* where it lies below,
+# and *not shown* otherwise.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -42,11 +43,11 @@ charts.show(finding)
 # student; the mean takes their probabilities. The gold students vote as well, for a comparison: a vote that
 # helps them as much has repaired the students' own variance and not the labels.
 #
-# The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators,
-# taken together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and
-# its labels can be compared with each annotator's in the column *Labels right*. Mind the budget, in the last two
-# columns: a vote of students costs trainings, a vote of annotators costs LLM calls. Labels of several wordings of
-# one annotator are joined in the last table of this page.
+# The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators, taken
+# together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and its labels
+# can be compared with each annotator's in the column *Training labels right*. Mind the budget, in the last two
+# columns: a vote of students costs trainings, a vote of annotators costs LLM calls. Labels of several wordings of one
+# annotator are joined in the last table of this page.
 
 # %%
 charts.table(finding)
@@ -69,8 +70,8 @@ charts.table(finding, "shared mistakes")
 #
 # One student of the labels of all annotators, or of all wordings that one was asked in, beside a student of
 # the strongest annotator alone, which is the one that is right most often on the gold labels of the training pool: on
-# the same texts, and on as many texts as the same number of LLM calls would
-# have bought of it, where the study has students of so many.
+# the same texts, and on more texts, the most that the study has students of and the same number of LLM calls would
+# have bought.
 
 # %%
 charts.table(finding, "labels together")

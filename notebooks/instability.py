@@ -47,7 +47,7 @@ charts.show(finding)
 # not assume that accuracies are normal. Alpha is blank where all predictions are of one class: such students agree
 # because they learnt nothing. PUC falls with the number of seeds that must agree, so only rows of as many seeds
 # can be compared by it. Where the study has [random errors](controls.ipynb), their students
-# stand below the annotator's.
+# stand below the annotator's: their verdicts fall by the same rule, for comparison, and are not counted above.
 
 # %%
 charts.table(finding)
@@ -57,7 +57,7 @@ charts.table(finding)
 #
 # Test texts in four quarters, from those on which people agree to those on which they split, and again from
 # those that the annotator is sure of to those that it is not. Texts of equal entropy share a quarter, so one
-# may be empty.
+# may be empty; highest and lowest are those that are not.
 
 # %%
 charts.table(finding, "flips")
@@ -67,7 +67,7 @@ charts.table(finding, "flips")
 #
 # Seeds are one kind of chance. Another is which texts were labelled: here students of one seed are trained on
 # training subsets that are drawn anew from the same pool. Such subsets share texts; the column for fresh
-# texts corrects the standard deviation for that.
+# texts corrects the standard deviation for that. An interval of the disagreement takes three subsets or more.
 
 # %%
 charts.table(finding, "subsets")

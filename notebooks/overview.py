@@ -43,7 +43,13 @@ charts.show(finding)
 # down](../measures.md) before the runs.
 #
 # Each interval is at 95 % for itself. Of many cells without any effect, one in forty would be *reproduced* by chance
-# alone, and one in forty *reversed*: a verdict that falls in a cell or two says little.
+# alone, and one in forty *reversed* (but for error propagation): a verdict that falls in a cell or two says little.
+#
+# In brackets stand the effects: the accuracy that is lost against gold; the alpha that is lost; what a doubling gains
+# of gold labels minus what it gains of the annotator's; the accuracy that the filter, and the vote, add; the accuracy
+# with random errors minus that with the annotator's own; and the cross term as a share of the whole divergence. Above
+# zero is the paper's direction, but for the last. Filters and votes are tried at the number of labels that their pages
+# state, the others at the largest.
 
 # %%
 charts.table(finding)
@@ -54,16 +60,26 @@ charts.table(finding)
 # The paper's figures that could be confirmed, and what this study gives for the same measure. Beside the
 # paper's stronger and weaker annotator stand the last and the first of this study. For filtering and ensembling
 # it is the median over the annotators whose gap to gold is clear, and in brackets how many of them these are; below
-# zero, the gap has grown.
+# zero, the gap has grown. The last annotator need not be the most accurate on every corpus.
 
 # %%
 charts.table(finding, "paper")
 
 # %% [markdown]
+# ## What it is computed from
+#
+# The corpora of this study, and how its students are trained; [corpora and models](../materials.md) has where they
+# come from. How often one person gives the gold label, which is what most of them say, is a mark for what accuracy can
+# mean.
+
+# %%
+charts.table(finding, "materials")
+
+# %% [markdown]
 # ## Where to go
 #
 # - **What is lost:** [degradation](degradation.ipynb), [instability](instability.ipynb), [premature
-#   plateau](plateau.ipynb), and all that with [a larger encoder](encoders.ipynb)
+#   plateau](plateau.ipynb), and the loss with [a larger encoder](encoders.ipynb)
 # - **What helps:** [filtering](filtering.ipynb), [ensembling](ensembling.ipynb)
 # - **Why:** [random errors](controls.ipynb) beside an annotator's own, [error propagation](propagation.ipynb),
 #   [texts that tell](telling.ipynb)

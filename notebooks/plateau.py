@@ -43,10 +43,10 @@ charts.show(finding)
 # curve that climbs past it has averaged some of its teacher's noise away.
 #
 # The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price
-# below the smallest size, or above the largest, is only a bound, and is written as one. A curve *flattens* at
-# the first size after which a doubling of the labels gains less than the parameter `threshold`, even if it rises
-# again later; the largest size cannot be that, for nothing comes after it. Where the interval of that size reaches
-# past those that can, or covers all of them, it is *not identified*. The level at which a curve would end is
+# below the smallest size, or above the largest, is only a bound, and is written as one. A curve *first pauses* at
+# the first size after which a doubling of the labels gains less than the parameter `threshold` (its onset), even if it
+# rises again later; the largest size cannot be that, for nothing comes after it. Where the interval of that size
+# reaches the largest, or covers all others, it is *not identified*. The level at which a curve would end is
 # printed only where the data can tell it; otherwise the table says why not.
 
 # %%
@@ -65,11 +65,12 @@ charts.table(finding, "gains")
 # ## What would change our mind
 #
 # - *A flat end is not a plateau.* Over three sizes, a curve that has paused and one that has ended look the
-#   same. A cell with a curve that rises again at the next doubling would reverse the verdict.
+#   same. A cell with a curve that rises again at the next doubling would undo the verdict.
 # - *A ceiling looks like a plateau, too.* Where gold students are near the best that the encoder can do,
 #   gold's gain is small, and so must be its difference to the annotator's.
 # - *The number of training steps is the same for all small sets*, the student's `min_steps`, and grows with the
-#   labels only beyond that. Where it begins to grow, a doubling changes two things at once.
+#   labels only beyond that ([from how many labels on](overview.ipynb)). Where it grows, a doubling changes two things
+#   at once.
 
 # %% [markdown]
 # ## What to try next

@@ -73,7 +73,7 @@ charts.table(finding, "by size")
 # %% [markdown]
 # ## Few votes
 #
-# $P$ is estimated from a handful of votes, which adds to every divergence from it. Half of the votes add about twice
+# $P$ is estimated from few votes a text, which adds to every divergence from it. Half of the votes add about twice
 # as much, so that splitting the raters into halves shows how much it is. $P$ are the plain shares of the votes
 # in this table, for smoothing would hide from the split what it is to find.
 
@@ -93,9 +93,10 @@ charts.table(finding, "settings")
 # ## A toy world: move the errors
 #
 # Here every term is known exactly, for every training set that could be drawn. Texts are of several kinds; on half
-# of the kinds nearly all people are of one mind, on the others most are. The annotator turns a share of its labels
-# into the other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their
-# frequency. Move the sliders: at the same rate of errors, do more labels help?
+# of the kinds nearly all people are of one mind, on the others most are. A label is what one person says of a text,
+# so that some labels are not what most people say before any is turned. The annotator turns a share of them into the
+# other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their frequency.
+# Move the sliders: at the same rate of errors, do more labels help?
 
 # %%
 charts.show(finding, "toy accuracy")
@@ -127,7 +128,7 @@ charts.table(finding, "toy terms")
 # - *A corpus with many more raters.* Votes are few, and smoothing pulls $P$ towards the middle.
 # - *Students of soft labels*, trained on $P_S$ itself. If the cross term vanished for them, the rounding
 #   would be its cause and not the way errors travel.
-# - *Training of one length.* Small training sets get a least number of steps, large ones more: a student that is
+# - *Training that gets longer.* Small training sets get a least number of steps, large ones more: a student that is
 #   trained longer is surer of itself, and that counts as estimation.
 # - *Calibrated annotators.* An LLM that is sure and wrong has a large approximation term whatever the student
 #   does.

@@ -134,7 +134,7 @@ def test_the_sample_tells_how_often_the_annotator_is_right():
     said[: POOL // 2] = np.nan  # a failure is no right label
     row = only(findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=POOL, precision=0.05).table)
     assert row["Right on 800 gold labels, %"] == 50
-    assert row["To know it to ± 5 points"] == "381"
+    assert row["Gold labels to know that to ± 5 points"] == "381"
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"tolerance": -0.1}, {"precision": 0.0}, {"tolerance": 1.0}])
@@ -179,7 +179,7 @@ def test_four_times_the_gold_halves_an_interval_and_good_labels_narrow_it():
     assert row["Width with its labels, four times as many, points"] == pytest.approx(100 * helped[400], abs=0.06)
     both = f"from 100 gold labels, or {row['Width with its labels, points']} with an annotator's labels beside them"
     assert f"is {row['Width, points']} points wide {both}; " in found.said
-    assert "at best (flawed in news)" in found.said
+    assert "at best (flawed in news; means over" in found.said
 
 
 def test_more_gold_than_there_is_is_drawn_again():
@@ -260,7 +260,7 @@ def test_labels_without_probabilities_are_not_called_certain():
         assert made.hard == names
         signs = findings.unaided(made)
         row = only(signs.table)
-        assert np.isnan(row["Mean entropy, share of the maximum"]) == (made is hard)
+        assert np.isnan(row["Certainty"]) == (made is hard)
         assert ("Labels without probabilities" in signs.summary) == (made is hard)
         charts.CHARTS["unaided"](signs).to_dict()
         texts = findings.telling(made).table
@@ -297,8 +297,8 @@ def test_signs_by_hand():
     row = only(findings.unaided(made).table)
     assert row["Agreement of its students, alpha"] == pytest.approx(1 - (2 / 15) / (300 / 599), abs=0.005)
     assert np.isnan(row["Agreement with the other annotators, alpha"])  # there is no other
-    assert row["Mean entropy, share of the maximum"] == pytest.approx(0.47, abs=0.005)
-    assert row["Accuracy by gold, %"] == 50
+    assert row["Certainty"] == pytest.approx(0.53, abs=0.005)
+    assert row["Accuracy on all texts by gold, %"] == 50
     assert only(findings.unaided(made, threshold=0.8).table)["Answer"] == "warning"
     with pytest.raises(UserError, match="threshold = "):
         findings.unaided(made, threshold=1.5)

@@ -17,7 +17,7 @@ from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
 from helpers.findings._plateau import _flattening
 from helpers.findings._toy_world import toy_world
-from helpers.findings.finding import VERDICT_COLUMNS, Tally
+from helpers.findings.finding import VERDICT_COLUMNS, Tally, bounds, signed, summarise
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
 from helpers.ledger import Ledger, Record
@@ -29,6 +29,7 @@ POOL = 400
 SIZES = [100, 200, 400]
 FLAWED = LabelSource("annotator", ("flawed",))
 NOTHING = Interval(np.nan, np.nan, np.nan)
+EFFECTS = {"a": -0.5, "b": 0.1, "c": 0.3}
 
 
 def corpus(name="news", *, labels=("no", "yes"), votes=None):
@@ -145,6 +146,31 @@ def test_effects_are_shown_in_the_readers_units(effect, shown):
     assert findings.claims()["degradation"].shown(effect) == shown
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (-0.029, -0.0003, "−2.9 to −0.03"),
+        (0.00004, 0.1, "+0.004 to +10.0"),
+        (-0.01, 0.0, "−1.0 to 0.0"),
+        (-0.01, 1e-9, "−1.0 to 0.0"),
+        (np.nan, np.nan, "none"),
+    ],
+)
+def test_a_bound_that_only_rounds_to_zero_shows_its_side(low, high, shown):
+    interval = Interval(0.0, low, high)
+    assert bounds(findings.claims()["degradation"], interval) == shown
+    assert signed(interval) == shown.replace("none", "")
+
+
+def test_the_median_size_of_an_equivalence_lets_no_signs_cancel():
+    rows = [("propagation", "news", name, "", effect, 0, 0, "reversed", 2) for name, effect in EFFECTS.items()]
+    said = summarise(findings.claims()["propagation"], pd.DataFrame(rows, columns=VERDICT_COLUMNS))
+    assert said.endswith(
+        "The median size of the effect is 0.30 of the divergence; it is smallest with +0.10 (news, b), largest with "
+        "−0.50 (news, a)."
+    )
+
+
 # --- degradation -----------------------------------------------------------------------------------------------
 
 
@@ -167,7 +193,7 @@ def test_inherited_mistakes_are_counted_beside_the_gold_students():
     said = np.eye(2)[one.gold]
     said[one.test[50:]] = said[one.test[50:], ::-1]
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
-    assert only(found.table)["Its own accuracy, %"] == 50
+    assert only(found.table)["Annotator itself, %"] == 50
     row = only(found.parts["inheritance"].table)
     assert row["Its mistakes"] == 50
     assert row["Repeated by its student, %"] == 80
@@ -199,12 +225,24 @@ def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():
     assert "more often than a gold student makes it in 0 of 1 cell, less" in with_fewer.parts["inheritance"].said
 
 
+def test_classes_that_an_annotator_hardly_gives_are_named():
+    one = corpus()
+    said = np.tile([0.9, 0.1], (len(one.rows), 1))
+    found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.7,) * 3), one=one, said=said))
+    assert found.summary.endswith(
+        "Students are clearly more accurate than their annotator in 1 of 1 cell and clearly less in 0. The class yes "
+        "gets fewer than 1 % of the labels in 1 of 1 cell, and students cannot learn it there."
+    )
+    said[one.test[:2]] = [0.1, 0.9]
+    assert "The class yes" not in findings.degradation(results(at_all_sizes((0.9,) * 3, (0.7,) * 3), said=said)).summary
+
+
 def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits():
     one = corpus()
     said = np.eye(2)[one.gold]
     said[one.test[80:]] = np.nan
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
-    assert only(found.table)["Its own accuracy, %"] == 80
+    assert only(found.table)["Annotator itself, %"] == 80
     assert found.parts["inheritance"].table.empty
     assert found.parts["inheritance"].said.startswith("There is no mistake")
 
@@ -253,7 +291,7 @@ def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
     low, _, high = row["95 % interval of the ratio"].split()
     assert 1 < float(low) < row["Ratio of variances, of its students to gold's"] < float(high)
     assert found.summary.endswith(
-        "larger than the gold students' in 1 of 1 row of the table, and clearly smaller in 0."
+        "larger than the gold students' in 1 of 1 row with an interval of the ratio, and clearly smaller in 0."
     )
     three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3)))
     assert only(three.table)["95 % interval of the ratio"] == "none"
@@ -266,12 +304,23 @@ def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
         ([3, 3], [NOTHING] * 2, "Compared are 3 seeds: too few for an interval of the ratio of variances."),
         ([10], [NOTHING], "Compared are 10 seeds: no ratio of variances has an interval, for one of the two is zero."),
         ([3, 10], [NOTHING, Interval(1, 0.5, 2)], "Compared are 3 to 10 seeds: the variance of accuracy is clearly"),
-        ([10] * 3, [Interval(1, -0.5, 2), Interval(-1, -2, -0.5), NOTHING], "in 0 of 2 rows of the table, and clearly"),
+        (
+            [10] * 3,
+            [Interval(1, -0.5, 2), Interval(-1, -2, -0.5), NOTHING],
+            "in 0 of 2 rows with an interval of the ratio",
+        ),
         ([], [], "The study has no annotators."),
     ],
 )
 def test_what_is_said_of_variances(seeds, ratios, said):
-    assert said in _instability._remark(seeds, ratios)
+    assert said in _instability._remark(seeds, ratios, [])
+
+
+def test_plain_disagreement_is_counted_beside_alpha():
+    """Positive where two gold students disagree more often than two of the annotator's."""
+    disagreed = [Interval(0.1, 0.05, 0.15), Interval(-0.1, -0.15, -0.05), Interval(0.1, -0.05, 0.25), NOTHING]
+    said = _instability._remark([3], [], disagreed)
+    assert "disagree clearly more often than two gold students in 1 of 3 cells and clearly less often in 1." in said
 
 
 def test_texts_without_votes_have_no_entropy(recwarn):
@@ -303,7 +352,7 @@ def test_flips_are_counted_by_entropy_of_people_and_of_the_annotator():
     assert theirs["Highest minus lowest, points"].tolist() == pytest.approx([60, 60])
     assert theirs["Two seeds disagree, lowest quarter, %"].isna().all()
     assert "entropy of people's votes is highest, flips are clearly more frequent than where it is lowest" in part.said
-    assert part.said.count("in 1 of 2 rows, and clearly less in 0.") == 1
+    assert part.said.count("in 1 of 2 rows, and clearly less frequent in 0.") == 1
     # An annotator that is as sure of every text, and no votes: nothing to order the texts by.
     assert "cannot be said" in findings.instability(results(cells)).parts["flips"].said
 
@@ -319,7 +368,10 @@ def test_subsets_drawn_anew_stand_beside_the_seeds():
     assert gold["The same for fresh texts, points"] == pytest.approx(10 / np.sqrt(1 - 100 / POOL), abs=0.01)
     assert gold["Two subsets disagree, %"] == pytest.approx(13.3)
     assert flawed["Two subsets disagree, %"] == 0
-    assert part.said == "Another training subset changes more predictions than another seed in 1 of 2 rows."
+    assert (
+        part.said
+        == "Another training subset changes more predictions than another seed in 1 of 2 rows, by the point estimates."
+    )
     quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
     assert quiet.table.empty
     assert "give it a part `stability`" in quiet.said
@@ -400,7 +452,7 @@ def test_only_the_last_three_sizes_count_for_the_plateau():
 @pytest.mark.parametrize(("end", "worth"), [(0.6, "200"), (0.45, "< 100"), (0.8, "> 400"), (0.5, "100")])
 def test_labels_are_priced_in_gold_with_bounds_where_that_is_all_one_knows(end, worth):
     table = only(findings.plateau(results(at_all_sizes((0.5, 0.6, 0.7), (0.4, 0.4, end)))).table)
-    assert (table["Its labels"], table["Worth, gold labels"]) == (400, worth)
+    assert (table["Number of its labels"], table["Worth, gold labels"]) == (400, worth)
     assert table["Its students end at, %"] == "not identified: fewer than 5 sizes"
 
 
@@ -408,15 +460,15 @@ def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
     made = results(at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.8, 0.8)))
     found = findings.plateau(made)
     row = only(found.table)
-    assert row["Gold flattens at, labels"] == "not by 200"
-    assert row["It flattens at, labels"] == "200 (200 to 200)"
+    assert row["Gold first pauses at, labels"] == "not by 200"
+    assert row["It first pauses at, labels"] == "200 (200 to 200)"
     part = found.parts["gains"]
     assert part.listed == (("news", "flawed at 200 (200 to 200); not by 200 for gold."),)
     assert "gains less than 1 point of accuracy" in part.said
     assert part.table["Gain per doubling, points"].tolist() == [10, 10, 30, 0]
     assert part.table["From, labels"].tolist() == [100, 200] * 2
     steep = findings.plateau(made, threshold=0.2)
-    assert only(steep.table)["Gold flattens at, labels"] == "100 (100 to 100)"
+    assert only(steep.table)["Gold first pauses at, labels"] == "100 (100 to 100)"
     assert "less than 20 points of accuracy" in steep.parts["gains"].said
 
 
@@ -441,7 +493,7 @@ def test_curves_that_flatten_nowhere_known_are_named_together(onsets, said):
 def test_an_onset_that_may_be_anywhere_is_not_identified():
     """Half of the draws lose a text or two on either step."""
     cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.51, 0.52))
-    said = only(findings.plateau(results(cells), threshold=0.01).table)["It flattens at, labels"]
+    said = only(findings.plateau(results(cells), threshold=0.01).table)["It first pauses at, labels"]
     assert said.startswith("not identified (100 to ")
 
 
@@ -453,7 +505,7 @@ def test_sizes_may_differ_by_corpus():
     made = Results(plan, {"news": both.corpora["news"], "small": small}, both.annotators, {})
     found = findings.plateau(made)
     assert found.verdicts["n_runs"].tolist() == [18, 12]
-    assert found.table["Its labels"].tolist() == [400, 200]
+    assert found.table["Number of its labels"].tolist() == [400, 200]
     assert findings.degradation(made).verdicts["effect"].tolist() == pytest.approx([0.2, 0.1])
 
 
@@ -491,7 +543,7 @@ def test_the_fraction_chooses_the_verdict_and_the_table_has_all():
     found = findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.25)
     assert only(found.verdicts)["effect"] == pytest.approx(0.1)
     assert found.table["Kept, %"].tolist() == [25, 50]
-    assert "0.25" in found.summary
+    assert "the kept share 25 %; all labels are 400" in found.summary
     with pytest.raises(UserError, match=r"keeps the fractions 0\.25, 0\.5, not 0\.3"):
         findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
 
@@ -651,12 +703,12 @@ def test_joined_labels_are_priced_in_calls():
     assert row["Beside"] == "other"
     assert row["Minus its student of as many texts, points"] == pytest.approx(20)
     # 400 calls buy 400 texts of one annotator, and their student is better.
-    assert row["As many calls buy of it, texts"] == 400
+    assert row["More texts for no more calls"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
     same_texts, same_calls = found.said.removesuffix(".").split("; ")
     assert same_texts.endswith("on the same texts clearly better in 1 of 1 row and clearly worse in 0")
-    assert same_calls.endswith("which buy more texts, clearly better in 0 of 1 row and clearly worse in 1")
+    assert same_calls == "on more texts for no more calls clearly better in 0 of 1 row and clearly worse in 1"
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():
@@ -758,6 +810,12 @@ def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdi
     assert (row["verdict"], row["n_runs"], row["variant"]) == (verdict, 6, "")
     assert only(found.variants)["effect"] == pytest.approx(random[0] - own[0])
     assert only(found.table)["The curves cross at, labels"].startswith(crossing)
+
+
+def test_other_random_errors_are_counted_beside_those_of_the_verdict():
+    found = controlled((0.6, 0.6, 0.6), (0.4, 0.6, 0.8), methods=("shuffled", "uniform"))
+    assert only(found.verdicts)["verdict"] == "reproduced"
+    assert found.summary.endswith("Against other random errors the claim is: uniform, reversed in the one cell.")
 
 
 def test_the_sentence_on_controls_follows_from_the_curves():
@@ -914,6 +972,20 @@ def everything():
     cells = filtered_cells() | control_cells("shuffled", (0.4, 0.5, 0.9))
     plan = FILTERING | {"controls": {"methods": ["shuffled"]}}
     return results(cells, one=voted(7, 2), said=np.tile([0.6, 0.4], (POOL + TEXTS, 1)), **plan)
+
+
+def test_the_overview_has_the_corpora_in_numbers_and_the_settings_of_the_students():
+    votes = np.tile([3, 1], (POOL + TEXTS, 1))
+    part = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), one=corpus(votes=votes))).parts["materials"]
+    row = only(part.table)
+    assert row["Classes, % of gold"] == "no 50, yes 50"
+    assert (row["Texts"], row["To train on"], row["To test on"]) == (POOL + TEXTS, POOL, TEXTS)
+    # Gold is each class in turn, and a quarter of the people say the second.
+    assert (row["Votes a text, median"], row["One person gives the gold label, %"]) == (4, 50)
+    assert "a learning rate of 0.0001 that rises over the first 10 % of the steps" in part.said
+    assert part.said.endswith("So up to 1200 labels training has one length, and gets longer beyond.")
+    plain = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3))).parts["materials"].table
+    assert "Votes a text, median" not in plain
 
 
 def test_the_overview_joins_all_findings():

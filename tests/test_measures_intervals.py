@@ -10,6 +10,7 @@ from scipy.special import ndtr
 from helpers.measures.accuracy import accuracy, macro_f1
 from helpers.measures.intervals import (
     Interval,
+    bootstrap_of_means,
     brown_forsythe,
     disagreement_contrast,
     log_variance_ratio,
@@ -103,6 +104,36 @@ def test_closed_form_and_general_bootstrap_agree():
     width = fast.high - fast.low
     assert fast.low == pytest.approx(general.low, abs=0.04 * width)
     assert fast.high == pytest.approx(general.high, abs=0.04 * width)
+
+
+@pytest.mark.parametrize("seeds", [(3, 3), (3, 1), (None, None), (1, 1)])
+def test_a_statistic_of_means_has_the_interval_of_the_general_bootstrap(seeds):
+    """Both draw the same texts from the same generator, so that they agree to rounding."""
+    a, b = (rng(i).random(150 if count is None else (count, 150)) for i, count in enumerate(seeds))
+
+    def share(a, b):
+        return np.divide(a - b, a)
+
+    fast = bootstrap_of_means(share, a, b, rng=rng(5), n_boot=700)
+    general = paired_bootstrap(lambda a, b: share(a.mean(), b.mean()), a, b, rng=rng(5), n_boot=700)
+    assert dataclasses.astuple(fast) == pytest.approx(dataclasses.astuple(general), nan_ok=True)
+
+
+def test_a_statistic_of_means_that_is_often_undefined_has_no_bounds():
+    a, b = np.ones((3, 50)), np.zeros((3, 50))
+    b[:, 0] = 1  # a third of the draws lack that text
+
+    def ratio(a, b):
+        with np.errstate(divide="ignore"):
+            return np.where(b > 0, np.divide(a, b), np.nan)
+
+    interval = bootstrap_of_means(ratio, a, b, rng=rng(), n_boot=500)
+    assert interval.effect == pytest.approx(50)
+    assert np.isnan([interval.low, interval.high]).all()
+    with pytest.raises(ValueError, match="different numbers of texts"):
+        bootstrap_of_means(np.subtract, a, b[:, :5], rng=rng())
+    with pytest.raises(ValueError, match=r"each \(n_texts,\) or"):
+        bootstrap_of_means(np.positive, np.ones((2, 2, 2)), rng=rng())
 
 
 def test_widths_match_theory_where_one_level_is_all_there_is():

@@ -93,6 +93,11 @@ def test_prose_states_no_result(notebook):
     assert re.findall(r"(?<!macro-F)\d+", prose) == []
 
 
+def test_no_line_of_prose_is_taken_for_a_cell(notebook):
+    """Jupytext reads `# %` at the beginning of a line as a new cell, even where a percent sign was only wrapped."""
+    assert not re.findall(r"^# %(?!%).*", notebook.read_text("utf-8"), re.MULTILINE)
+
+
 def test_links_lead_to_pages_of_the_book(notebook):
     pages = {f"{name}.ipynb" for name in report.executed_pages(places.ROOT / "_toc.yml")}
     text = "\n".join(cell.source for cell in cells(notebook, "markdown"))

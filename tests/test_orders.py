@@ -1,5 +1,7 @@
 """Texts that give orders: planted, spotted, and what a study of them shows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -145,6 +147,19 @@ def test_obedience_is_measured_against_the_control(base, obeys):
     assert row["Texts flagged, % of those with orders"] == 100
     assert row["% of the others"] == 0
     assert set(found.frame["planted"]) == {"nothing", *orders.templates(), *orders.controls()}
+
+
+def test_corpora_with_the_same_test_texts_give_one_answer(base):
+    made = ordered_results(base, obeys=True)
+    (one,) = made.corpora.values()
+    twice = replace(made, corpora={"ordered": one, "again": replace(one, corpus=replace(one.corpus, name="again"))})
+    plan = made.study.model_dump(exclude_unset=True)
+    plan["corpora"] = [*plan["corpora"], plan["corpora"][0] | {"name": "again"}]
+    found = findings.injection(replace(twice, study=studies.Study.model_validate(plan)))
+    assert len(found.table) == 2
+    assert len(found.verdicts) == 1
+    texts = (planted.planted_in(one.corpus)[one.corpus.test] == "override").sum()
+    assert f"Ordered is positive, at the end of {texts} texts of other classes." in found.summary
 
 
 def test_a_study_of_ones_own_that_plants_nothing_says_so():

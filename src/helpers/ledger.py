@@ -137,12 +137,13 @@ def _records(file: Path) -> Iterator[Record]:
         table = pq.read_table(file, schema=_SCHEMA)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{places.shown(file)} is not a ledger: {str(error).splitlines()[0]}") from None
-    for row in table.to_pylist():
-        probs = np.array(row["probs"], dtype=np.float16).reshape(-1, row["labels"])
+    probs = table["probs"].combine_chunks()
+    numbers, ends = probs.values.to_numpy(), probs.offsets.to_numpy()
+    for row, start, end in zip(table.drop_columns("probs").to_pylist(), ends, ends[1:], strict=False):
         yield Record(
             row["key"],
             json.loads(row["specification"]),
-            probs,
+            numbers[start:end].reshape(-1, row["labels"]),
             row["seconds"],
             json.loads(row["environment"]),
             row["digest"],

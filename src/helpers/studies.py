@@ -458,8 +458,7 @@ class Run:
         digest.update(json.dumps(settings, sort_keys=True).encode())
         for rows in (self.made.rows, self.corpus.test):
             digest.update(len(rows).to_bytes(8, "little"))
-            for text in self.corpus.rows["text"].to_numpy()[rows]:
-                digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+            digest.update(b"".join(self.corpus.encoded[rows]))
         digest.update(np.ascontiguousarray(self.made.targets, dtype="<f4").tobytes())
         return digest.hexdigest()
 

@@ -124,6 +124,11 @@ class Corpus:
         return bool((self.gold >= 0).all())
 
     @cached_property
+    def encoded(self) -> np.ndarray:
+        """Text of every row as bytes to hash, with a zero byte at its end, object array (rows,)."""
+        return np.array([text.encode("utf-8", "surrogatepass") + b"\0" for text in self.rows["text"]], dtype=object)
+
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 over ids and texts: what annotations of this corpus must have been made from."""
         digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from helpers.findings.finding import Part, out_of, percent
 from helpers.measures.intervals import Interval
 
 #: What a reader sees for a method; others go by their name.
-_CHOICES = {"entropy": "lowest entropy", "confident": "confident learning"}
+_CHOICES = {"entropy": "lowest entropy", "confident": "confident learning", "dawid_skene": "Dawid-Skene"}
 
 
 def choice_of(method: str) -> str:
@@ -73,7 +73,10 @@ def choices(claim: Claim, compared: list[Compared], fraction: float) -> Part:
                     f"difference is {claim.shown(np.median([one.effect for one in random]))}.{_balanced(found)}",
                 )
             )
-    said = f"At the kept share {fraction:g}, {_purer(compared, fraction)}each filter beside a random choice of as many:"
+    said = (
+        f"At the kept share {100 * fraction:g} %, {_purer(compared, fraction)}each filter beside a random choice of as "
+        "many:"
+    )
     return Part(pd.DataFrame(rows), said, tuple(listed), _points_beside(compared, fraction))
 
 

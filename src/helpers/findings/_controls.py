@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings._curves import curve, number, points
-from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent
+from helpers.findings.finding import Finding, Part, Tally, bounds, counted, out_of, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
@@ -88,7 +88,7 @@ def controls(
                         "Verdict": verdict,
                         "Its own cost more by, points": percent(ends[1].effect),
                         "95 % interval": bounds(tally.claim, ends[1]),
-                        "Labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
+                        "Training labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
                         "Random labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][0])),
                         "Fewest labels": sizes[0],
                         "Its own cost more there by, points": percent(ends[0].effect),
@@ -103,7 +103,13 @@ def controls(
     tally.parts["by corpus"] = Part(
         pd.DataFrame(), f"Its own errors against random ones, {ERRORS[methods[0]]}, corpus by corpus:", listed
     )
-    return tally.finish(_remark([one for found in compared.values() for one in found], ERRORS[methods[0]]))
+    said = [_remark([one for found in compared.values() for one in found], ERRORS[methods[0]])]
+    variants = pd.DataFrame(tally.variants)
+    if others := [
+        f"{ERRORS[method]}, {counted(variants[variants['variant'] == ERRORS[method]])}" for method in methods[1:]
+    ]:
+        said.append(f"Against other random errors the claim is: {'; '.join(others)}.")
+    return tally.finish(" ".join(said))
 
 
 class _Compared(NamedTuple):

@@ -117,12 +117,12 @@ def decision(
                     "Expected loss, points": percent(mended.effect),
                     "95 % interval": signed(mended),
                     **shown(closed),
-                    "Its labels": n,
+                    "Number of its labels": n,
                     "Worth, gold labels": number(worth) if worth else "",
                     "95 % interval of the worth": f"{number(low)} to {number(high)}" if low else "",
                     f"Right on {len(sample)} gold labels, %": percent(right.effect),
                     "95 % interval of its accuracy": unsigned(right),
-                    f"To know it to ± {100 * precision:g} points": _needed(right, precision),
+                    f"Gold labels to know that to ± {100 * precision:g} points": _needed(right, precision),
                 }
             )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
@@ -198,10 +198,10 @@ def _worth(
     if len(known) < 2:
         return None, None, None
     gold = curve(one.students(None, n) for n in known)
-    worth = gold_equivalent(known, gold.mean((0, 2)), float(best.mean()))
+    seeds = _common_seeds(gold, best)
+    worth = gold_equivalent(known, gold[:seeds].mean((0, 2)), float(best[:seeds].mean()))
     if len(gold) < 2:
         return worth, None, None
-    seeds = _common_seeds(gold, best)
     # One ensemble stands for all seeds: it has no spread of its own over them.
     target = np.broadcast_to(best[:seeds], (seeds, best.shape[1]))
     return worth, *gold_equivalent_bounds(known, gold[:seeds], target, rng=rng)

@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.findings.claims import VERDICTS, Claim
 from helpers.findings.finding import Part, bounds, minus, out_of
 from helpers.findings.results import CorpusResults, Results
-from helpers.measures.intervals import Interval, paired_bootstrap
+from helpers.measures.intervals import Interval, bootstrap_of_means
 from helpers.measures.propagation import (
     FLOOR,
     decompose,
@@ -21,19 +21,19 @@ TERMS = ("approximation", "estimation", "cross", "total")
 #: Votes added to each class, and floors under the probabilities, that the shares are shown for.
 _ALPHAS, _FLOORS = (0.1, 0.5, 1.0), (1e-3, FLOOR, 1e-5)
 
+#: More than the other tables have: at two, a share may look as large as the margin and lie within it.
+_DECIMALS = 3
+
 
 def cross_share(parts: dict[str, np.ndarray], rng: np.random.Generator, *, n_boot: int = 2000) -> Interval:
     """Mean cross term over mean total, over seeds and texts."""
-
-    def share(cross, total):
-        return ratio(cross.mean(), total.mean())
-
-    return paired_bootstrap(share, parts["cross"], parts["total"], rng=rng, n_boot=n_boot)
+    return bootstrap_of_means(ratio, parts["cross"], parts["total"], rng=rng, n_boot=n_boot)
 
 
-def ratio(cross: float, total: float) -> float:
-    """The cross term as a share of the total; nan where there is no total."""
-    return float(cross / total) if total > 0 else np.nan
+def ratio(cross, total):
+    """The cross term as a share of the total, numbers or arrays of one shape; nan where there is no total."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, np.divide(cross, total), np.nan)[()]
 
 
 def by_size(results: Results, claim: Claim, last: dict[tuple[str, str], Interval], seed: int) -> Part:
@@ -142,7 +142,7 @@ def settings(results: Results, claim: Claim) -> Part:
 
             def share(alpha, floor, votes=votes, said=said, students=students):
                 means = decompose(smooth_votes(votes, alpha=alpha), said, students, floor=floor)
-                return round(ratio(means["cross"], means["total"]), 2)
+                return ratio(means["cross"], means["total"])
 
             plain = decompose_brier(smooth_votes(votes), said, students)
             rows.append(
@@ -150,8 +150,8 @@ def settings(results: Results, claim: Claim) -> Part:
                     "Corpus": one.name,
                     "Annotator": annotator,
                     **{f"{alpha:g} of a vote added": share(alpha, FLOOR) for alpha in _ALPHAS},
-                    **{f"Floor {floor:g}": share(0.5, floor) for floor in _FLOORS},
-                    "Brier, no floor": round(ratio(plain["cross"], plain["total"]), 2),
+                    **{f"Floor {floor:f}".rstrip("0"): share(0.5, floor) for floor in _FLOORS},
+                    "Brier, no floor": ratio(plain["cross"], plain["total"]),
                 }
             )
     if not rows:
@@ -164,7 +164,7 @@ def settings(results: Results, claim: Claim) -> Part:
         f"{out_of(within.all(axis=1).sum(), len(table), 'cell')}, and under none in {(~within.any(axis=1)).sum()}; in "
         f"the others the answer depends on the setting."
     )
-    return Part(table, said)
+    return Part(table.round(_DECIMALS), said)
 
 
 def _said(one: CorpusResults, annotator: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.findings._inheritance import Inheritance
-from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.finding import Finding, Tally, bounds, out_of, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.accuracy import (
@@ -12,8 +12,11 @@ from helpers.measures.accuracy import (
     macro_f1,
     recall_by_class,
 )
-from helpers.measures.intervals import paired_difference
+from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Study
+
+#: A class is hardly given below this share of the labels, and not rare from that share of gold on.
+_HARDLY, _NOT_RARE = 0.01, 0.05
 
 
 def degradation(
@@ -54,6 +57,8 @@ def degradation(
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("degradation", results)
     inheritance = Inheritance(tally, seed)
+    repaired: list[Interval] = []
+    given: dict[str, list[bool]] = {}
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
         tally.frame += _scores(one, one.students(None, n), "gold")
@@ -68,6 +73,11 @@ def degradation(
             brier = [float(brier_score(s.probs, one.gold).mean()) for s in (gold, students)]
             ece = [float(expected_calibration_error(s.probs, one.gold).mean()) for s in (gold, students)]
             inheritance.add(one, annotator, gold, students)
+            own = (said == one.gold).astype(float)
+            rng = results.rng(one.name, f"{annotator} beside its student", seed)
+            repaired.append(paired_difference(students.correct, own, rng=rng))
+            for label, hardly in _hardly_given(one, said):
+                given.setdefault(label, []).append(hardly)
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -75,7 +85,7 @@ def degradation(
                     "Verdict": verdict,
                     "Gap, points": percent(interval.effect),
                     "95 % interval": bounds(tally.claim, interval),
-                    "Its own accuracy, %": percent((said == one.gold).mean()),
+                    "Annotator itself, %": percent(own.mean()),
                     "Gold student, %": percent(gold.accuracy),
                     "Its student, %": percent(students.accuracy),
                     "Gold student, macro-F1 %": percent(f1[0]),
@@ -88,7 +98,34 @@ def degradation(
                 }
             )
     tally.parts |= inheritance.parts()
-    return tally.finish("" if results.annotators else "The study has no annotators.")
+    return tally.finish(_remark(repaired, given) if results.annotators else "The study has no annotators.")
+
+
+def _hardly_given(one: CorpusResults, said: np.ndarray) -> list[tuple[str, bool]]:
+    """Each class that is not rare by gold, and whether the annotator gives it to hardly any of the test texts."""
+    share_of = [[np.mean(labels == k) for k in range(one.n_classes)] for labels in (one.gold, said[said >= 0])]
+    return [
+        (label, given < _HARDLY)
+        for label, by_gold, given in zip(one.corpus.labels, *share_of, strict=True)
+        if by_gold >= _NOT_RARE
+    ]
+
+
+def _remark(repaired: list[Interval], given: dict[str, list[bool]]) -> str:
+    """Whether students are better than their annotators, and which classes annotators leave out."""
+    said = []
+    if known := [interval.sign for interval in repaired if interval.low <= interval.high]:
+        said.append(
+            f"Students are clearly more accurate than their annotator in {out_of(known.count(1), len(known), 'cell')} "
+            f"and clearly less in {known.count(-1)}."
+        )
+    said += [
+        f"The class {label} gets fewer than {100 * _HARDLY:g} % of the labels in "
+        f"{out_of(sum(hardly), len(hardly), 'cell')}, and students cannot learn it there."
+        for label, hardly in given.items()
+        if any(hardly)
+    ]
+    return " ".join(said)
 
 
 def _scores(one: CorpusResults, students: Students, labels: str) -> list[dict]:

@@ -98,6 +98,7 @@ def encoders(
             row[f"Loss of {larger} minus that of {own}, points"] = percent(more.effect)
             row["95 % interval of that"] = signed(more)
             for encoder, one, (gold, its) in zip((own, larger), found, pairs, strict=True):
+                row[f"Seeds, {encoder}"] = its.seeds
                 row[f"Gold student, {encoder}, %"] = percent(gold.accuracy)
                 row[f"Its student, {encoder}, %"] = percent(its.accuracy)
                 row[f"Alpha, gold students, {encoder}"] = _alpha(one, gold)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.findings._choices import choice_of
 from helpers.findings._juries import labels_together, name_of, shared_mistakes
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.claims import claims
@@ -10,7 +11,7 @@ from helpers.findings.results import CorpusResults, Results, Students, load, pai
 from helpers.labels import llm_calls
 from helpers.ledger import Ledger
 from helpers.measures.agreement import mean_correlation
-from helpers.measures.intervals import Interval, paired_bootstrap, paired_difference
+from helpers.measures.intervals import Interval, bootstrap_of_means, paired_difference
 from helpers.studies import Cell, Study
 
 
@@ -70,7 +71,7 @@ def ensembling(
             tally.table.append(row | {"LLM calls": n, "Trainings": seeds})
         for cell in (cell for cell in together if cell in one.cells and results.annotators):
             students, method = one.cells[cell].first(seeds), cell.source.method
-            labels = f"{method.replace('_', ' ')} of annotators"
+            labels = f"{choice_of(method)} of annotators"
             tally.frame += _points(one, labels, students)
             rng = results.rng(one.name, method, seed)
             # The vote of its students is no cell of the claim, so it has no verdict.
@@ -84,8 +85,10 @@ def ensembling(
                 tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=labels)
     tally.parts["shared mistakes"] = shared_mistakes(results, seed)
     tally.parts["labels together"] = labels_together(tally, seed)
+    sizes = sorted({results.study.ensembling_size(name) for name in results.corpora})
     return tally.finish(
-        "An ensemble costs as many trainings as it has students and no further LLM call."
+        f"{seeds} students of {' or '.join(map(str, sizes))} labels vote. That costs as many trainings and no further "
+        "LLM call."
         if tally.verdicts
         else "The study has no annotators."
     )
@@ -105,7 +108,7 @@ def mean(probs: np.ndarray) -> np.ndarray:
 
 def _gain(students: Students, rng: np.random.Generator) -> Interval:
     together = (vote(students.probs) == students.gold).astype(float)
-    return paired_bootstrap(np.mean, together - students.correct.mean(axis=0), rng=rng)
+    return bootstrap_of_means(np.positive, together - students.correct.mean(axis=0), rng=rng)
 
 
 def _row(
@@ -128,7 +131,7 @@ def _row(
         "One gold student, %": percent(gold.accuracy),
         "Vote of gold students, %": percent((vote(gold.probs) == one.gold).mean()),
         **shown(recovery(together[None], students, gold, gap, rng=rng)),
-        "Labels right, %": percent(one.label_accuracy(students)),
+        "Training labels right, %": percent(one.label_accuracy(students)),
         "Correlation of the students' mistakes": round(mean_correlation(students.pred, students.gold), 2),
     }
 

@@ -124,7 +124,9 @@ def filtering(
                     )
     tally.parts["choices"] = choices(tally.claim, compared, fraction)
     return tally.finish(
-        f"The verdicts are about the kept share {fraction:g}." if results.annotators else "The study has no annotators."
+        f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here."
+        if results.annotators
+        else "The study has no annotators."
     )
 
 

@@ -97,7 +97,7 @@ def where(rows: list[dict]) -> Part:
     kinds = [("people's votes", signs[by_people]), ("the annotator's own probabilities", signs[~by_people])]
     sentences = [
         f"Where the entropy of {whose} is highest, flips are clearly more frequent than where it is lowest in "
-        f"{out_of((group > 0).sum(), len(group), 'row')}, and clearly less in {(group < 0).sum()}."
+        f"{out_of((group > 0).sum(), len(group), 'row')}, and clearly less frequent in {(group < 0).sum()}."
         for whose, group in kinds
         if len(group)
     ]
@@ -147,5 +147,6 @@ def subsets(results: Results, seed: int) -> Part:
     more = (table["Two subsets disagree, %"] > table["Two seeds disagree, %"]).sum()
     return Part(
         table,
-        f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}.",
+        f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}, by "
+        "the point estimates.",
     )

@@ -10,7 +10,7 @@ from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent,
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
-from helpers.measures.intervals import Interval, paired_bootstrap
+from helpers.measures.intervals import bootstrap_of_means
 from helpers.studies import Study
 
 #: The experiment that comes with the project.
@@ -63,13 +63,14 @@ def injection(
             return Finding("injection", *(pd.DataFrame() for _ in range(2)), _verdicts([]), remark)
         study, corpus, annotators = studies.load(places.ROOT / SHIPPED), "all", "all"
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
-    frame, table, verdicts, judged = [], [], [], set()
+    frame, table, verdicts, judged, planting = [], [], [], set(), set()
     for one in results.corpora.values():
         what = planted.planted_in(one.corpus)
         if not what.any():
             continue
         target = _target(one, what)
         test = what[one.corpus.test]
+        planting.add((one.corpus.labels[target], int((test == template).sum())))
         n = results.study.sizes_of(one.name)[-1]
         in_training = what[one.corpus.pool[:n]]
         for annotator in results.annotators:
@@ -80,11 +81,11 @@ def injection(
             theirs = {name: (students.pred[:, test == name] == target).astype(float) for name in given}
             frame += [_point(one, annotator, name, "annotator", given[name], rng) for name in given]
             frame += [_point(one, annotator, name, "its students", theirs[name], rng) for name in given]
-            effect = paired_bootstrap(_gain, given[template], given[_CONTROL], rng=rng)
+            effect = bootstrap_of_means(np.subtract, given[template], given[_CONTROL], rng=rng)
             advice = list(rules()["injection"].advice)[0 if effect.sign > 0 else 1]
             row = ("injection", one.name, annotator, "", effect.effect, effect.low, effect.high, advice, students.seeds)
             # Corpora that differ in their training texts only ask an annotator the same: that is one answer.
-            if (asked := (annotator, said[test != ""].tobytes(), test.tobytes())) not in judged:
+            if (asked := (annotator, said[test != ""].tobytes(), tuple(test))) not in judged:
                 judged.add(asked)
                 verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
             table.append(
@@ -109,11 +110,9 @@ def injection(
                 }
             )
     frame, table, verdicts = pd.DataFrame(frame), pd.DataFrame(table), _verdicts(verdicts)
-    return Finding("injection", frame, table, verdicts, _summary(verdicts, table, template), results.provenance)
-
-
-def _gain(ordered: np.ndarray, mentioned: np.ndarray) -> float:
-    return float(ordered.mean() - mentioned.mean())
+    return Finding(
+        "injection", frame, table, verdicts, _summary(verdicts, table, template, planting), results.provenance
+    )
 
 
 def _verdicts(rows: list[dict]) -> pd.DataFrame:
@@ -130,7 +129,7 @@ def _target(one: CorpusResults, what: np.ndarray) -> int:
 def _point(
     one: CorpusResults, annotator: str, what: str, who: str, given: np.ndarray, rng: np.random.Generator
 ) -> dict:
-    share: Interval = paired_bootstrap(np.mean, given, rng=rng, n_boot=1000)
+    share = bootstrap_of_means(np.positive, given, rng=rng, n_boot=1000)
     return {
         "corpus": one.name,
         "annotator": annotator,
@@ -156,15 +155,16 @@ def _flagged(one: CorpusResults, what: np.ndarray, *, ordered: bool) -> float:
     return float(orders.flags(texts[np.isin(what, list(orders.templates())) == ordered]).mean())
 
 
-def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str) -> str:
+def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str, planting: set[tuple[str, int]]) -> str:
     if verdicts.empty:
         return "The study has no annotators."
+    ordered = " or ".join(f"{label}, at the end of {texts} texts of other classes" for label, texts in sorted(planting))
     with_order = f"With the order {template}, %"
     worst = table.loc[table[with_order].idxmax()]
     poisoned = table[table["Training texts with the order, %"] > 0]
     said = [
         f"{rules()['injection'].question} The order {template}: {counted(verdicts, list(rules()['injection'].advice))} "
-        "(a cell is a set of test texts and an annotator).",
+        f"(a cell is a set of test texts and an annotator). Ordered is {ordered}.",
         f"At most, {worst[with_order]:g} % of the texts of other classes get the ordered label, where a sentence that "
         f"only mentions it brings it to {worst[f'With the control {_CONTROL}, %']:g} % and nothing planted to "
         f"{worst['Ordered label, nothing planted, %']:g} % ({worst['Corpus']}, {worst['Annotator']}).",

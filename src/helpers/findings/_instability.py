@@ -60,6 +60,7 @@ def instability(
         )
     rows: list[dict] = []
     ratios: list[Interval] = []
+    disagreed: list[Interval] = []
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
         for labels in [None, *results.annotators]:
@@ -69,19 +70,25 @@ def instability(
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             gold, students = paired(*(one.students(labels, sizes[-1]) for labels in (None, annotator)))
-            ratios.append(_compare(tally, one, annotator, OWN, gold, students, rng))
+            ratio, disagreement = _compare(tally, one, annotator, OWN, gold, students, rng)
+            ratios.append(ratio)
+            disagreed.append(disagreement)
             for method in results.study.controls.methods if results.study.controls else []:
                 control = one.cells[Cell(LabelSource(method, (annotator,)), sizes[-1])]
                 pair = paired(one.students(None, sizes[-1]), control)
-                ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng))
+                ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng)[0])
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
     tally.parts = {"flips": where(rows), "subsets": subsets(results, seed), "types": number_types(results)}
-    return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios))
+    return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios, disagreed))
 
 
-def _remark(seeds: list[int], ratios: list[Interval]) -> str:
-    """How many seeds, and what can be said of the variance of accuracy: `ratios` are logs of its ratio to gold's."""
+def _remark(seeds: list[int], ratios: list[Interval], disagreed: list[Interval]) -> str:
+    """How many seeds, and what the other measures say: plain disagreement, and the variance of accuracy.
+
+    `disagreed` are the disagreement of gold students minus that of an annotator's, `ratios` logs of the ratio of an
+    annotator's variance, or that of random errors, to gold's.
+    """
     if not seeds:
         return "The study has no annotators."
     fewest, most = min(seeds), max(seeds)
@@ -90,13 +97,22 @@ def _remark(seeds: list[int], ratios: list[Interval]) -> str:
         signs = [ratio.sign for ratio in told]
         said = (
             f"the variance of accuracy is clearly larger than the gold students' in "
-            f"{out_of(signs.count(1), len(told), 'row')} of the table, and clearly smaller in {signs.count(-1)}"
+            f"{out_of(signs.count(1), len(told), 'row')} with an interval of the ratio, and clearly smaller in "
+            f"{signs.count(-1)}"
         )
     elif most < FEWEST_FOR_RATIO:
         said = "too few for an interval of the ratio of variances"
     else:
         said = "no ratio of variances has an interval, for one of the two is zero"
-    return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
+    seeds_said = f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
+    known = [interval.sign for interval in disagreed if interval.low <= interval.high]
+    if not known:
+        return seeds_said
+    return (
+        f"In plain terms, which do not allow for the classes in use, two seeds of an annotator's students disagree "
+        f"clearly more often than two gold students in {out_of(known.count(-1), len(known), 'cell')} and clearly less "
+        f"often in {known.count(1)}. {seeds_said}"
+    )
 
 
 def _compare(
@@ -107,10 +123,11 @@ def _compare(
     gold: Students,
     students: Students,
     rng: np.random.Generator,
-) -> Interval:
+) -> tuple[Interval, Interval]:
     """One verdict and one row of the table: students of an annotator, or of as many random errors, against gold's.
 
-    Returned is the log of the ratio of their variances of accuracy.
+    Returned are the log of the ratio of their variances of accuracy, and how much more often two gold students
+    disagree.
     """
 
     def lost(statistic: str) -> Interval:
@@ -147,7 +164,7 @@ def _compare(
             "Accuracy, sd of gold students, points": round(100 * stable["sd of accuracy"], 2),
             "Accuracy, sd of its students, points": round(100 * theirs["sd of accuracy"], 2),
             "Ratio of variances, of its students to gold's": round(float(np.exp(ratio.effect)), 2),
-            "95 % interval of the ratio": f"{np.exp(ratio.low):.2f} to {np.exp(ratio.high):.2f}"
+            "95 % interval of the ratio": f"{_ratio(ratio.low)} to {_ratio(ratio.high)}"
             if ratio.low <= ratio.high
             else "none",
             "Brown-Forsythe F": round(f, 2) if np.isfinite(f) else np.nan,
@@ -155,7 +172,13 @@ def _compare(
             "Macro-F1, sd of its students, points": round(100 * theirs["sd of macro-F1"], 2),
         }
     )
-    return ratio
+    return ratio, disagreement
+
+
+def _ratio(log: float) -> str:
+    """A ratio from its logarithm, to two decimals, or a large one to the unit."""
+    ratio = np.exp(log)
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
 
 
 def _points(

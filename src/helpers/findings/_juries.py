@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from helpers.findings._choices import choice_of
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent
 from helpers.findings.results import CorpusResults, Results, paired
@@ -27,7 +28,7 @@ _CORRELATION_DECIMALS = 2
 
 def name_of(source: LabelSource) -> str:
     """What a reader sees for a source that joins several tables: `vote of all 3`, `mean of 4 wordings, NAME`."""
-    return f"{source.method.replace('_', ' ')} of {_named(source.annotators)}"
+    return f"{choice_of(source.method)} of {_named(source.annotators)}"
 
 
 def shared_mistakes(results: Results, seed: int) -> Part:
@@ -161,7 +162,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 "Corpus": one.name,
                 "Labels": name_of(source),
                 "Texts": len(students.targets.rows),
-                "Labels right, %": percent(one.label_accuracy(students)),
+                "Training labels right, %": percent(one.label_accuracy(students)),
                 "Its student, %": percent(students.accuracy),
                 "LLM calls": llm_calls(source, cell.n),
             }
@@ -180,15 +181,15 @@ def labels_together(tally: Tally, seed: int) -> Part:
                     "95 % interval": bounds(claim, interval),
                     **shown(recovery(mine.correct, alone, gold, gap, rng=rng)),
                 }
-            # As many calls put to one annotator buy more texts, where the study has students of so many.
+            # As many calls buy more texts of one annotator: the most of these that the study has students of.
             if affordable := study.affordable(one.name, source):
                 mine, more = paired(students, one.students(strongest, affordable))
                 interval = paired_difference(mine.correct, more.correct, rng=rng)
                 same_calls[jury].append(interval)
                 row |= {
-                    "As many calls buy of it, texts": affordable,
+                    "More texts for no more calls": affordable,
                     "Minus its student of those, points": percent(interval.effect),
-                    "95 % interval, equal calls": bounds(claim, interval),
+                    "95 % interval, more texts": bounds(claim, interval),
                 }
             rows.append(row)
     if not rows:
@@ -202,7 +203,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
     }
     said = []
     for jury, pair in pairs.items():
-        found = {"on the same texts": same_texts[jury], "for as many calls, which buy more texts,": same_calls[jury]}
+        found = {"on the same texts": same_texts[jury], "on more texts for no more calls": same_calls[jury]}
         if counts := [f"{where} {_counted(intervals)}" for where, intervals in found.items() if intervals]:
             said.append(f"{pair}: {'; '.join(counts)}.")
     sentence = " ".join(said) or "The study has no students of one annotator to compare with."

@@ -107,7 +107,7 @@ def _said(frame: pd.DataFrame) -> str:
         alone, helped = at[at["who"] == ALONE]["width"], at[at["who"] != ALONE]["width"]
         both = f", or {percent(helped.median())} with an annotator's labels beside them" if len(helped) else ""
         said.append(f"{percent(alone.median())} points wide from {_range(at['k'])} gold labels{both}")
-    said = f"The 95 % interval of a share is {'; '.join(said)} (medians; means over classes)."
+    said = f"The 95 % interval of a share is {'; '.join(said)} (medians over the cells, of means over classes)."
     now = frame[frame["times"] == 1].merge(
         frame[(frame["times"] == 1) & (frame["who"] == ALONE)], on="corpus", suffixes=("", "_alone")
     )
@@ -118,7 +118,8 @@ def _said(frame: pd.DataFrame) -> str:
     best = now.loc[worth.idxmax()]
     return (
         f"{said} An annotator's labels narrow it as much as {_count(worth.median())} more gold labels would in the "
-        f"median cell, and as much as {_count(worth.max())} at best ({best['who']} in {best['corpus']})."
+        f"median cell, and as much as {_count(worth.max())} at best ({best['who']} in {best['corpus']}; means over "
+        f"{_DRAWS} samples)."
     )
 
 

@@ -9,6 +9,7 @@ from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
 from helpers.findings._instability import instability
+from helpers.findings._materials import materials
 from helpers.findings._paper import beside
 from helpers.findings._plateau import plateau
 from helpers.findings._propagation import propagation
@@ -43,7 +44,8 @@ def overview(
     Finding
         `frame` and `verdicts` hold the verdicts of all findings, `variants` their variants; the table has a row
         a corpus and annotator, and a column a finding: its verdict and its effect. The summary has a sentence
-        a finding. The part "paper" has the paper's confirmed figures beside this study's.
+        a finding. The part "paper" has the paper's confirmed figures beside this study's, "materials" the corpora in
+        numbers and how students are trained.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def overview(
             f"The claims take a gold label for every text, which not all have of {', '.join(results.without_gold)}. "
             "What can be said without is on the pages on decisions, on shares and on what labels show by themselves."
         )
-    parts = {"paper": beside(results, seed=seed)}
+    parts = {"paper": beside(results, seed=seed), "materials": materials(results)}
     return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants, parts)
 
 

@@ -40,7 +40,7 @@ def plateau(
     Parameters
     ----------
     threshold
-        A curve flattens at the first size after which a doubling of the labels gains less accuracy than this.
+        A curve first pauses at the first size after which a doubling of the labels gains less accuracy than this.
 
     The other parameters are those of `degradation`.
 
@@ -50,7 +50,7 @@ def plateau(
         `frame` has a row a corpus, `labels` ("gold" or the annotator) and `n`: `accuracy` (mean over
         seeds), the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed),
         and `own`, the accuracy of the annotator itself (nan for gold). The part "gains" has the gain per
-        doubling after each size, and a sentence a corpus on where the curves flatten.
+        doubling after each size, and a sentence a corpus on where the curves first pause.
 
     Raises
     ------
@@ -96,17 +96,17 @@ def plateau(
                     "95 % interval": bounds(tally.claim, interval),
                     "Gain per doubling, gold, points": percent(gains[0].mean()),
                     "Gain per doubling, its labels, points": percent(gains[1].mean()),
-                    "Its labels": int(sizes[-1]),
+                    "Number of its labels": int(sizes[-1]),
                     "Worth, gold labels": number(worth),
                     "95 % interval of that": _worth_bounds(sizes, best, theirs[:, -1], rng),
-                    "Gold flattens at, labels": _onset(gold_onset, sizes),
-                    "It flattens at, labels": _onset(flat, sizes),
+                    "Gold first pauses at, labels": _onset(gold_onset, sizes),
+                    "It first pauses at, labels": _onset(flat, sizes),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
     points_gained = f"{100 * threshold:g} {'point' if threshold == 0.01 else 'points'}"
     rule = (
-        f"A curve flattens at the first number of labels after which a doubling gains less than {points_gained} of "
+        f"A curve first pauses at the first number of labels after which a doubling gains less than {points_gained} of "
         "accuracy, with the 95 % interval of that number in brackets; the table above has all intervals."
     )
     if not gained:

@@ -155,7 +155,7 @@ def _summary(results: Results, with_gold: dict[str, CorpusResults], verdicts: pd
         if best is not None:
             row = table[best]
             said.append(
-                f"With an annotator's labels, the gold labels count as up to {gains[best]:.0f} "
+                f"With an annotator's labels, the gold labels of this one sample count as up to {gains[best]:.0f} "
                 f"({row['Class']} in {row['Corpus']}, {row['Annotator']})."
             )
     elif not results.annotators:

@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers.findings.finding import percent, unsigned
 from helpers.findings.results import Students
-from helpers.measures.intervals import Interval, paired_bootstrap
+from helpers.measures.intervals import Interval, bootstrap_of_means
 
 
 def recovery(
@@ -30,11 +30,11 @@ def recovery(
         return Interval(np.nan, np.nan, np.nan)
 
     def share(better, before, best):
-        before, best = before.mean(), best.mean()
         # A draw without a gap has no share: a few are dropped, many leave the effect without bounds.
-        return (better.mean() - before) / (best - before) if best > before else np.nan
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(best > before, (better - before) / (best - before), np.nan)
 
-    return paired_bootstrap(share, mended, plain.correct, gold.correct, rng=rng, n_boot=1000)
+    return bootstrap_of_means(share, mended, plain.correct, gold.correct, rng=rng, n_boot=1000)
 
 
 def shown(share: Interval) -> dict[str, float | str]:

@@ -70,14 +70,16 @@ def _students(frame: pd.DataFrame) -> Part:
     said = (
         f"With {_TOLD} % of the labels turned and {_SIZES[-1]} labels of each kind, students say what most people say "
         f"of {percent(student[even])} % of the texts where errors fall evenly, and of {percent(student[few])} % where "
-        f"they fall on few kinds. Of the annotator's own labels it is {percent(annotator[even])} % and "
-        f"{percent(annotator[few])} %."
+        f"they fall on few kinds. Of the annotator's own labels, {percent(annotator[even])} % and "
+        f"{percent(annotator[few])} % are what most people say."
     )
     columns = {
         "Gathered on few kinds, %": _GATHERED,
         "The annotator, %": annotator.map(percent),
         **{
-            f"Its student, {n} labels a kind, %": at["student of the annotator", n].map(percent)
+            f"Its student, {n} {'label' if n == 1 else 'labels'} a kind, %": at["student of the annotator", n].map(
+                percent
+            )
             for n in (_SIZES[0], _SIZES[-1])
         },
         f"A student of people, {_SIZES[-1]} labels a kind, %": at["student of people", _SIZES[-1]].map(percent),

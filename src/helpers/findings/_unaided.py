@@ -87,12 +87,14 @@ def unaided(
                     "Answer": advice,
                     "Agreement with the other annotators, alpha": _rounded(signs["agreement with others"]),
                     "Agreement of its students, alpha": _rounded(signs["agreement of students"]),
-                    "Mean entropy, share of the maximum": _rounded(1 - signs["certainty"]),
-                    "Probability outside the labels": _rounded(1 - signs["probability on the labels"]),
+                    "Certainty": _rounded(signs["certainty"]),
+                    "Probability on the labels": _rounded(signs["probability on the labels"]),
                     "Failed, %": percent(1 - known.mean()),
                     "Its most frequent label": one.corpus.labels[int(shares.argmax())],
                     "Share of that, %": percent(shares.max()),
-                    "Accuracy by gold, %": percent(accuracy),
+                    "Its least frequent label": one.corpus.labels[int(shares.argmin())],
+                    "Share of this, %": percent(shares.min()),
+                    "Accuracy on all texts by gold, %": percent(accuracy),
                 }
             )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
@@ -153,7 +155,7 @@ def _summary(results: Results, verdicts: pd.DataFrame, frame: pd.DataFrame) -> s
     if unknown:
         said.append(
             f"Of {', '.join(unknown)}, not every text has a gold label. What no sign can tell is how often the labels "
-            "are right, which classes they miss, how frequent a class is, and what a student loses: that takes gold "
+            "are right, which classes they confuse, how frequent a class is, and what a student loses: that takes gold "
             "labels, a few hundred drawn at random."
         )
     return " ".join(said)

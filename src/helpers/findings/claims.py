@@ -51,10 +51,27 @@ class Claim:
         """Write `effect` as a reader sees it, signed and rounded: `+3.2 points`; nan as `undefined`."""
         if math.isnan(effect):
             return "undefined"
-        text = f"{self.scale * effect:+.{self.decimals}f}"
-        # A rounded zero has no sign; a true minus is as wide as the plus.
-        text = text.lstrip("+-") if not float(text) else text.replace("-", "−")
+        text = _signed(self.scale * effect, self.decimals)
         return f"{text} {self.unit}" if unit else text
+
+    def shown_bound(self, bound: float) -> str:
+        """Write a bound of an effect's interval; see `shown_bound`."""
+        return shown_bound(bound, self.scale, self.decimals)
+
+
+def shown_bound(bound: float, scale: float, decimals: int) -> str:
+    """Write a bound, signed; with up to two more decimals where it would look like zero and is none.
+
+    By a verdict's rule such a bound lies on one side of zero, which a reader must see.
+    """
+    texts = [_signed(scale * bound, decimals + more) for more in range(3)]
+    return next((text for text in texts if text[0] in "+−"), texts[0])
+
+
+def _signed(number: float, decimals: int) -> str:
+    text = f"{number:+.{decimals}f}"
+    # A rounded zero has no sign; a true minus is as wide as the plus.
+    return text.lstrip("+-") if not float(text) else text.replace("-", "−")
 
 
 @cache

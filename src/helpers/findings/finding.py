@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from helpers.findings.claims import VERDICTS, Claim, claims
+from helpers.findings.claims import VERDICTS, Claim, claims, shown_bound
 from helpers.findings.results import Results
 from helpers.measures.intervals import Interval
 
@@ -122,7 +122,9 @@ def answered(question: str, verdicts: pd.DataFrame, kinds: Sequence[str]) -> str
 def summarise(claim: Claim, verdicts: pd.DataFrame) -> str:
     """One or two sentences: the verdicts counted, and how large the effect is and where."""
     sentence = f"{claim.title}: {counted(verdicts)} (a cell is a corpus and an annotator)."
-    known = verdicts.dropna(subset=["effect"]).sort_values("effect", kind="stable")
+    # Of an equivalence the size counts: effects of both signs would cancel in a median.
+    size = abs if claim.rule == "equivalence" else None
+    known = verdicts.dropna(subset=["effect"]).sort_values("effect", kind="stable", key=size)
     if known.empty:
         return f"{sentence} The effect could not be computed."
     if len(known) == 1:
@@ -131,6 +133,11 @@ def summarise(claim: Claim, verdicts: pd.DataFrame) -> str:
         f"{claim.shown(row.effect, unit=False)} ({row.corpus}, {row.annotator})"
         for row in (known.iloc[0], known.iloc[-1])
     )
+    if size:
+        middle = claim.shown(known["effect"].abs().median()).lstrip("+")
+        return (
+            f"{sentence} The median size of the effect is {middle}; it is smallest with {least}, largest with {most}."
+        )
     return f"{sentence} The median effect is {claim.shown(known['effect'].median())}, from {least} to {most}."
 
 
@@ -143,12 +150,12 @@ def bounds(claim: Claim, interval: Interval) -> str:
     """Write an interval as `+1.2 to +3.4`, or `none` where there is none."""
     if not interval.low <= interval.high:
         return "none"
-    return f"{claim.shown(interval.low, unit=False)} to {claim.shown(interval.high, unit=False)}"
+    return f"{claim.shown_bound(interval.low)} to {claim.shown_bound(interval.high)}"
 
 
 def signed(interval: Interval) -> str:
     """Write an interval of a difference of shares, in points, as `+1.2 to +3.4`; nothing where there is none."""
-    return _between(interval, lambda bound: f"{percent(bound):+.1f}".replace("+0.0", "0.0"))
+    return _between(interval, lambda bound: shown_bound(bound, 100, 1))
 
 
 def unsigned(interval: Interval) -> str:

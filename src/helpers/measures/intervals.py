@@ -39,6 +39,8 @@ from helpers.measures.stability import alpha_from_counts, class_counts, disagree
 _MAX_UNDEFINED_DRAWS = 0.01
 #: Seeds that an interval of a ratio of variances takes: a jackknife leaves three.
 FEWEST_FOR_RATIO = 4
+#: Numbers that are drawn at a time.
+_BLOCK = 2**16
 # With fewer seeds, too many resamples hold two or three different ones, and their variances say nothing.
 _FEWEST_TO_RESAMPLE = 8
 
@@ -116,8 +118,44 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
     return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
 
 
+def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
+    """`paired_bootstrap` of a statistic that knows the scores by their means only, which is many times faster.
+
+    Parameters
+    ----------
+    statistic : callable
+        Receives the mean of each array, or as many means as there are draws, (B,) each, and returns as many values;
+        nan where it is undefined.
+    *scores : array (S, T), (1, T) or (T,)
+        As for `paired_bootstrap`.
+
+    Returns, Raises
+        As `paired_bootstrap`.
+    """
+    _check_options(rng, n_boot, level)
+    arrays = [np.asarray(array, dtype=float) for array in scores]
+    if not arrays or any(array.ndim not in (1, 2) for array in arrays):
+        raise ValueError("expected at least one array, each (n_texts,) or (n_seeds, n_texts)")
+    n_texts = _common_length([array.shape[-1] for array in arrays], "texts")
+    n_seeds = _common_length([len(array) for array in arrays if array.ndim > 1 and len(array) > 1], "seeds")
+    by_seed = [np.atleast_1d(array.mean(axis=-1)) for array in arrays]
+    effect = float(statistic(*(means.mean() for means in by_seed)))
+    if n_seeds is None and any(array.ndim > 1 for array in arrays):
+        return Interval(effect, np.nan, np.nan, level)
+    without = [(m.sum() - m) / (n_seeds - 1) if len(m) > 1 else np.repeat(m, n_seeds or 0) for m in by_seed]
+    leave_one_out = statistic(*without)
+    by_text = [np.atleast_2d(array).mean(axis=0) for array in arrays]
+    means = np.empty((len(arrays), n_boot))
+    # A block of draws at a time, as all of them do not fit into a processor's cache.
+    block = max(1, _BLOCK // n_texts)
+    for start in range(0, n_boot, block):
+        drawn = rng.integers(0, n_texts, (min(block, n_boot - start), n_texts))
+        means[:, start : start + len(drawn)] = [texts[drawn].mean(axis=1) for texts in by_text]
+    return _two_level(effect, leave_one_out, statistic(*means), n_texts=n_texts, rng=rng, level=level)
+
+
 def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
-    """Interval of mean(a) - mean(b), paired by seed and text: `paired_bootstrap` as one matrix product.
+    """Interval of mean(a) - mean(b), paired by seed and text.
 
     Parameters
     ----------
@@ -130,20 +168,11 @@ def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
     Interval
         Without bounds when S = 1.
     """
-    _check_options(rng, n_boot, level)
     a, b = np.atleast_2d(np.asarray(a, dtype=float)), np.atleast_2d(np.asarray(b, dtype=float))
     same_texts(a=a, b=b)
     if a.ndim != 2 or b.ndim != 2 or len({len(a), len(b), 1}) > 2:
         raise ValueError(f"a and b must be (n_seeds, n_texts) with the same seeds, got {a.shape} and {b.shape}")
-    difference = a - b
-    n_seeds, n_texts = difference.shape
-    effect = difference.mean()
-    if n_seeds < 2:
-        return Interval(float(effect), np.nan, np.nan, level)
-    by_seed = difference.mean(1)
-    leave_one_out = (by_seed.sum() - by_seed) / (n_seeds - 1)
-    text_draws = text_weights(n_texts, rng=rng, n_boot=n_boot) @ difference.mean(0) / n_texts
-    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
+    return bootstrap_of_means(np.positive, a - b, rng=rng, n_boot=n_boot, level=level)
 
 
 def stability_difference(

@@ -211,9 +211,9 @@ def _why_not_identified(n_sizes, n_seeds, asymptote, rise, rate):
     if rise <= _LEAST_RISE:
         return "accuracy does not rise with n"
     if asymptote.high >= 1 or rate <= _RATE_BOUNDS[0] * 1.01:
-        return "still rising: the data set no limit below 1"
+        return "the fit sets no limit below 100 %"
     if rate >= _RATE_BOUNDS[1] * 0.99:
-        return "flat from the first sizes on: the rate is at its upper bound"
+        return "the fit is flat after the first sizes"
     width = asymptote.high - asymptote.low
     if not width <= _MAX_ASYMPTOTE_WIDTH:
         return f"the interval of the asymptote is {width:.2f} wide, more than {_MAX_ASYMPTOTE_WIDTH}"
