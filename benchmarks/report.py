@@ -151,7 +151,7 @@ def _students(found: dict) -> list[str]:
         accuracy = one["accuracy"]
         whole = "finetune" in name
         threads = 1 if "one thread" in name else machine["cores"]
-        floor = f"{speed * per_example / 1e9 / _rate(found, threads):.0%}" if whole else ""
+        floor = f"{100 * speed * per_example / 1e9 / _rate(found, threads):.0f} %" if whole else ""
         rows.append(
             [
                 name,
@@ -196,9 +196,9 @@ def _students(found: dict) -> list[str]:
         *_table(head, rows),
         "",
         f"What each step gained, by leaving it out. Each was timed once; the runs of the whole took {min(runs):.1f} to",
-        f"{max(runs):.1f} s, so a factor within {max(runs) / min(runs) - 1:.0%} of 1 says nothing. Processes differ",
-        "by more than the runs of one do: one a little outside says little, and one below 1 only that no gain was seen",
-        "this time:",
+        f"{max(runs):.1f} s, so a factor within {100 * (max(runs) / min(runs) - 1):.0f} % of 1 says nothing. Processes",
+        "differ by more than the runs of one do: one a little outside says little, and one below 1 only that no gain was",
+        "seen this time:",
         "",
         *_table(["`finetune`", "examples a second", "all of them to this"], gained),
         "",
@@ -223,9 +223,9 @@ def _annotators(found: dict) -> list[str]:
                 rows.append([name, one["missing"], "", "", "", ""])
                 continue
             speed = one["texts_per_second"]
-            share = f"{_share(found, model):.0%}" if one is ours else ""
+            share = f"{100 * _share(found, model):.0f} %" if one is ours else ""
             ratio = f"{ours['texts_per_second'] / speed:.1f}"
-            rows.append([name, f"{speed:,.1f}", ratio, share, f"{one['agreement']:.0%}", one["peak_mb"]])
+            rows.append([name, f"{speed:,.1f}", ratio, share, f"{100 * one['agreement']:.0f} %", one["peak_mb"]])
         head = [f"{model}", "texts a second", "ours to it", "of the floor's rate", "agreement", "peak MB"]
         lines += ["", *_table(head, rows)]
     whole, gained = found["without"]["whole"], []
@@ -291,7 +291,7 @@ def _scaling(found: dict) -> list[str]:
             f"{one['runs_per_second']:.3f}",
             f"{one['runs_per_second'] / base:.2f}",
             f"{statistics.median(one['seconds']):.1f}",
-            f"{one['busy']:.0%}",
+            f"{100 * one['busy']:.0f} %",
             one["worker_peak_mb"],
         ]
         for one in curve
@@ -313,8 +313,8 @@ def _scaling(found: dict) -> list[str]:
         "",
         f"On paper, with (run + gap) / c workers and c the slowest of these, the {paper['slowest']}: runs of",
         f"{paper['run_seconds']:.1f} s scale to about **{paper['workers']:,.0f} workers**, which is",
-        f"{paper['runs_per_second']:,.0f} runs a second; up to there {paper['efficiency_before']:.1%} of a worker's",
-        "time is training.",
+        f"{paper['runs_per_second']:,.0f} runs a second; up to there {100 * paper['efficiency_before']:.1f} % of",
+        "a worker's time is training.",
         "",
         *_paper(found["paper"]),
     ]
@@ -332,7 +332,7 @@ def _paper(setup: dict) -> list[str]:
         f"{setup['corpora']} corpora, a RoBERTa-base, {len(setup['annotators'])} annotators and gold,",
         f"{len(setup['sizes'])} sizes and {setup['seeds']} seeds are {hours['runs']:,} runs. The paper's numbers of",
         f"texts are not known to us: up to {max(setup['sizes']):,} labels and {setup['test texts']:,} test texts a",
-        f"corpus of {setup['tokens a text']} tokens are assumed, and {setup['share']:.0%} of the",
+        f"corpus of {setup['tokens a text']} tokens are assumed, and {100 * setup['share']:.0f} % of the",
         f"{setup['flops a second'] / 1e12:.0f} TFLOP/s that an A100's data sheet states for bfloat16. What the",
         "cluster adds",
         "to a run is measured above, on processors; no GPU was at hand, so nothing here is more than arithmetic.",

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings._curves import curve, number, points
-from helpers.findings.finding import Finding, Part, Tally, bounds, minus, percent, unsigned
+from helpers.findings.finding import Finding, Part, Tally, bounds, percent, signed, unsigned
 from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
-from helpers.measures.intervals import paired_difference
+from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.plateau import (
     CurveFit,
     Onset,
@@ -130,15 +130,15 @@ def _gains(corpus: str, labels: str, sizes: np.ndarray, correct: np.ndarray, rng
     rows = []
     for i, doublings in enumerate(np.diff(np.log2(sizes))):
         gain = paired_difference(correct[:, i + 1], correct[:, i], rng=rng)
-        low, high = (percent(bound / doublings) for bound in (gain.low, gain.high))
+        gain = Interval(*(value / doublings for value in (gain.effect, gain.low, gain.high)))
         rows.append(
             {
                 "Corpus": corpus,
                 "Labels of": labels,
                 "From, labels": int(sizes[i]),
                 "To, labels": int(sizes[i + 1]),
-                "Gain per doubling, points": percent(gain.effect / doublings),
-                "95 % interval": minus(f"{low} to {high}") if low <= high else "none",
+                "Gain per doubling, points": percent(gain.effect),
+                "95 % interval": signed(gain) or "none",
             }
         )
     return rows

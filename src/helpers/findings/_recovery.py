@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.findings.finding import percent, unsigned
+from helpers.findings.finding import percent, signed
 from helpers.findings.results import Students
 from helpers.measures.intervals import Interval, bootstrap_of_means
 
@@ -40,4 +40,4 @@ def recovery(
 def shown(share: Interval) -> dict[str, float | str]:
     """The two columns of a table, blank where there is no gap to recover."""
     without = "none" if np.isfinite(share.effect) else ""
-    return {"Gap to gold closed, %": percent(share.effect), "95 % interval of that": unsigned(share) or without}
+    return {"Gap to gold closed, %": percent(share.effect), "95 % interval of that": signed(share) or without}
