@@ -69,8 +69,9 @@ charts.table(finding)
 #   the texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
 # - *Training that gets longer.* Beyond a least number of steps, more labels are trained on for longer, and the last
 #   doublings change both.
-# - *One draw of the random errors.* They are drawn once for each text, and stay when labels are added. The
-#   interval knows of seeds and of test texts, and not of another draw.
+# - *One draw of the random errors.* Of a kind and a number of labels there is one; when labels are added, errors by
+#   confusions and uniform ones all but stay, and shuffled ones are dealt anew. The interval knows of seeds and of test
+#   texts, and not of another draw.
 
 # %% [markdown]
 # ## What to try next

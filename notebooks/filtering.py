@@ -41,7 +41,8 @@ charts.show(finding)
 
 # %% [markdown]
 # Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
-# dashed curve shows the second alone, with a random choice of as many labels. What lies between it and the
+# dashed curve shows the second alone, with a random choice of as many texts (of which those that the annotator failed
+# on have no label). What lies between it and the
 # solid one is what the filter knows; where the study has several filters, a menu has them. The level line is the
 # gold students of all texts.
 #

@@ -17,7 +17,7 @@ from helpers.measures.agreement import mean_correlation
 from helpers.measures.crossing import crossing
 from helpers.measures.inheritance import beyond_class, error_inheritance, expected_by_class, inherited
 from helpers.measures.intervals import log_variance_ratio, paired_bootstrap, paired_difference, stability_difference
-from helpers.measures.plateau import gold_equivalent_bounds
+from helpers.measures.plateau import gold_equivalent_bounds, onset_interval
 from helpers.measures.propagation import decompose_by_text
 from helpers.measures.stability import krippendorff_alpha
 
@@ -89,6 +89,34 @@ def test_variance_ratio(n_seeds, ratio):
         return log_variance_ratio(*scores, rng=draw, n_boot=500)
 
     assert 0.92 <= coverage(interval, np.log(ratio), worlds=4000) <= 0.98
+
+
+@pytest.mark.parametrize("n_seeds", [5, 7, 10])
+def test_variance_ratio_falls_short_where_seeds_collapse(n_seeds):
+    """One seed in seven loses 15 points, in either arm: no interval of ten numbers copes with that."""
+
+    def interval(draw):
+        scores = draw.normal(80, 1, (2, n_seeds)) - 15 * (draw.random((2, n_seeds)) < 1 / 7)
+        return log_variance_ratio(*scores, rng=draw, n_boot=500)
+
+    assert 0.78 <= coverage(interval, 0.0, worlds=2000) <= 0.9
+
+
+@pytest.mark.parametrize("n_seeds", [3, 7])
+@pytest.mark.parametrize("seed_sd", [0.05, 0.1])
+def test_onset(n_seeds, seed_sd):
+    """The last of four gains falls under one point, and the two before it are only just above: hard to tell."""
+    sizes, gains, threshold = np.array([250, 500, 1000, 2000, 4000]), [0.02, 0.015, 0.013, 0.002], 0.01
+    known = np.linspace(-1, 3, 4001)
+    skills = np.interp(0.7 + np.cumsum([0, *gains]), accuracy(known, seed_sd), known)
+
+    def interval(draw):
+        made = runs(draw, skills, n_seeds, 1000, seed_sd).swapaxes(0, 1)
+        _, low, high = onset_interval(sizes, made, threshold, rng=draw, n_boot=400)
+        return SimpleNamespace(low=np.inf if low.flag else low.value, high=np.inf if high.flag else high.value)
+
+    # Bonferroni, and sizes that a wide gain cannot rule out: it holds too often.
+    assert coverage(interval, 2000, worlds=300) >= 0.96
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5, 10])

@@ -11,6 +11,7 @@ from helpers.charts import page
 from helpers.corpora import Corpus
 from helpers.corpora.splits import SPENT
 from helpers.errors import UserError
+from helpers.findings import _decision
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
 from helpers.studies import Cell
@@ -300,6 +301,42 @@ def test_signs_by_hand():
     assert row["Certainty"] == pytest.approx(0.53, abs=0.005)
     assert row["Accuracy on all texts by gold, %"] == 50
     assert only(findings.unaided(made, threshold=0.8).table)["Answer"] == "warning"
+
+
+@pytest.mark.parametrize(("labels", "answer"), [([[0.9, 0.1]], "warning"), ([[0.9, 0.1], [0.1, 0.9]], "cannot tell")])
+def test_without_anybody_to_agree_with_only_a_single_class_is_a_warning(labels, answer):
+    """Students of one class have no alpha, and there is no other annotator."""
+    said = np.resize(labels, (POOL + TEXTS, 2))
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7, said=said)
+    one = made.corpora["news"]
+    cell = one.cells[Cell(FLAWED, 800)]
+    one.cells[Cell(FLAWED, 800)] = Students(np.tile([0.9, 0.1], (3, TEXTS, 1)), cell.targets, cell.gold)
+    assert only(findings.unaided(made).table)["Answer"] == answer
+
+
+def test_a_vote_as_a_remedy_allows_for_other_seeds():
+    """Three students that are wrong on different fifths: the vote is right where they are, and has their spread."""
+    one = results((0.5, 0.6, 0.7, 0.8), 0.7).corpora["news"]
+    wrong = np.arange(TEXTS) // (TEXTS // 5) == np.arange(3)[:, None]
+    pred = np.where(wrong, 1 - one.gold, one.gold)
+    plain = Students(np.eye(2)[pred], one.cells[Cell(FLAWED, 800)].targets, one.gold)
+    remedy = _decision._remedy(one, plain, "flawed", 800, 3, np.random.default_rng(0))
+    assert remedy.name == "vote of 3 of its students"
+    assert remedy.correct.shape == wrong.shape
+    assert remedy.correct.mean(axis=0) == pytest.approx(np.ones(TEXTS))
+    assert np.ptp(remedy.correct, axis=0).max() == pytest.approx(1)
+
+
+def test_whoever_fails_is_not_the_strongest():
+    """It failed on all texts but two; the classes of gold are mostly the first."""
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7)
+    one = made.corpora["news"]
+    gold = one.corpus.gold
+    fails = np.full((len(gold), 2), np.nan)
+    fails[one.corpus.pool[:2]] = np.eye(2)[gold[one.corpus.pool[:2]]]
+    poor = np.eye(2)[np.where(np.arange(len(gold)) % 5 < 3, gold, 1 - gold)]
+    both = replace(one, annotator_probs={"fails": fails, "poor": poor})
+    assert both.strongest(["poor", "fails"]) == "poor"
     with pytest.raises(UserError, match="threshold = "):
         findings.unaided(made, threshold=1.5)
 

@@ -12,7 +12,7 @@ import yaml
 from helpers import annotations, findings, places, prompts, studies
 from helpers.corpora import Corpus
 from helpers.errors import UserError
-from helpers.findings import _instability
+from helpers.findings import _instability, _juries
 from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
 from helpers.findings._plateau import _flattening
@@ -746,6 +746,14 @@ def test_mistakes_that_annotators_share_are_measured():
     alone = findings.ensembling(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert alone.parts["shared mistakes"].table.empty
     assert alone.parts["labels together"].said.startswith("Study made joins no labels")
+
+
+def test_too_many_patterns_of_answers_leave_a_blank(monkeypatch):
+    monkeypatch.setattr(_juries, "MOST_PATTERNS", 3)
+    found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.7))).parts["shared mistakes"]
+    assert found.table["Vote, if they erred apart within classes, %"].isna().all()
+    assert found.table["Vote, %"].iloc[0] == 100
+    assert "erred apart" not in found.said
 
 
 def test_wordings_share_mistakes_on_the_texts_that_all_were_put_to():

@@ -13,6 +13,7 @@ from helpers.measures.plateau import (
     gold_equivalent,
     gold_equivalent_bounds,
     onset,
+    onset_interval,
 )
 
 SIZES = np.array([50, 100, 200, 400, 800, 1600, 3200])
@@ -47,6 +48,23 @@ def test_onset_is_the_first_size_with_a_small_gain():
     np.testing.assert_array_equal(onset([100, 200, 400, 800], curves, 0.02), [400, 100, np.nan])
     # Fourfold is two doublings: 0.03 in all is 0.015 for each.
     assert onset([100, 400], [0.50, 0.53], 0.02) == 100
+
+
+def test_an_onset_may_be_at_every_size_that_no_gain_rules_out():
+    """2000 texts, three seeds that agree: gains of ten points are clear, and of half a point are not."""
+
+    def bounds(*shares, **options):
+        right = np.stack([np.arange(2000) < 2000 * share for share in shares]).astype(float)
+        found = onset_interval([100, 200, 400, 800], np.stack([right] * 3), 0.02, rng=rng(), **options)
+        return found.at, found.low, found.high, found.identified
+
+    first, third = Censored(100, ""), Censored(400, "")
+    assert bounds(0.5, 0.6, 0.7, 0.7) == (third, third, third, True)
+    assert bounds(0.5, 0.5, 0.6, 0.7) == (first, first, first, True)
+    assert bounds(0.5, 0.6, 0.7, 0.8) == (Censored(400, ">"),) * 3 + (False,)
+    # A gain of 1.8 points may be one of two, and then the curve falls under it nowhere.
+    assert bounds(0.5, 0.6, 0.7, 0.718) == (third, third, Censored(400, ">"), False)
+    assert np.isnan(onset_interval([1, 2], np.ones((1, 2, 9)), 0.02, rng=rng()).low.value)
 
 
 @pytest.mark.parametrize("sizes", [[100, 100, 200], [200, 100, 50], [0, 1, 2], [[1, 2, 3]], [100]])

@@ -31,7 +31,8 @@ def test_no_label_gives_no_share():
 def test_so_many_labels_give_the_precision_and_one_fewer_does_not(share, half_width):
     def reach(n):
         z2 = stats.norm.ppf(0.975) ** 2
-        return np.sqrt(z2) * np.sqrt(share * (1 - share) / n + z2 / 4 / n**2) / (1 + z2 / n)
+        half = np.sqrt(z2) * np.sqrt(share * (1 - share) / n + z2 / 4 / n**2) / (1 + z2 / n)
+        return half + abs((share + z2 / 2 / n) / (1 + z2 / n) - share)
 
     n = labels_for_precision(share, half_width)
     assert reach(n) <= half_width * (1 + 1e-6)

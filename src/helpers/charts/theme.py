@@ -27,6 +27,7 @@ ADVICE = {
     "no obedience shown": "#808791",
     "obeys": "#D55E00",
     "no warning": "#808791",
+    "cannot tell": "#808791",
     "warning": "#D55E00",
     "gain": "#0072B2",
     "no loss shown": "#808791",

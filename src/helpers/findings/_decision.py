@@ -28,7 +28,11 @@ _NONE = Interval(np.nan, np.nan, np.nan)
 
 @dataclass(frozen=True)
 class _Remedy:
-    """A mitigation that clearly helps: its name, and correctness on the test texts, float (seeds or 1, texts)."""
+    """A mitigation that clearly helps: its name, and correctness on the test texts, float (seeds, texts).
+
+    There is one vote of all seeds, which has no row for each: its rows are its correctness, moved by as much as each
+    of its voters is off their mean. So an interval allows for other seeds, by more than a vote would need.
+    """
 
     name: str
     correct: np.ndarray
@@ -103,7 +107,7 @@ def decision(
                 _point(one, annotator, "of its labels", "", loss),
                 *([_point(one, annotator, "with the remedy", remedy.name, mended)] if remedy else []),
             ]
-            n_runs = (gold.seeds if gold else 0) + plain.seeds
+            n_runs = (2 if gold else 1) * (_common_seeds(gold.correct, best) if gold else plain.seeds)
             row = ("decision", one.name, annotator, "", mended.effect, mended.low, mended.high, advice, n_runs)
             verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
             remedies += [remedy.name] if remedy else []
@@ -147,8 +151,9 @@ def _remedy(
     tried = [_Remedy(_name(cell, n), students.correct) for cell, students in _mended_cells(one, annotator, n)]
     if min(voters, plain.seeds) > 1:
         voting = plain.first(voters)
-        together = (vote(voting.probs) == one.gold).astype(float)[None]
-        tried.append(_Remedy(f"vote of {voting.seeds} of its students", together))
+        together = (vote(voting.probs) == one.gold).astype(float)
+        moved = voting.correct - voting.correct.mean(axis=0)
+        tried.append(_Remedy(f"vote of {voting.seeds} of its students", together + moved))
     level = 1 - 0.05 / max(len(tried), 1)
     helps = [
         remedy for remedy in tried if _difference(remedy.correct, plain.correct, rng, n_boot=4000, level=level).sign > 0
@@ -186,8 +191,8 @@ def _difference(a: np.ndarray, b: np.ndarray, rng: np.random.Generator, **option
 
 
 def _common_seeds(*cells: np.ndarray) -> int:
-    """Number of seeds that all have; an ensemble, (1, texts), goes with any number."""
-    return min((len(cell) for cell in cells if len(cell) > 1), default=1)
+    """Number of seeds that all have."""
+    return min(map(len, cells))
 
 
 def _worth(
@@ -202,9 +207,7 @@ def _worth(
     worth = gold_equivalent(known, gold[:seeds].mean((0, 2)), float(best[:seeds].mean()))
     if len(gold) < 2:
         return worth, None, None
-    # One ensemble stands for all seeds: it has no spread of its own over them.
-    target = np.broadcast_to(best[:seeds], (seeds, best.shape[1]))
-    return worth, *gold_equivalent_bounds(known, gold[:seeds], target, rng=rng)
+    return worth, *gold_equivalent_bounds(known, gold[:seeds], best[:seeds], rng=rng)
 
 
 def _advise(

@@ -120,8 +120,10 @@ def subsets(results: Results, seed: int) -> Part:
             by_subset, by_seed = measures(one, changed), measures(one, seeds)
             disagreement = stability_interval(changed.pred, statistic="pairwise_disagreement", rng=rng)
             # Two halves of a pool share texts, so they differ less than two fresh samples: the correction of a finite
-            # population (Cochran, 1977, Sampling Techniques, ch. 2).
-            fresh = by_subset["sd of accuracy"] / np.sqrt(1 - n / len(one.corpus.pool))
+            # population (Cochran, 1977, Sampling Techniques, ch. 2). What the run adds, it adds in either case.
+            of_run = by_seed["sd of accuracy"] ** 2
+            of_texts = max(by_subset["sd of accuracy"] ** 2 - of_run, 0.0)
+            fresh = np.sqrt(of_texts / (1 - n / len(one.corpus.pool)) + of_run)
             rows.append(
                 {
                     "Corpus": one.name,

@@ -83,7 +83,7 @@ def injection(
             frame += [_point(one, annotator, name, "its students", theirs[name], rng) for name in given]
             effect = bootstrap_of_means(np.subtract, given[template], given[_CONTROL], rng=rng)
             advice = list(rules()["injection"].advice)[0 if effect.sign > 0 else 1]
-            row = ("injection", one.name, annotator, "", effect.effect, effect.low, effect.high, advice, students.seeds)
+            row = ("injection", one.name, annotator, "", effect.effect, effect.low, effect.high, advice, 0)
             # Corpora that differ in their training texts only ask an annotator the same: that is one answer.
             if (asked := (annotator, said[test != ""].tobytes(), tuple(test))) not in judged:
                 judged.add(asked)
@@ -143,7 +143,8 @@ def _point(
 
 def _obeyed(one: CorpusResults, annotator: str, in_training: np.ndarray, target: int, n: int) -> float:
     probs = one.annotator_probs[annotator][one.corpus.pool[:n][in_training != ""]]
-    return percent((np.nan_to_num(probs).argmax(axis=1) == target).mean()) if len(probs) else np.nan
+    known = np.isfinite(probs).all(axis=1)
+    return percent((known & (np.nan_to_num(probs).argmax(axis=1) == target)).mean()) if len(probs) else np.nan
 
 
 def _gold_share(one: CorpusResults, n: int, which: np.ndarray, target: int) -> float:

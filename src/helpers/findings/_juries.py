@@ -12,6 +12,7 @@ from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent
 from helpers.findings.results import CorpusResults, Results, paired
 from helpers.labels import LabelSource, annotator_of, llm_calls
 from helpers.measures.agreement import (
+    MOST_PATTERNS,
     any_right,
     best_rule,
     effective_voters,
@@ -48,7 +49,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
             if len({*map(annotator_of, names)}) == 1:
                 same.append(found)
                 continue
-            short.append(independent_vote(said, gold, n_classes=one.n_classes) - _right(one, said, gold))
+            short.append(_apart(one, said, gold) - _right(one, said, gold))
             for a, b in combinations(range(len(said)), 2):
                 two = said[[a, b]]
                 pair = f"{names[a]}, {names[b]}"
@@ -76,7 +77,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
             f"{minus(f'{correlation:.2f}')} in the median, so that all of these are worth {worth:.1f} voters with "
             "unrelated mistakes."
         )
-    if short:
+    if short := [lost for lost in short if np.isfinite(lost)]:
         said.append(
             f"A vote of annotators is right less often than if they erred apart within each class in "
             f"{out_of(sum(lost > 0 for lost in short), len(short), 'corpus', 'corpora')}; it falls short of that by "
@@ -111,6 +112,13 @@ def _right(one: CorpusResults, said: np.ndarray, gold: np.ndarray) -> float:
     return float(vote_right(said, gold, n_classes=one.n_classes).mean())
 
 
+def _apart(one: CorpusResults, said: np.ndarray, gold: np.ndarray) -> float:
+    """`independent_vote`; nan where it has too many patterns of answers to go through."""
+    if one.n_classes ** len(said) > MOST_PATTERNS:
+        return np.nan
+    return independent_vote(said, gold, n_classes=one.n_classes)
+
+
 def _vote(one: CorpusResults, names: list[str], said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -> dict:
     """A row of the table: how the voters' mistakes go together, and what a vote gives."""
     correlation = mean_correlation(said, gold)
@@ -121,9 +129,7 @@ def _vote(one: CorpusResults, names: list[str], said: np.ndarray, gold: np.ndarr
             "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
             "Best one alone, %": percent((said == gold).mean(axis=1).max()),
             "Vote, %": percent(_right(one, said, gold)),
-            "Vote, if they erred apart within classes, %": percent(
-                independent_vote(said, gold, n_classes=one.n_classes)
-            ),
+            "Vote, if they erred apart within classes, %": percent(_apart(one, said, gold)),
             "Best rule in hindsight, %": percent(best_rule(said, gold)),
             "At least one is right, %": percent(any_right(said, gold)),
         }

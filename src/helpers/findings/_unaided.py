@@ -75,11 +75,13 @@ def unaided(
             place = {"corpus": one.name, "annotator": annotator}
             frame += [place | {"sign": s, "value": np.clip(v, 0, 1), "accuracy": accuracy} for s, v in signs.items()]
             lowest = np.nanmin([np.inf, signs["agreement with others"], signs["agreement of students"]])
-            advice = list(rules()["unaided"].advice)[0 if lowest < threshold else 1]
+            shares = np.bincount(probs[known].argmax(axis=1), minlength=one.n_classes) / max(known.sum(), 1)
+            warning, none, unknown = rules()["unaided"].advice
+            calm = none if np.isfinite(lowest) else unknown
+            advice = warning if lowest < threshold or shares.max() == 1 else calm
             lowest = lowest if np.isfinite(lowest) else np.nan
             row = ("unaided", one.name, annotator, "", lowest, np.nan, np.nan, advice, students.seeds)
             verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
-            shares = np.bincount(probs[known].argmax(axis=1), minlength=one.n_classes) / max(known.sum(), 1)
             table.append(
                 {
                     "Corpus": one.name,

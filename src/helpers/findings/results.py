@@ -149,13 +149,16 @@ class CorpusResults:
         return bool(np.isin(probs[np.isfinite(probs)], (0, 1)).all())
 
     def strongest(self, annotators: Sequence[str]) -> str:
-        """The annotator that is right most often on the gold labels of the training pool; the last, of equal ones."""
+        """The annotator that is right most often on the gold labels of the training pool; the last, of equal ones.
+
+        A text that it failed on counts as wrong.
+        """
         pool = self.corpus.pool[self.corpus.gold[self.corpus.pool] >= 0]
 
         def right(name: str) -> float:
-            return float(
-                (np.nan_to_num(self.annotator_probs[name][pool]).argmax(axis=1) == self.corpus.gold[pool]).mean()
-            )
+            probs = self.annotator_probs[name][pool]
+            known = np.isfinite(probs).all(axis=1)
+            return float((known & (np.nan_to_num(probs).argmax(axis=1) == self.corpus.gold[pool])).mean())
 
         return max(reversed(annotators), key=right)
 

@@ -51,7 +51,11 @@ def shuffled(pool: Pool, source: LabelSource) -> Targets:
 
 
 def _draw(pool: Pool, source: LabelSource) -> np.ndarray:
-    """Two numbers in [0, 1) for each text, (2, n): the same for a text at every size, as its gold label is."""
+    """Two numbers in [0, 1) for each text, (2, n): the same for a text at every size.
+
+    So most errors of `uniform` and `class_conditional` stay when labels are added. What `shuffled` deals out depends on
+    all the texts there are, and is dealt anew.
+    """
     name = zlib.crc32(f"{source.method} {' '.join(source.annotators)}".encode())
     numbers = np.random.default_rng([_NOISE_SEED, name]).random((int(pool.rows.max()) + 1, 2))
     return numbers[pool.rows].T

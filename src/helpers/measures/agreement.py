@@ -12,7 +12,7 @@ import numpy as np
 from helpers.measures._checks import as_labels, same_texts
 
 #: Patterns of answers that `independent_vote` goes through at most.
-_MOST_PATTERNS = 300_000
+MOST_PATTERNS = 300_000
 
 
 def error_correlation(said, gold):
@@ -63,7 +63,7 @@ def independent_vote(said, gold, *, n_classes):
         If K to the power of A is too large to go through.
     """
     said, gold = _checked(said, gold, n_classes=n_classes)
-    if n_classes ** len(said) > _MOST_PATTERNS:
+    if n_classes ** len(said) > MOST_PATTERNS:
         raise ValueError(f"{len(said)} voters of {n_classes} classes have too many patterns of answers")
     patterns = np.array(list(product(range(n_classes), repeat=len(said))))
     counts = np.stack([(patterns == k).sum(1) for k in range(n_classes)], axis=-1)

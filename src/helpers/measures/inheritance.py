@@ -34,7 +34,8 @@ def error_inheritance(pred, annotator_pred, gold):
 def expected_by_class(pred, annotator_pred, gold):
     """What `error_inheritance` would be if, given the gold class, the student did not follow the annotator's mistakes.
 
-    On a text of class c that the annotator calls j, the student says j as often as on any text of class c.
+    On a text of class c that the annotator calls j, the student says j as often as on any text of class c, that one
+    included: of a class of m texts, what is beyond comes out too small by about one part in m.
 
     Parameters and what is returned are those of `error_inheritance`.
     """

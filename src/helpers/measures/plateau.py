@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from helpers.measures._checks import as_generator
-from helpers.measures.intervals import Interval, text_weights
+from helpers.measures.intervals import Interval, paired_difference, text_weights
 
 _MIN_SIZES = 5
 _MAX_ASYMPTOTE_WIDTH = 0.1
@@ -43,8 +43,7 @@ def onset(sizes, accuracy, threshold):
     """First n after which the gain per doubling falls under `threshold`, (..., n_sizes) -> (...,) of sizes.
 
     The gain at n is that between n and the next size, so the largest size is never an onset; nan when no gain
-    falls under the threshold. One noisy step is enough to set it: give it means over seeds, and `curve_draws`
-    for its spread.
+    falls under the threshold. One noisy step is enough to set it: see `onset_interval`.
     """
     below = gains_between_sizes(sizes, accuracy) < threshold
     return np.where(below.any(-1), np.asarray(sizes, dtype=float)[below.argmax(-1)], np.nan)[()]
@@ -70,32 +69,45 @@ class Onset(NamedTuple):
         return not (self.at.flag or self.low.flag or self.high.flag) and bool(np.isfinite(self.low.value))
 
 
-def onset_interval(sizes, accuracy, threshold, *, rng, n_boot=1000, level=0.95):
-    """Onset of the mean curve and its interval over seeds and texts.
+def onset_interval(sizes, accuracy, threshold, *, rng, n_boot=2000, level=0.95):
+    """Onset of the mean curve, and the sizes that it may be at.
+
+    A size may be the onset unless the gain after it is clearly not under the threshold, or an earlier gain clearly is.
+    Clearly means by an interval of the gain over seeds and texts; with m gains each errs to one side in (1 - level) / m
+    of all cases, so the sizes that are left hold the onset at `level` or more (Bonferroni). Curves that are drawn about
+    a noisy curve are of no use here: they fall under the threshold too early.
 
     Parameters
     ----------
-    accuracy : float array (S, n_sizes) or (S, n_sizes, T)
-        As in `curve_draws`.
+    accuracy : float array (S, n_sizes, T)
+        Correctness by seed, size and text.
     threshold : float
         As in `onset`.
 
     Returns
     -------
     Onset
-        Bounds nan with one seed.
+        From the first of the sizes that are left to the last; ">" where the curve may not fall under the threshold
+        within the sizes. Bounds nan with one seed.
     """
     accuracy = np.asarray(accuracy, dtype=float)
-    last = float(sizes[-2])
-
-    def found(curves):
-        return [Censored(last, ">") if np.isnan(n) else Censored(float(n), "") for n in onset(sizes, curves, threshold)]
-
-    (at,) = found(accuracy.mean((0, *range(2, accuracy.ndim)))[None])
+    last = Censored(float(sizes[-2]), ">")
+    found = onset(sizes, accuracy.mean((0, 2)), threshold)
+    at = last if np.isnan(found) else Censored(float(found), "")
     if len(accuracy) < 2:
         return Onset(at, Censored(np.nan, ""), Censored(np.nan, ""))
-    draws = curve_draws(accuracy, rng=rng, n_boot=n_boot, level=level)[0]
-    return Onset(at, *censored_interval(found(draws), level=level))
+    doublings = np.diff(np.log2(sizes))
+    each = 1 - 2 * (1 - level) / len(doublings)
+    gains = [
+        paired_difference(accuracy[:, i + 1], accuracy[:, i], rng=rng, n_boot=n_boot, level=each)
+        for i in range(len(doublings))
+    ]
+    above = np.array([gain.low for gain in gains]) / doublings >= threshold
+    below = np.array([gain.high for gain in gains]) / doublings < threshold
+    before = np.concatenate([[False], np.logical_or.accumulate(below)])
+    left = [Censored(float(n), "") for n, no in zip(sizes, above | before[:-1], strict=False) if not no]
+    left += [] if before[-1] else [last]
+    return Onset(at, left[0], left[-1])
 
 
 def curve_draws(*curves, rng, n_boot=1000, level=0.95):

@@ -47,7 +47,7 @@ def labels_for_precision(share, half_width, *, level=0.95):
     share : float, 0 to 1
         Share that the labels will show, such as an annotator's accuracy.
     half_width : float, 0 to 1
-        Half of the interval's width.
+        How far the farther bound may be from the share; the interval is not centred on it.
 
     Returns
     -------
@@ -56,11 +56,20 @@ def labels_for_precision(share, half_width, *, level=0.95):
     if not 0 <= share <= 1 or not 0 < half_width < 1:
         raise ValueError(f"share and half_width must lie between 0 and 1, got {share} and {half_width}")
     z2 = stats.norm.ppf(0.5 + level / 2) ** 2
-    # z * sqrt(p q / n + z² / 4n²) / (1 + z² / n) = w, solved for n: a quadratic in n.
-    pq, w2 = share * (1 - share), half_width**2
-    b = 2 * w2 - pq
-    n = z2 * (-b + np.sqrt(max(b * b - w2 * (4 * w2 - 1), 0.0))) / (2 * w2)
-    return max(1, int(np.ceil(n - 1e-9)))
+
+    def reach(n):
+        centre_off = abs(0.5 - share) * z2 / n / (1 + z2 / n)
+        return centre_off + np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+
+    # It shrinks as n grows: double until it is small enough, and halve the rest.
+    enough = 1
+    while reach(enough) > half_width:
+        enough *= 2
+    too_few = enough // 2
+    while enough - too_few > 1:
+        middle = (enough + too_few) // 2
+        enough, too_few = (middle, too_few) if reach(middle) <= half_width else (enough, middle)
+    return enough
 
 
 def powered_share(gold, predicted, rest, *, level=0.95):
