@@ -17,11 +17,11 @@
 # recovers a part of the gap to gold labels and does not remove the instability [(mitigation
 # two)](../paper.md).
 #
-# **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote
-# minus the mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is
-# one vote of all of them, and how another set of seeds would vote was not tried; so whether votes are more stable
-# than students is not judged. It is *reproduced* where the interval lies above zero, *reversed* where it lies below,
-# and *not shown* otherwise.
+# **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote minus the
+# mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is one vote of all of
+# them, and how another set of seeds would vote was not tried; so whether votes are more stable than students is not
+# judged (of joined labels, alpha is in the last table). It is *reproduced* where the interval lies above zero,
+# *reversed* where it lies below, and *not shown* otherwise.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -45,9 +45,10 @@ charts.show(finding)
 #
 # The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators, taken
 # together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and its labels
-# can be compared with each annotator's in the column *Training labels right*. Mind the budget, in the last two
-# columns: a vote of students costs trainings, a vote of annotators costs LLM calls. Labels of several wordings of one
-# annotator are joined in the last table of this page.
+# can be compared with each annotator's in the column *Training labels right*. Mind the budget: a vote of students
+# costs trainings, a vote of annotators costs LLM calls. So a vote stands beside one student of *more labels*, which
+# takes no more training than all of its voters and more calls. Labels of several wordings of one annotator are joined
+# in the last table of this page.
 
 # %%
 charts.table(finding)
@@ -79,9 +80,8 @@ charts.table(finding, "labels together")
 # %% [markdown]
 # ## What would change our mind
 #
-# - *Equal budget.* A vote of several students costs several trainings. If one student trained on as many more
-#   labels did as well, the vote would not be worth it; [the plateau](plateau.ipynb) says what more labels
-#   buy.
+# - *Equal budget.* A vote of several students costs several trainings. Where one student of more labels does as well,
+#   in the first table, the vote is not worth it if labels are cheap.
 # - *Errors that all share do not average out.* Students of one annotator have one teacher. A vote that closed
 #   the gap to gold would show that the mistakes were noise after all.
 # - *Few voters.* With more seeds the vote could be judged better.

@@ -84,6 +84,9 @@ charts.table(finding, "choices")
 #   is a verdict on the entropy, not on filtering.
 # - *A filter within each predicted class* keeps the balance. Where *class entropy* does better than lowest
 #   entropy, it was the lost balance that cost, and not the lost labels.
+# - *One random choice.* Of each size there is one random subset, the first texts of all; how much [another
+#   subset](instability.ipynb) changes is more than seeds tell, and a filter that is a little better or worse than this
+#   one choice may not be so beside another.
 # - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
 #   the others.
 

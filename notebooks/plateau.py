@@ -54,12 +54,21 @@ charts.table(finding)
 
 # %% [markdown]
 # ## What each doubling gains
-#
-# Whether a curve flattens because its labels are wrong *in those places*, and not because so many are wrong, is
-# the question of [random errors](controls.ipynb): the same curve beside those of as many errors at random.
 
 # %%
 charts.table(finding, "gains")
+
+# %% [markdown]
+# ## Beside random errors
+#
+# Does a curve flatten because its labels are wrong *in those places*, or because so many are wrong? The same curves
+# beside those of gold with as many errors at random; [random errors](controls.ipynb) has how they are made, and more.
+
+# %%
+charts.show(finding, "random errors")
+
+# %%
+charts.table(finding, "random errors")
 
 # %% [markdown]
 # ## What would change our mind

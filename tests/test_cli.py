@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -173,6 +174,7 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert status == 0
     assert "labels are not all there yet" in out
     assert f"{tiny_model.name} with prompt1: 40 texts" in out
+    assert re.search(r"own +gold +2 trainings", out)
     assert "in all: 4 trainings" in out
     assert not (tmp_path / "ledger").exists()
     status, out, err = label_risk("run", str(study), "--workers", "1")

@@ -298,6 +298,26 @@ def test_ten_seeds_give_a_ratio_of_variances_and_its_interval():
     assert three.summary.endswith("Compared are 3 seeds: too few for an interval of the ratio of variances.")
 
 
+def test_every_measure_of_stability_has_an_interval_from_four_seeds_on():
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    cells[GOLD, 400] = students(right_on(0.90, 0.91, 0.92, 0.90, 0.93))
+    cells[FLAWED, 400] = students(right_on(0.6, 0.7, 0.65, 0.62, 0.66))
+    found = findings.instability(results(cells, stability={"seeds": 5}))
+    levels = found.parts["levels"].table.set_index("Labels of")
+    assert levels.index.tolist() == ["gold", "flawed"]
+    intervals = [column for column in levels if column.startswith("95 %")]
+    assert len(intervals) == 5
+    for column in intervals:
+        low, _, high = levels.loc["flawed", column].split()
+        value = column.removeprefix("95 % interval, ")
+        (value,) = (name for name in levels if name.startswith(value))
+        assert float(low) <= levels.loc["flawed", value] <= float(high)
+    ratio = only(found.table)["95 % interval of that ratio"].split()
+    assert 0 < float(ratio[0]) < only(found.table)["Ratio of variances of macro-F1"] < float(ratio[2])
+    three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3))).parts["levels"].table
+    assert set(three["95 % interval, sd of accuracy"]) == {"none"}
+
+
 @pytest.mark.parametrize(
     ("seeds", "ratios", "said"),
     [
@@ -495,6 +515,24 @@ def test_an_onset_that_may_be_anywhere_is_not_identified():
     cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.51, 0.52))
     said = only(findings.plateau(results(cells), threshold=0.01).table)["It first pauses at, labels"]
     assert said.startswith("not identified (100 to ")
+
+
+def test_the_page_on_the_plateau_shows_random_errors_where_there_are_some():
+    cells = at_all_sizes((0.5, 0.6, 0.7), (0.5, 0.6, 0.6))
+    without = findings.plateau(results(cells)).parts["random errors"]
+    assert "trains nothing on random errors" in without.said
+    assert without.frame.empty
+    made = results(cells | control_cells("shuffled", (0.5, 0.55, 0.65)), controls={"methods": ["shuffled"]})
+    part = findings.plateau(made).parts["random errors"]
+    assert part.listed == findings.controls(made).parts["by corpus"].listed
+    assert set(part.frame["errors"]) == {"none (gold)", "its own", "shuffled within class"}
+
+
+def test_what_the_data_tell_of_the_curves_is_counted():
+    steep = results(at_all_sizes((0.3, 0.6, 0.9), (0.5, 0.6, 0.6)))
+    said = findings.plateau(steep).summary
+    assert "Identified is where it ends in 0 of 2 curves; where it first pauses in 1 of 2 curves; " in said
+    assert said.endswith("what all its labels are worth in gold, to both sides, in 1 of 1 curve.")
 
 
 def test_sizes_may_differ_by_corpus():
@@ -922,7 +960,7 @@ def test_the_decomposition_is_shown_at_every_size():
     last = table.iloc[-1]
     assert last["Cross / total"] == only(found.table)["Cross / total"]
     assert last["Approximation, nats"] == table["Approximation, nats"].iloc[0]
-    assert "the sum is a good account in 0 of 3 rows, it is not one in " in found.parts["by size"].said
+    assert "the sum is a good account in 0 of 3 rows, a bad one in " in found.parts["by size"].said
 
 
 def test_few_votes_add_to_every_divergence():

@@ -16,6 +16,7 @@ from helpers.measures.intervals import (
     log_variance_ratio,
     paired_bootstrap,
     paired_difference,
+    sd_interval,
     stability_difference,
     stability_interval,
     text_weights,
@@ -134,6 +135,24 @@ def test_a_statistic_of_means_that_is_often_undefined_has_no_bounds():
         bootstrap_of_means(np.subtract, a, b[:, :5], rng=rng())
     with pytest.raises(ValueError, match=r"each \(n_texts,\) or"):
         bootstrap_of_means(np.positive, np.ones((2, 2, 2)), rng=rng())
+
+
+def test_an_interval_of_a_standard_deviation_takes_four_seeds_that_differ():
+    scores = np.array([0.80, 0.82, 0.79, 0.83, 0.81])
+    found = sd_interval(scores)
+    assert found.effect == pytest.approx(scores.std(ddof=1))
+    assert 0 < found.low < found.effect < found.high
+    # By hand: the jackknife of the log variance, and half of its reach for the log of the root.
+    parts = np.log([np.delete(scores, i).var(ddof=1) for i in range(5)])
+    error = np.sqrt(4 / 5 * ((parts - parts.mean()) ** 2).sum())
+    assert found.high == pytest.approx(found.effect * np.exp(2.776 * error / 2), rel=1e-3)
+    # Of other units, the same but for the unit.
+    assert dataclasses.astuple(sd_interval(100 * scores))[:3] == pytest.approx(
+        [100 * value for value in dataclasses.astuple(found)[:3]]
+    )
+    for few in (scores[:3], np.full(6, 0.8), np.array([0.8, 0.8, 0.8, 0.9])):
+        assert np.isnan([sd_interval(few).low, sd_interval(few).high]).all()
+    assert np.isnan(sd_interval(scores[:1]).effect)
 
 
 def test_widths_match_theory_where_one_level_is_all_there_is():

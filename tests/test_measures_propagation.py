@@ -14,6 +14,7 @@ from helpers.measures.propagation import (
     harden,
     kl,
     smooth_votes,
+    split_half_brier,
     split_half_kl,
     vote_bias,
 )
@@ -132,7 +133,16 @@ def test_human_ceiling_is_finite_reproducible_and_wants_two_votes(counts, seed):
     np.testing.assert_allclose(ceiling[unanimous], 0, atol=1e-12)
 
 
-def test_human_ceiling_is_the_mean_over_all_splits():
+def both_ways(p, q):
+    return (kl(p, q) + kl(q, p)) / 2
+
+
+def squared(p, q):
+    return ((p - q) ** 2).sum()
+
+
+@pytest.mark.parametrize(("ceiling", "distance"), [(split_half_kl, both_ways), (split_half_brier, squared)])
+def test_human_ceiling_is_the_mean_over_all_splits(ceiling, distance):
     counts = np.array([4, 2, 2])
     law = multivariate_hypergeom(counts, 4)
     expected = 0.0
@@ -141,8 +151,8 @@ def test_human_ceiling_is_the_mean_over_all_splits():
             half = np.array([a, b, 4 - a - b])
             if (half >= 0).all() and (half <= counts).all():
                 first, second = (smooth_votes([v])[0] for v in (half, counts - half))
-                expected += law.pmf(half) * (kl(first, second) + kl(second, first)) / 2
-    drawn = split_half_kl(np.tile(counts, (4000, 1)), rng=rng(), n_splits=5)
+                expected += law.pmf(half) * distance(first, second)
+    drawn = ceiling(np.tile(counts, (4000, 1)), rng=rng(), n_splits=5)
     assert drawn.mean() == pytest.approx(expected, rel=0.03)
 
 

@@ -37,7 +37,7 @@ def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     assert list(needs) == list(findings.FINDINGS)
     assert set().union(*needs.values()) == set(study.grid("tweets"))
     assert len(needs["degradation"]) == 3
-    assert len(needs["plateau"]) == 9
+    assert len(needs["plateau"]) == 9 + 6  # beside random errors
     assert len(needs["instability"]) == 9 + 6 + 2  # subsets drawn anew, and random errors at the largest size
     assert len(needs["controls"]) == 9 + 6
     a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
@@ -132,11 +132,11 @@ def test_status_says_what_each_part_took_and_will_take(tmp_path):
     )
     assert {kind for _, kind in parts} >= {
         "gold, other subsets",
-        "vote",
+        "vote of annotators",
         "shuffled smollm2-135m",
         "entropy smollm2-135m",
     }
-    vote = parts["tweets", "vote"]
+    vote = parts["tweets", "vote of annotators"]
     assert vote.left == pytest.approx(sum(0.036 * r.cost for r in runs.values() if r.source.method == "vote"), rel=0.01)
     said = progress.report(study, ledger)
     assert "core-hours spent" in said

@@ -74,7 +74,7 @@ def test_what_is_planned_is_what_is_run():
         spec = table(rows) | {"ready_made": {"gpt": {"class 0": "p", "class 1": "q"}}}
         drawn = scaffold.draft(spec, measure=False)
         runs = drawn.study.runs("a")
-        assert drawn.study.costs(drawn.corpus) == [run.cost for run in runs]
+        assert drawn.study.costs(drawn.corpus) == [(run.cell, run.cost) for run in runs]
         assert f"{len(runs)} trainings" in scaffold.plan(drawn)
 
 

@@ -63,7 +63,7 @@ def report(study: Study, ledger: Ledger) -> str:
 
 
 def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
-    """What a study will take whose labels are not all there: texts to label, trainings and core-hours, as text.
+    """What a study will take whose labels are not all there: texts to label, trainings and core-hours by part, as text.
 
     What is trained already cannot be told before there are labels, so all trainings are counted.
     """
@@ -74,11 +74,14 @@ def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
     trainings, hours = 0, 0.0
     lines.append("then, of which some may be in the ledger:")
     for name in study.corpus_names:
-        costs = study.costs(study.corpus(name))
-        seconds = sum(speed.of(name, cost) for cost in costs)
-        about = f", about {_hours(seconds)}" if np.isfinite(seconds) else ""
-        lines.append(f"  {name:12} {len(costs):4} trainings{about}")
-        trainings, hours = trainings + len(costs), hours + seconds
+        kinds: dict[str, list[float]] = {}
+        for cell, cost in study.costs(study.corpus(name)):
+            kinds.setdefault(_kind(cell), []).append(speed.of(name, cost))
+        width = max(map(len, kinds))
+        for kind, seconds in kinds.items():
+            about = f", about {_hours(sum(seconds))}" if np.isfinite(sum(seconds)) else ""
+            lines.append(f"  {name:12} {kind:{width}} {len(seconds):4} trainings{about}")
+            trainings, hours = trainings + len(seconds), hours + sum(seconds)
     known = f", about {_hours(hours)} at the speed of {whose}" if np.isfinite(hours) else ""
     lines.append(f"in all: {trainings} trainings{known}")
     return "\n".join(lines)
@@ -98,7 +101,7 @@ def costs(runs: dict[str, Run], ledger: Ledger, speed: "Speed") -> dict[tuple[st
     """(corpus, kind of label source) -> what `runs` (key -> run) took and will take; nan where nothing is known."""
     parts: dict[tuple[str, str], Part] = {}
     for key, run in runs.items():
-        part = parts.setdefault((run.corpus.name, _kind(run)), Part())
+        part = parts.setdefault((run.corpus.name, _kind(run.cell)), Part())
         part.runs += 1
         if key in ledger:
             part.done += 1
@@ -154,6 +157,9 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
     if study.seeds > 1:
         size = study.ensembling_size(corpus)
         found["ensembling"] = {Cell(source, size) for source in plain}
+        # Beside a vote stands one student of more labels.
+        if more := study.larger(corpus, size, study.seeds * size):
+            found["ensembling"] |= {Cell(source, more) for source in alone}
         for source in study.ensembles:
             found["ensembling"].add(Cell(source, study.ensembling.size))
             # Beside it stands a student of the strongest annotator for as many calls: one of these.
@@ -163,6 +169,8 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
     if study.controls:
         random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
         found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}
+        if found["plateau"]:
+            found["plateau"] |= found["controls"]
         if found["instability"]:
             found["instability"] |= {Cell(source, last) for source in random}
     return found
@@ -387,10 +395,11 @@ class _Shown(logging.Handler):
         tqdm.write(record.getMessage(), file=sys.stderr)
 
 
-def _kind(run: Run) -> str:
-    several = len(run.source.annotators) != 1
-    kind = run.source.method if several else f"{run.source.method} {run.source.annotators[0]}"
-    return f"{kind}, other subsets" if run.drawn else kind
+def _kind(cell: Cell) -> str:
+    """The part of a study that a cell belongs to: label source, annotator, and whether the subset is another."""
+    whose = {*map(annotator_of, cell.source.annotators)}
+    kind = f"{cell.source.method} of annotators" if len(whose) > 1 else " ".join([cell.source.method, *whose])
+    return f"{kind}, other subsets" if cell.drawn else kind
 
 
 def _hours(seconds: float) -> str:

@@ -275,7 +275,7 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
             seconds.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
-    costs = study.costs(corpus)
+    costs = [cost for _, cost in study.costs(corpus)]
     rate = seconds[1] / student.cost(len(small.pool), len(small.test))
     found = {"train": loading + rate * sum(costs) / min(device.workers(), len(costs))}
     if study.student.kind != "finetune":

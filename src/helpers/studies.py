@@ -379,9 +379,12 @@ class Study(BaseModel):
 
     def affordable(self, corpus: str, source: LabelSource) -> int | None:
         """Largest size that the calls of joined labels pay for with one annotator; None if that is no more texts."""
-        calls = labels.llm_calls(source, self.ensembling.size)
-        most = max((n for n in self.sizes_of(corpus) if n <= calls), default=0)
-        return most if most > self.ensembling.size else None
+        return self.larger(corpus, self.ensembling.size, labels.llm_calls(source, self.ensembling.size))
+
+    def larger(self, corpus: str, size: int, budget: int) -> int | None:
+        """Largest size of the study that `budget` labels allow; None if that is no more than `size`."""
+        most = max((n for n in self.sizes_of(corpus) if n <= budget), default=0)
+        return most if most > size else None
 
     def replicates(self, corpus: str, cell: Cell) -> int:
         """Number of seeds of one cell."""
@@ -395,10 +398,10 @@ class Study(BaseModel):
             seeds = max(seeds, self.stability.seeds)
         return seeds
 
-    def costs(self, corpus: Corpus) -> list[int]:
-        """Cost of each training that the grid spans (`Student.cost`): known before there is any label."""
+    def costs(self, corpus: Corpus) -> list[tuple[Cell, int]]:
+        """Cell and cost (`Student.cost`) of each training that the grid spans: known before there is any label."""
         return [
-            self.student.cost(round(cell.source.keep * cell.n), len(part.test))
+            (cell, self.student.cost(round(cell.source.keep * cell.n), len(part.test)))
             for cell in self.grid(corpus.name)
             for part in corpus.parts
             for _ in range(self.replicates(corpus.name, cell))

@@ -113,7 +113,10 @@ def compare(run: Run, stored: Record, fresh: Record) -> Check:
 
 
 def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iterator[Check]:
-    """Score `size` random texts with each annotator again, spread over the corpora, and compare with the tables."""
+    """Score `size` random texts with each annotator again and compare with the tables.
+
+    They are spread over the corpora, and over the wordings of the prompt that the study reads.
+    """
     for spec in study.annotator_specs:
         name = spec.name
         if not isinstance(spec, annotators.specs.COMPUTING):
@@ -123,17 +126,19 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
         allowed = max(NATS[annotator.compute], NATS.get("float32"))
         for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
             corpus = study.corpus(corpus_name)
-            prompt = prompts.render(corpus, study.prompt)
-            table = annotations.lookup(corpus, name, prompt, spec=spec)
-            allowed = max(allowed, NATS[table.provenance["compute"]])
-            annotator.use(prompt)
-            for row in rng.choice(len(corpus.rows), share, replace=False):
-                if row in table.failures:
-                    continue
-                fresh = annotator.score([corpus.rows["text"].iloc[row]])[0]
-                apart = float(np.abs(fresh - table.logp[row]).max())
-                what = f"{name} on {corpus_name}, id {corpus.rows['id'].iloc[row]}"
-                yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
+            wordings = [study.prompt, *study.wordings]
+            for wording, texts in zip(wordings, _shares(share, len(wordings)), strict=True):
+                prompt = prompts.render(corpus, wording)
+                read = None if wording == study.prompt else np.empty(0, int)
+                table = annotations.lookup(corpus, name, prompt, rows=read, spec=spec)
+                allowed = max(allowed, NATS[table.provenance["compute"]])
+                annotator.use(prompt)
+                held = np.setdiff1d(np.flatnonzero(np.isfinite(table.logp).all(axis=1)), [*table.failures])
+                for row in rng.choice(held, min(texts, len(held)), replace=False):
+                    fresh = annotator.score([corpus.rows["text"].iloc[row]])[0]
+                    apart = float(np.abs(fresh - table.logp[row]).max())
+                    what = f"{name} on {corpus_name} with {wording}, id {corpus.rows['id'].iloc[row]}"
+                    yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
 
 
 def _shares(total: int, parts: int) -> list[int]:

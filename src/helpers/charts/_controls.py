@@ -1,4 +1,4 @@
-"""The chart of the page `controls`."""
+"""The chart of the page `controls`, which the page `plateau` shows, too."""
 
 import json
 
@@ -12,9 +12,9 @@ from helpers.findings import Finding
 
 def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """Learning curves of an annotator's own errors and of as many random ones, one annotator at a time."""
-    if finding.verdicts.empty:
-        return nothing(finding)
     rows = finding.frame
+    if rows.empty:
+        return nothing(finding)
     annotators = annotators_of(rows["annotator"])
     errors = list(dict.fromkeys(rows["errors"]))
     kinds = [kind for kind in errors if kind not in ("none (gold)", "its own")]

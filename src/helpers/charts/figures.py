@@ -41,6 +41,7 @@ CHARTS = {
 #: Finding and part of it -> function that draws the part.
 PARTS = {
     ("filtering", "choices"): choices,
+    ("plateau", "random errors"): controls,
     ("prevalence", "more gold"): more_gold,
     ("propagation", "toy accuracy"): toy_accuracy,
     ("propagation", "toy terms"): toy_terms,

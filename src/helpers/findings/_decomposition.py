@@ -36,10 +36,17 @@ def ratio(cross, total):
         return np.where(total > 0, np.divide(cross, total), np.nan)[()]
 
 
-def by_size(results: Results, claim: Claim, last: dict[tuple[str, str], Interval], seed: int) -> Part:
+def by_size(
+    results: Results,
+    claim: Claim,
+    last: dict[tuple[str, str], Interval],
+    ceilings: dict[str, tuple[float, float]],
+    seed: int,
+) -> Part:
     """Every term at every number of labels, and where their sum is a good account of the whole.
 
-    `last` has the interval at the largest number of labels, by corpus and annotator.
+    `last` has the interval at the largest number of labels, by corpus and annotator; `ceilings`, by corpus, how far
+    half of the people are from the other half: in nats, and as a squared error.
     """
     rows, verdicts, falls, rises = [], [], [], []
     for one in results.corpora.values():
@@ -67,7 +74,10 @@ def by_size(results: Results, claim: Claim, last: dict[tuple[str, str], Interval
                         "Cross / total": round(interval.effect, 2),
                         "95 % interval": bounds(claim, interval),
                         "Verdict": verdicts[-1],
+                        "Half of the people to the other, nats": round(ceilings[one.name][0], 3),
+                        **{f"{term.capitalize()}, Brier": round(brier[term], 3) for term in TERMS},
                         "Cross / total, Brier": round(ratio(brier["cross"], brier["total"]), 2),
+                        "Half of the people to the other, Brier": round(ceilings[one.name][1], 3),
                     }
                 )
             falls.append(estimation[-1] < estimation[0])
@@ -76,12 +86,12 @@ def by_size(results: Results, claim: Claim, last: dict[tuple[str, str], Interval
         return Part(pd.DataFrame(), "There is nothing to decompose.")
     good, unclear, bad = (verdicts.count(verdict) for verdict in VERDICTS)
     said = (
-        f"To within ± {claim.margin:g} of the whole, the sum is a good account in {out_of(good, len(rows), 'row')}, it "
-        f"is not one in {bad}, and not clear in {unclear}. "
+        f"To within ± {claim.margin:g} of the whole, the sum is a good account in {out_of(good, len(rows), 'row')}, a "
+        f"bad one in {bad}, and unclear in {unclear}. "
     )
     if len({row["Labels"] for row in rows}) > 1:
         said += (
-            f"From the fewest labels to the most, estimation falls in {out_of(sum(falls), len(falls), 'cell')}, and at "
+            f"From the fewest labels to the most, estimation falls in {out_of(sum(falls), len(falls), 'cell')}, but at "
             f"the last step alone it rises in {sum(rises)}; approximation is the annotator's, and stays."
         )
     return Part(pd.DataFrame(rows), said.strip())

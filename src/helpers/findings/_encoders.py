@@ -5,11 +5,10 @@ import pandas as pd
 
 from helpers import studies
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, signed
-from helpers.findings.results import CorpusResults, Results, Students, load, paired
+from helpers.findings.results import Results, Students, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
-from helpers.measures.stability import krippendorff_alpha
 from helpers.studies import Study
 
 #: The study of a larger encoder that comes with the project, and the one that it differs from in that.
@@ -101,8 +100,8 @@ def encoders(
                 row[f"Seeds, {encoder}"] = its.seeds
                 row[f"Gold student, {encoder}, %"] = percent(gold.accuracy)
                 row[f"Its student, {encoder}, %"] = percent(its.accuracy)
-                row[f"Alpha, gold students, {encoder}"] = _alpha(one, gold)
-                row[f"Alpha, its students, {encoder}"] = _alpha(one, its)
+                row[f"Alpha, gold students, {encoder}"] = round(one.alpha(gold), 3)
+                row[f"Alpha, its students, {encoder}"] = round(one.alpha(its), 3)
             table.append(row)
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
     summary = f"{_summary(verdicts, changes, own, larger)} Shown are the studies {mine.name} and {theirs.name}."
@@ -153,12 +152,6 @@ def _difference(pairs: list[tuple[Students, Students]], rng: np.random.Generator
 def _advice(loss: Interval) -> str:
     lost, gained, nothing = rules()["encoders"].advice
     return {1: lost, -1: gained, 0: nothing}[loss.sign]
-
-
-def _alpha(one: CorpusResults, students: Students) -> float:
-    if students.seeds < 2:
-        return np.nan
-    return round(krippendorff_alpha(students.pred, n_classes=one.n_classes), 3)
 
 
 def _summary(verdicts: pd.DataFrame, changes: list[Interval], own: str, larger: str) -> str:

@@ -1,12 +1,14 @@
 """Whether a vote over students, or over annotators, is better than one."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from helpers.findings._choices import choice_of
 from helpers.findings._juries import labels_together, name_of, shared_mistakes
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.claims import claims
-from helpers.findings.finding import Finding, Tally, bounds, percent
+from helpers.findings.finding import Finding, Tally, bounds, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import llm_calls
 from helpers.ledger import Ledger
@@ -31,7 +33,7 @@ def ensembling(
 
     The number of labels is the study's `ensembling.size`, or the corpus's largest size. Beside the students'
     vote stand, where the study has them, the students of the annotators' labels taken together, in each way of
-    `ensembling.methods`; their variant of the verdict is about one such student against one of the strongest
+    `ensembling.methods`; their variants of the verdict are about one such student against one of each
     annotator. The budget counts LLM calls and trainings. All ensembles are of `seeds` students, even where the
     study has more.
 
@@ -68,7 +70,10 @@ def ensembling(
             interval = _gain(students, rng)
             verdict = tally.judge(one.name, annotator, interval, seeds)
             row = {"Corpus": one.name, "Annotator": annotator} | _row(one, students, gold, interval, verdict, rng)
-            tally.table.append(row | {"LLM calls": n, "Trainings": seeds})
+            row |= {"LLM calls": n, "Trainings": seeds} | _more_labels(results, one, annotator, n, rng)
+            tally.table.append(row)
+            by_mean = _gain(students, rng, together=mean)
+            tally.judge(one.name, annotator, by_mean, seeds, variant="mean probability of students")
         for cell in (cell for cell in together if cell in one.cells and results.annotators):
             students, method = one.cells[cell].first(seeds), cell.source.method
             labels = f"{choice_of(method)} of annotators"
@@ -78,11 +83,11 @@ def ensembling(
             row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
             row |= _row(one, students, gold, _gain(students, rng), "", rng)
             tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
-            strongest = one.strongest(everybody)
-            if n == cell.n and strongest in results.annotators:
-                mine, best = paired(students, one.students(strongest, n))
-                interval = paired_difference(mine.correct, best.correct, rng=rng)
-                tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=labels)
+            for annotator in results.annotators if n == cell.n else []:
+                mine, alone = paired(students, one.students(annotator, n))
+                rng = results.rng(one.name, f"{method} beside {annotator}", seed)
+                interval = paired_difference(mine.correct, alone.correct, rng=rng)
+                tally.judge(one.name, annotator, interval, 2 * mine.seeds, variant=labels)
     tally.parts["shared mistakes"] = shared_mistakes(results, seed)
     tally.parts["labels together"] = labels_together(tally, seed)
     sizes = sorted({results.study.ensembling_size(name) for name in results.corpora})
@@ -106,9 +111,32 @@ def mean(probs: np.ndarray) -> np.ndarray:
     return probs.mean(axis=0).argmax(axis=1)
 
 
-def _gain(students: Students, rng: np.random.Generator) -> Interval:
-    together = (vote(students.probs) == students.gold).astype(float)
+def _gain(
+    students: Students, rng: np.random.Generator, *, together: Callable[[np.ndarray], np.ndarray] = vote
+) -> Interval:
+    """Accuracy of all students together minus the mean accuracy of one of them; over texts, for these very seeds."""
+    together = (together(students.probs) == students.gold).astype(float)
     return bootstrap_of_means(np.positive, together - students.correct.mean(axis=0), rng=rng)
+
+
+def _more_labels(results: Results, one: CorpusResults, annotator: str, n: int, rng: np.random.Generator) -> dict:
+    """The vote of students of `n` labels beside one student of more labels, which takes no more training.
+
+    Its labels are at most as many as those of all voters are, counted once for each; they cost more LLM calls.
+    """
+    seeds = results.study.seeds
+    most = results.study.larger(one.name, n, seeds * n)
+    if most is None:
+        return {}
+    students = one.students(annotator, n).first(seeds)
+    alone = one.students(annotator, most)
+    together = (vote(students.probs) == students.gold).astype(float)
+    interval = paired_difference(together, alone.correct, rng=rng)
+    return {
+        "More labels": most,
+        "Vote minus one student of those, points": percent(interval.effect),
+        "95 % interval, more labels": signed(interval) or "none",
+    }
 
 
 def _row(

@@ -112,6 +112,7 @@ def filtering(
                             "Minus the student of all, points": percent(interval.effect),
                             "95 % interval": bounds(tally.claim, interval),
                             "Student of the kept, %": percent(filtered.accuracy),
+                            "Its alpha over seeds": round(one.alpha(filtered), 3),
                             "Minus a random subset of that size, points": percent(beyond.effect),
                             "95 % interval, random": bounds(tally.claim, beyond),
                             **shown(closed),

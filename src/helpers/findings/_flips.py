@@ -29,16 +29,22 @@ STATISTICS = {
 
 def measures(one: CorpusResults, students: Students) -> dict[str, float]:
     """Every measure of change over seeds of one cell; nan of a single seed."""
-    pred = students.pred
+    pred, spreads = students.pred, scores(one, students)
     if students.seeds < 2:
-        names = [*STATISTICS, "sd of accuracy", "sd of macro-F1"]
-        return dict.fromkeys(names, float("nan"))
+        return dict.fromkeys([*STATISTICS, *spreads], float("nan"))
     return {
         "alpha": krippendorff_alpha(pred, n_classes=one.n_classes),
         "unchanged predictions": unchanged_share(pred),
         "disagreement of two seeds": pairwise_disagreement(pred),
-        "sd of accuracy": float(students.correct.mean(axis=1).std(ddof=1)),
-        "sd of macro-F1": float(np.std(macro_f1(pred, one.gold, n_classes=one.n_classes), ddof=1)),
+        **{name: float(np.std(values, ddof=1)) for name, values in spreads.items()},
+    }
+
+
+def scores(one: CorpusResults, students: Students) -> dict[str, np.ndarray]:
+    """Measure of spread -> what it is the spread of, one number a seed, float (seeds,)."""
+    return {
+        "sd of accuracy": students.correct.mean(axis=1),
+        "sd of macro-F1": macro_f1(students.pred, one.gold, n_classes=one.n_classes),
     }
 
 
@@ -86,19 +92,23 @@ def quarters(entropy: np.ndarray) -> np.ndarray:
 
 
 def where(rows: list[dict]) -> Part:
-    """The rows of `flips` as a part, with a sentence on people's entropy and one on the annotators'."""
+    """The rows of `flips` as a part, with sentences on people's entropy and on the annotators'."""
     table = pd.DataFrame(rows)
     if table.empty:
         return Part(
             table, "Where predictions flip cannot be said: it takes two seeds, and texts that differ in entropy."
         )
     signs = table.pop("_sign")
-    by_people = table["Entropy of"] == "people"
-    kinds = [("people's votes", signs[by_people]), ("the annotator's own probabilities", signs[~by_people])]
+    by_people, gold = table["Entropy of"] == "people", table["Labels of"] == "gold"
+    kinds = [
+        ("people's votes", "", signs[by_people]),
+        ("an annotator's probabilities", " of its own students", signs[~by_people & ~gold]),
+        ("an annotator's probabilities", " of gold students, whom it did not teach,", signs[~by_people & gold]),
+    ]
     sentences = [
-        f"Where the entropy of {whose} is highest, flips are clearly more frequent than where it is lowest in "
+        f"Where the entropy of {whose} is highest, flips{of} are clearly more frequent than where it is lowest in "
         f"{out_of((group > 0).sum(), len(group), 'row')}, and clearly less frequent in {(group < 0).sum()}."
-        for whose, group in kinds
+        for whose, of, group in kinds
         if len(group)
     ]
     return Part(table, " ".join(sentences))

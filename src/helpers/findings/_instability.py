@@ -1,11 +1,12 @@
 """How much students of the same labels differ from seed to seed, and on which texts."""
 
 import numpy as np
+import pandas as pd
 
 from helpers.findings._controls import ERRORS, OWN
-from helpers.findings._flips import STATISTICS, flips, measures, subsets, where
+from helpers.findings._flips import STATISTICS, flips, measures, scores, subsets, where
 from helpers.findings._number_types import number_types
-from helpers.findings.finding import Finding, Tally, bounds, out_of, percent, signed
+from helpers.findings.finding import Finding, Part, Tally, bounds, minus, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
@@ -14,10 +15,20 @@ from helpers.measures.intervals import (
     Interval,
     brown_forsythe,
     log_variance_ratio,
+    sd_interval,
     stability_difference,
     stability_interval,
 )
 from helpers.studies import Cell, Study
+
+#: Measure -> what a table calls it, its unit, how it is scaled, and to how many decimals it is written.
+_WRITTEN = {
+    "alpha": ("alpha", "", 1, 3),
+    "unchanged predictions": ("unchanged (PUC)", ", %", 100, 1),
+    "disagreement of two seeds": ("two seeds disagree", ", %", 100, 1),
+    "sd of accuracy": ("sd of accuracy", ", points", 100, 2),
+    "sd of macro-F1": ("sd of macro-F1", ", points", 100, 2),
+}
 
 
 def instability(
@@ -43,9 +54,10 @@ def instability(
         Measures: alpha, unchanged predictions (PUC), disagreement of two seeds, and the standard deviations over seeds
         of accuracy and macro-F1.
 
-        Parts: "flips", the disagreement of two seeds by quarter of the texts' entropy, of people's votes and of the
-        annotator; "subsets", the change from one training subset to another beside that from seed to seed; "types",
-        whether students of different number types differ by more than their seeds.
+        Parts: "levels", every measure with its interval; "flips", the disagreement of two seeds by quarter of the
+        texts' entropy, of people's votes and of the annotator; "subsets", the change from one training subset to
+        another beside that from seed to seed; "types", whether students of different number types differ by more than
+        their seeds.
 
     Raises
     ------
@@ -79,7 +91,13 @@ def instability(
                 ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng)[0])
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
-    tally.parts = {"flips": where(rows), "subsets": subsets(results, seed), "types": number_types(results)}
+            rows += flips(one, "gold", annotator, one.students(None, sizes[-1]), results, seed)
+    tally.parts = {
+        "levels": _levels(tally.frame, results),
+        "flips": where(rows),
+        "subsets": subsets(results, seed),
+        "types": number_types(results),
+    }
     return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios, disagreed))
 
 
@@ -141,9 +159,11 @@ def _compare(
     variant = "" if errors == OWN else f"random errors, {errors}"
     verdict = tally.judge(one.name, annotator, alpha, 2 * students.seeds, variant=variant)
     stable, theirs = measures(one, gold), measures(one, students)
-    accuracies = [cell.correct.mean(axis=1) for cell in (students, gold)]
+    its, golds = (scores(one, cell) for cell in (students, gold))
+    accuracies, f1s = ((its[name], golds[name]) for name in its)
     ratio = log_variance_ratio(*accuracies, rng=rng)
     f, _ = brown_forsythe(*accuracies)
+    f1_ratio = log_variance_ratio(*f1s, rng=rng)
     tally.table.append(
         {
             "Corpus": one.name,
@@ -164,21 +184,40 @@ def _compare(
             "Accuracy, sd of gold students, points": round(100 * stable["sd of accuracy"], 2),
             "Accuracy, sd of its students, points": round(100 * theirs["sd of accuracy"], 2),
             "Ratio of variances, of its students to gold's": round(float(np.exp(ratio.effect)), 2),
-            "95 % interval of the ratio": f"{_ratio(ratio.low)} to {_ratio(ratio.high)}"
-            if ratio.low <= ratio.high
-            else "none",
+            "95 % interval of the ratio": _ratios(ratio),
             "Brown-Forsythe F": round(f, 2) if np.isfinite(f) else np.nan,
             "Macro-F1, sd of gold students, points": round(100 * stable["sd of macro-F1"], 2),
             "Macro-F1, sd of its students, points": round(100 * theirs["sd of macro-F1"], 2),
+            "Ratio of variances of macro-F1": round(float(np.exp(f1_ratio.effect)), 2),
+            "95 % interval of that ratio": _ratios(f1_ratio),
         }
     )
     return ratio, disagreement
 
 
-def _ratio(log: float) -> str:
-    """A ratio from its logarithm, to two decimals, or a large one to the unit."""
-    ratio = np.exp(log)
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+def _ratios(log: Interval) -> str:
+    """The bounds of a ratio from those of its logarithm, to two decimals, or large ones to the unit."""
+    if not log.low <= log.high:
+        return "none"
+    low, high = (f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}" for ratio in np.exp([log.low, log.high]))
+    return f"{low} to {high}"
+
+
+def _levels(frame: list[dict], results: Results) -> Part:
+    """Every measure at the largest number of labels with its interval, a row a corpus and label source."""
+    rows: dict[tuple[str, str], dict] = {}
+    for point in frame:
+        if point["n"] != results.study.sizes_of(point["corpus"])[-1]:
+            continue
+        row = rows.setdefault(
+            (point["corpus"], point["labels"]), {"Corpus": point["corpus"], "Labels of": point["labels"]}
+        )
+        name, unit, scale, decimals = _WRITTEN[point["measure"]]
+        value, low, high = (f"{scale * point[key]:.{decimals}f}" for key in ("value", "low", "high"))
+        row[f"{name}{unit}"] = float(value)
+        row[f"95 % interval, {name}"] = minus(f"{low} to {high}") if point["low"] <= point["high"] else "none"
+    said = f"An interval of alpha, PUC or disagreement takes three seeds, that of an sd {FEWEST_FOR_RATIO}."
+    return Part(pd.DataFrame(list(rows.values())), said)
 
 
 def _points(
@@ -193,6 +232,8 @@ def _points(
         if last and measure in STATISTICS:
             rng = results.rng(one.name, f"{labels} {measure}", seed)
             interval = stability_interval(students.pred, statistic=STATISTICS[measure], rng=rng)
+        elif last:
+            interval = sd_interval(scores(one, students)[measure])
         rows.append(
             {
                 "corpus": one.name,

@@ -170,6 +170,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 "Texts": len(students.targets.rows),
                 "Training labels right, %": percent(one.label_accuracy(students)),
                 "Its student, %": percent(students.accuracy),
+                "Alpha of its students": round(one.alpha(students), 3),
                 "LLM calls": llm_calls(source, cell.n),
             }
             rng = results.rng(one.name, name_of(source), seed)

@@ -13,7 +13,6 @@ from helpers.findings.finding import Part, minus, percent
 from helpers.findings.results import CorpusResults, Results, Students, paired
 from helpers.labels import LabelSource
 from helpers.measures.intervals import paired_difference
-from helpers.measures.stability import krippendorff_alpha
 from helpers.studies import Cell
 
 _MEASURES = {
@@ -63,10 +62,7 @@ def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
             return ""
         annotator = results.annotators[0 if figure["rank"] == "weakest" else -1]
     students = one.students(annotator, results.study.sizes_of(one.name)[-1])
-    if figure["measure"] == "accuracy":
-        value = students.accuracy
-    else:
-        value = krippendorff_alpha(students.pred, n_classes=one.n_classes) if students.seeds > 1 else np.nan
+    value = students.accuracy if figure["measure"] == "accuracy" else one.alpha(students)
     if not np.isfinite(value):
         return ""
     return minus(f"{percent(value)}") + (f" ({annotator})" if annotator else "")

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from helpers.findings._controls import controls
 from helpers.findings._curves import curve, number, points
-from helpers.findings.finding import Finding, Part, Tally, bounds, percent, signed, unsigned
+from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent, signed, unsigned
 from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.plateau import (
+    Censored,
     CurveFit,
     Onset,
     fit_curve,
@@ -19,6 +21,8 @@ from helpers.measures.plateau import (
 )
 from helpers.studies import Study
 
+#: What the data may tell of a curve, as the summary counts it.
+_END, _PAUSE, _WORTH = "where it ends", "where it first pauses", "what all its labels are worth in gold, to both sides,"
 #: The claim is about the end of the curve: the gain is taken over so many of the largest sizes.
 _LAST = 3
 
@@ -50,7 +54,8 @@ def plateau(
         `frame` has a row a corpus, `labels` ("gold" or the annotator) and `n`: `accuracy` (mean over
         seeds), the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed),
         and `own`, the accuracy of the annotator itself (nan for gold). The part "gains" has the gain per
-        doubling after each size, and a sentence a corpus on where the curves first pause.
+        doubling after each size, and a sentence a corpus on where the curves first pause; "random errors" the
+        curves of `controls`.
 
     Raises
     ------
@@ -61,6 +66,7 @@ def plateau(
     tally = Tally("plateau", results)
     gained: list[dict] = []
     flatten: dict[str, dict[str, str]] = {}
+    identified: dict[str, list[bool]] = {_END: [], _PAUSE: [], _WORTH: []}
     for one in results.corpora.values():
         sizes = np.array(results.study.sizes_of(one.name))
         if len(sizes) < 2:
@@ -69,6 +75,9 @@ def plateau(
         gold_onset = onset_interval(sizes, gold, threshold, rng=results.rng(one.name, "gold onset", seed))
         gained += _gains(one.name, "gold", sizes, gold, results.rng(one.name, "gold gains", seed))
         flatten[one.name] = {"gold": _onset(gold_onset, sizes)}
+        gold_fit = _fit(sizes, gold, results.rng(one.name, "gold fit", seed))
+        identified[_END].append(gold_fit is not None and gold_fit.identified)
+        identified[_PAUSE].append(_told(gold_onset, sizes))
         place = {"corpus": one.name, "labels": "gold"}
         tally.frame += [place | p | {"own": np.nan} for p in points(sizes, gold, results.rng(one.name, "gold", seed))]
         for annotator in results.annotators:
@@ -82,11 +91,15 @@ def plateau(
             gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (best, theirs)]
             interval = paired_difference(*gains, rng=rng)
             verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * seeds)
-            fit = fit_curve(sizes, theirs, rng=rng) if len(sizes) > 2 else None
+            fit = _fit(sizes, theirs, rng)
             worth = gold_equivalent(sizes, best.mean((0, 2)), float(theirs[:, -1].mean()))
             flat = onset_interval(sizes, theirs, threshold, rng=rng)
             gained += _gains(one.name, annotator, sizes, theirs, rng)
             flatten[one.name][annotator] = _onset(flat, sizes)
+            low, high = _worth_bounds(sizes, best, theirs[:, -1], rng)
+            identified[_END].append(fit is not None and fit.identified)
+            identified[_PAUSE].append(_told(flat, sizes))
+            identified[_WORTH].append(bool(low) and not (low.flag or high.flag))
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -98,9 +111,10 @@ def plateau(
                     "Gain per doubling, its labels, points": percent(gains[1].mean()),
                     "Number of its labels": int(sizes[-1]),
                     "Worth, gold labels": number(worth),
-                    "95 % interval of that": _worth_bounds(sizes, best, theirs[:, -1], rng),
+                    "95 % interval of that": f"{number(low)} to {number(high)}" if low else "none",
                     "Gold first pauses at, labels": _onset(gold_onset, sizes),
                     "It first pauses at, labels": _onset(flat, sizes),
+                    "Gold students end at, %": _asymptote(gold_fit),
                     "Its students end at, %": _asymptote(fit),
                 }
             )
@@ -112,17 +126,29 @@ def plateau(
     if not gained:
         rule = "What a doubling gains takes two sizes or more."
     listed = tuple((name, _flattening(onsets)) for name, onsets in flatten.items())
-    tally.parts = {"gains": Part(pd.DataFrame(gained), rule, listed)}
-    return tally.finish(_remark(results))
+    tally.parts = {"gains": Part(pd.DataFrame(gained), rule, listed), "random errors": _random_errors(results, seed)}
+    return tally.finish(_remark(results, identified))
 
 
-def _remark(results: Results) -> str:
+def _random_errors(results: Results, seed: int) -> Part:
+    """The curves of `controls`, and what it says of each corpus."""
+    found = controls(results, seed=seed)
+    beside = found.parts.get("by corpus", Part(pd.DataFrame(), found.summary))
+    return beside._replace(frame=found.frame)
+
+
+def _remark(results: Results, identified: dict[str, list[bool]]) -> str:
+    """What the data tell of the curves; `identified` has it for each curve, or each annotator's."""
     if not results.annotators:
         return "The study has no annotators."
     single = [name for name in results.corpora if len(results.study.sizes_of(name)) < 2]
+    said = [f"{what} in {out_of(sum(known), len(known), 'curve')}" for what, known in identified.items() if known]
+    told = [f"Identified is {'; '.join(said)}."] if said else []
     if single:
-        return f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
-    return ""
+        told.append(
+            f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
+        )
+    return " ".join(told)
 
 
 def _gains(corpus: str, labels: str, sizes: np.ndarray, correct: np.ndarray, rng: np.random.Generator) -> list[dict]:
@@ -157,11 +183,15 @@ def _flattening(onsets: dict[str, str]) -> str:
     return f"{'; '.join([*known, *(f'{said} for {joined}' for said, joined in named.items())])}."
 
 
+def _told(flat: Onset, sizes: np.ndarray) -> bool:
+    """Whether the data tell the onset: an interval of all sizes but the last, which cannot be one, says nothing."""
+    everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
+    return flat.identified and not everything
+
+
 def _onset(flat: Onset, sizes: np.ndarray) -> str:
     """Write an onset as `500 (250 to 1000)`, or say what is known instead."""
-    # An interval of all sizes but the last, which cannot be an onset, says nothing.
-    everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
-    if flat.identified and not everything:
+    if _told(flat, sizes):
         return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
@@ -170,11 +200,15 @@ def _onset(flat: Onset, sizes: np.ndarray) -> str:
     return f"not identified ({number(flat.low)} to {number(flat.high)})"
 
 
-def _worth_bounds(sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> str:
-    if len(gold) < 2:
-        return "none"
-    low, high = gold_equivalent_bounds(sizes, gold, target, rng=rng)
-    return f"{number(low)} to {number(high)}"
+def _worth_bounds(
+    sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator
+) -> tuple[Censored | None, Censored | None]:
+    """The interval of the gold equivalent; None of one seed."""
+    return gold_equivalent_bounds(sizes, gold, target, rng=rng) if len(gold) > 1 else (None, None)
+
+
+def _fit(sizes: np.ndarray, correct: np.ndarray, rng: np.random.Generator) -> CurveFit | None:
+    return fit_curve(sizes, correct, rng=rng) if len(sizes) > 2 else None
 
 
 def _asymptote(fit: CurveFit | None) -> str:

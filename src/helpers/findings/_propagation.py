@@ -14,6 +14,7 @@ from helpers.measures.propagation import (
     decompose_brier_by_text,
     decompose_by_text,
     smooth_votes,
+    split_half_brier,
     split_half_kl,
 )
 from helpers.studies import Study
@@ -47,7 +48,7 @@ def propagation(
     Finding
         `frame` has a row a corpus, `annotator`, `measure` ("divergence", in nats, or "Brier") and `term`
         (approximation, estimation, cross, total, people): `value`. "people" is the divergence between two
-        halves of the raters, the same for all annotators of a corpus, and has no Brier row. The part "by size"
+        halves of the raters, the same for all annotators of a corpus. The part "by size"
         has the terms at every number of labels, "few votes" what the small number of raters adds to them, and
         "settings" what they owe to smoothing and floor. "toy accuracy" and "toy terms" are of `toy_world`.
 
@@ -59,11 +60,14 @@ def propagation(
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("propagation", results)
     last: dict[tuple[str, str], Interval] = {}
+    ceilings: dict[str, tuple[float, float]] = {}
     close: list[bool] = []
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
-        halves = split_half_kl(one.votes, rng=results.rng(one.name, "people", seed))
-        people = float(np.nanmean(halves))
+        people, people_brier = ceilings[one.name] = tuple(
+            float(np.nanmean(apart(one.votes, rng=results.rng(one.name, "people", seed))))
+            for apart in (split_half_kl, split_half_brier)
+        )
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             said, _ = one.annotated(annotator)
@@ -80,7 +84,7 @@ def propagation(
             close.append(means["total"] <= people)
             brier_means = {term: float(brier[term].mean()) for term in TERMS}
             tally.frame += _points(one, annotator, "divergence", means | {"people": people})
-            tally.frame += _points(one, annotator, "Brier", brier_means)
+            tally.frame += _points(one, annotator, "Brier", brier_means | {"people": people_brier})
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -92,6 +96,7 @@ def propagation(
                     "Half of the people to the other, nats": round(people, 3),
                     "Student closer to people than its annotator": _CLOSER[closer.sign],
                     **{f"{term.capitalize()}, Brier": round(brier_means[term], 3) for term in TERMS},
+                    "Half of the people to the other, Brier": round(people_brier, 3),
                     "Cross / total, Brier": round(ratio(brier_means["cross"], brier_means["total"]), 2),
                 }
             )
@@ -99,7 +104,7 @@ def propagation(
     if tally.verdicts:
         voted = replace(results, corpora={one.name: one for one in with_votes})
         tally.parts |= {
-            "by size": by_size(voted, tally.claim, last, seed),
+            "by size": by_size(voted, tally.claim, last, ceilings, seed),
             "few votes": few_votes(voted, seed),
             "settings": settings(voted, tally.claim),
         }

@@ -16,6 +16,7 @@ from helpers.errors import UserError
 from helpers.labels import LabelSource, Targets, annotator_of
 from helpers.ledger import Ledger, Record
 from helpers.measures.accuracy import predictions
+from helpers.measures.stability import krippendorff_alpha
 from helpers.studies import Cell, Run, Study
 
 GOLD = LabelSource("gold")
@@ -161,6 +162,10 @@ class CorpusResults:
             return float((known & (np.nan_to_num(probs).argmax(axis=1) == self.corpus.gold[pool])).mean())
 
         return max(reversed(annotators), key=right)
+
+    def alpha(self, students: Students) -> float:
+        """Krippendorff's alpha of students over seeds; nan of a single one, or where all predictions are one class."""
+        return float(krippendorff_alpha(students.pred, n_classes=self.n_classes)) if students.seeds > 1 else np.nan
 
     def label_accuracy(self, students: Students) -> float:
         """Share of the students' training labels that are gold, 0 to 1."""

@@ -337,28 +337,59 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     return Interval(float(effect), float(effect + low * error), float(effect + high * error), level)
 
 
+def sd_interval(scores, *, level=0.95):
+    """Standard deviation of run-level scores over seeds, and its interval: the jackknife of the log variance.
+
+    As in `log_variance_ratio` with few seeds, and it trusts that scores are about normal as much as that does.
+
+    Parameters
+    ----------
+    scores : float array (S,)
+        One score per run.
+
+    Returns
+    -------
+    Interval
+        Without bounds when S < `FEWEST_FOR_RATIO`, or where the scores without one of the seeds are all equal.
+    """
+    _check_level(level)
+    scores = np.asarray(scores, dtype=float)
+    n = len(scores)
+    sd = float(scores.std(ddof=1)) if n > 1 else np.nan
+    if n < FEWEST_FOR_RATIO:
+        return Interval(sd, np.nan, np.nan, level)
+    whole, parts = _log_variances(scores)
+    reach = stats.t.ppf(0.5 + level / 2, n - 1) * _jackknife_error(parts)
+    return Interval(sd, float(np.exp((whole - reach) / 2)), float(np.exp((whole + reach) / 2)), level)
+
+
+def _log_variances(scores):
+    """Log of the variance of scores (..., S), (...,), and without each of them, (..., S); nan where it is zero."""
+    n = scores.shape[-1]
+    # From sums of squares about the mean, of all draws at once.
+    centred = scores - scores.mean(-1, keepdims=True)
+    total = (centred**2).sum(-1, keepdims=True)
+    some = np.ptp(scores, axis=-1, keepdims=True) > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        without = total - centred**2 * n / (n - 1)
+        whole = np.log(np.where(some, total / (n - 1), np.nan))
+        # Rounding leaves a trace where the others are all equal.
+        parts = np.log(np.where(without > 1e-12 * total, without / (n - 2), np.nan))
+    return whole[..., 0], parts
+
+
+def _jackknife_error(parts):
+    """Standard error of a statistic from its values without each seed, (..., S) -> (...,)."""
+    n = parts.shape[-1]
+    return np.sqrt((n - 1) / n * ((parts - parts.mean(-1, keepdims=True)) ** 2).sum(-1))
+
+
 def _log_ratio_and_error(a, b):
     """Log ratio of the variances of scores (..., S) and its jackknife error, both (...,); nan where one is constant."""
-    n = a.shape[-1]
-
-    def log_variances(scores):
-        # Of all, and without each: from sums of squares about the mean, of all draws at once.
-        centred = scores - scores.mean(-1, keepdims=True)
-        total = (centred**2).sum(-1, keepdims=True)
-        some = np.ptp(scores, axis=-1, keepdims=True) > 0
-        with np.errstate(invalid="ignore", divide="ignore"):
-            without = total - centred**2 * n / (n - 1)
-            whole = np.log(np.where(some, total / (n - 1), np.nan))
-            # Rounding leaves a trace where the others are all equal.
-            parts = np.log(np.where(without > 1e-12 * total, without / (n - 2), np.nan))
-        return whole[..., 0], parts
-
-    if n < 2:
+    if a.shape[-1] < 2:
         return np.nan, np.nan
-    (whole_a, parts_a), (whole_b, parts_b) = log_variances(a), log_variances(b)
-    apart = parts_a - parts_b
-    spread = ((apart - apart.mean(-1, keepdims=True)) ** 2).sum(-1)
-    return whole_a - whole_b, np.sqrt((n - 1) / n * spread)
+    (whole_a, parts_a), (whole_b, parts_b) = _log_variances(a), _log_variances(b)
+    return whole_a - whole_b, _jackknife_error(parts_a - parts_b)
 
 
 def brown_forsythe(a, b):

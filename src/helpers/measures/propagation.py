@@ -138,14 +138,22 @@ def split_half_kl(votes, *, rng, n_splits=20, alpha=0.5):
     -------
     float array (T,); nan where a text has fewer than two votes
     """
+    return _split_half(votes, lambda p, q: (kl(p, q) + kl(q, p)) / 2, rng=rng, n_splits=n_splits, alpha=alpha)
+
+
+def split_half_brier(votes, *, rng, n_splits=20, alpha=0.5):
+    """Human ceiling of the squared error: ‖P_half - P_rest‖², 0 to 2; otherwise as `split_half_kl`."""
+    return _split_half(votes, lambda p, q: ((p - q) ** 2).sum(-1), rng=rng, n_splits=n_splits, alpha=alpha)
+
+
+def _split_half(votes, distance, *, rng, n_splits, alpha):
     votes = _as_votes(votes)
     enough = votes.sum(-1) >= 2
-    divergence = np.full(len(votes), np.nan)
-    divergence[enough] = 0.0
+    apart = np.full(len(votes), np.nan)
+    apart[enough] = 0.0
     for half, rest in _halves(votes[enough], rng, n_splits):
-        first, second = smooth_votes(half, alpha=alpha), smooth_votes(rest, alpha=alpha)
-        divergence[enough] += (kl(first, second) + kl(second, first)) / (2 * n_splits)
-    return divergence
+        apart[enough] += distance(smooth_votes(half, alpha=alpha), smooth_votes(rest, alpha=alpha)) / n_splits
+    return apart
 
 
 def vote_bias(votes, q, *, rng, n_splits=20, alpha=0.5, floor=FLOOR):
