@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import BAD, GOOD, make_corpus, sentences
@@ -51,8 +52,8 @@ class WordList:
         return {"model_hash": "none", "compute": "counting"}
 
 
-def annotate(corpus, annotator, folder: Path) -> Path:
-    return annotations.annotate(corpus, annotator, prompts.render(corpus), folder=folder)
+def annotate(corpus, annotator, folder: Path, **options) -> Path:
+    return annotations.annotate(corpus, annotator, prompts.render(corpus), folder=folder, **options)
 
 
 def uncompressed(file: Path) -> bytes:
@@ -111,6 +112,39 @@ def test_a_row_that_fails_says_why_and_spares_the_others(tmp_path):
     assert np.isnan(read.probs[failed]).all()
     rest = [i for i in range(20) if i not in failed]
     assert np.array_equal(read.logp[rest], np.array([WordList().score_one(texts[i]) for i in rest], np.float32))
+
+
+def test_a_table_has_one_writer_at_a_time_whatever_rows_it_writes(tmp_path):
+    """Of other rows it would be another table in the same place."""
+    corpus, seen = make_corpus([text for text, _ in sentences(6)]), []
+
+    class Interrupting(WordList):
+        def score(self, texts):
+            if not seen:
+                seen.append(True)
+                with pytest.raises(UserError, match="another process is writing"):
+                    annotate(corpus, WordList(), tmp_path, rows=np.arange(3, 6))
+            return super().score(texts)
+
+    file = annotate(corpus, Interrupting(), tmp_path, rows=np.arange(3))
+    assert seen
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", None])
+def test_a_damaged_table_says_what_to_do(tmp_path, content):
+    corpus = make_corpus([text for text, _ in sentences(6)])
+    file = annotate(corpus, WordList(), tmp_path)
+    if content is None:  # somebody else's file
+        pq.write_table(pa.table({"id": ["a"]}), file)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=r"is no table of annotations \(.*\): remove it and annotate again"):
+        annotations.read(file, corpus, prompts.render(corpus))
+
+
+def test_nothing_left_to_ask_is_no_part():
+    assert annotations._plan(np.array([], int)) == []
 
 
 def test_larger_batches_give_the_same_table(tmp_path):

@@ -185,6 +185,14 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert "4 of 4 runs are in the ledger" in out
     status, out, _ = label_risk("run", str(study))
     assert out == "nothing to do: every run of the study is in the ledger\n"
+    plan["wordings"] = ["reversed"]  # read by a filter, on the training texts only
+    plan |= {"filtering": {"size": 20, "fractions": [0.5], "methods": ["prompt_agreement"]}}
+    study.write_text(yaml.safe_dump(plan))
+    assert label_risk("annotate", str(study))[0] == 0
+    status, out, _ = label_risk("verify", str(study), "--sample", "6", "--annotations")
+    assert status == 0
+    assert out.count(f"{tiny_model.name} on own with prompt1, id ") == 3
+    assert out.count(f"{tiny_model.name} on own with reversed, id ") == 3
 
 
 def test_importing_the_command_line_loads_no_torch():

@@ -6,8 +6,8 @@ that column, and nothing here reads it), and the provenance in the file's metada
 for in the repository (`annotations/`, which is what the book replays) and then in the user's ledger.
 
 While an annotator works, parts are appended to a folder beside the table, each written whole or not at all. The plan of
-the parts follows from the texts alone, so work that was interrupted goes on at the first missing part and ends in the
-same bytes.
+the parts follows from the texts that are left to annotate and their lengths, so work that was interrupted goes on at
+the first missing part and ends in the same numbers.
 """
 
 import hashlib
@@ -269,8 +269,14 @@ def read(
 
     A corpus may have got more rows since: then the table holds some of them.
     """
-    table = pq.read_table(file)
-    provenance = json.loads(table.schema.metadata[_META])
+    try:
+        table = pq.read_table(file)
+        provenance = json.loads(table.schema.metadata[_META])
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{places.shown(file)} is no table of annotations ({(str(error).splitlines() or ['empty'])[0]}): remove it "
+            "and annotate again"
+        ) from None
     at = pd.Index(corpus.rows["id"]).get_indexer(pd.Index(table["id"].to_pylist()))
     texts = corpus.fingerprint
     # All rows of that time, with the ids and texts that they had: the others were added since.
@@ -342,7 +348,8 @@ def annotate(
     Raises
     ------
     UserError
-        If another process is annotating the same table, or a label has the name of another column of it.
+        If another process is annotating the same table, of these or of other rows, or a label has the name of another
+        column of it.
     """
     _check_labels(corpus, prompt)
     target = path(folder, corpus.name, annotator.name, prompt.name)
@@ -352,22 +359,26 @@ def annotate(
     asked = np.arange(len(corpus.rows)) if rows is None else rows
     kept = _kept(corpus, annotator, prompt, asked, target)
     # The plan of the parts follows from the texts that are left.
-    identity = json.dumps([provenance, kept["row"].to_pylist()] if kept else provenance, sort_keys=True)
+    made = provenance | {"machine": _digits(provenance)}
+    identity = json.dumps([made, kept["row"].to_pylist()] if kept else made, sort_keys=True)
     identity = hashlib.sha256(identity.encode()).hexdigest()
     parts = target.with_name(f".{target.stem}-{identity[:12]}")
-    parts.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(parts / "lock", blocking=False)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Of the table and not of these parts: whoever makes it of other rows would put another one in its place.
+    lock = FileLock(target.with_name(f".{target.stem}.lock"), blocking=False)
     try:
         held = lock.acquire()
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
     with held:
+        parts.mkdir(exist_ok=True)
         if kept:
             _write(kept, parts / "part-kept.parquet")
             asked = np.setdiff1d(asked, kept["row"].to_numpy())
         _write_parts(corpus, annotator, parts, asked, spread)
         _finish(corpus, prompt, parts, target, provenance)
-    shutil.rmtree(parts)
+        shutil.rmtree(parts)
+        Path(lock.lock_file).unlink()
     return target
 
 
@@ -378,19 +389,26 @@ def _kept(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.ndarray
     made it all. Rows that failed are tried again.
     """
     here = json.loads(json.dumps(annotator.provenance()))
+    here |= {"machine": _digits(here)}
     for folder in (target.parents[1], places.ROOT / "annotations", places.ledger() / "annotations"):
         file = path(folder, corpus.name, annotator.name, prompt.name)
         try:
             table = read(file, corpus, prompt, rows=np.empty(0, int))
         except (OSError, pa.ArrowException, UserError):
             continue  # there is none, or it is of other texts
-        same = all(table.provenance.get(what) == value for what, value in here.items())
+        there = table.provenance | {"machine": _digits(table.provenance)}
+        same = all(there.get(what) == value for what, value in here.items())
         if same and table.held is not None and "rows" not in table.provenance:
             known = rows[table.held[rows] & ~np.isnan(table.logp[rows]).any(axis=1)]
             columns = {"row": pa.array(known)}
             columns |= {label: pa.array(table.logp[known, k], pa.float32()) for k, label in enumerate(corpus.labels)}
             return pa.table(columns | {"failure": pa.nulls(len(known), pa.string())}) if len(known) else None
     return None
+
+
+def _digits(provenance: dict) -> dict:
+    """What of a machine the digits may depend on: all but the number of its cores."""
+    return {what: value for what, value in provenance.get("machine", {}).items() if what != "cores"}
 
 
 def write(
@@ -440,6 +458,8 @@ def _provenance(corpus: Corpus, annotator: str, prompt: Prompt, rows: np.ndarray
 
 def _plan(lengths: np.ndarray) -> list[list[np.ndarray]]:
     """Parts as lists of batches as arrays of row positions; the texts of a batch have one length."""
+    if not len(lengths):
+        return []
     parts: list[list[np.ndarray]] = [[]]
     order = np.argsort(lengths, kind="stable")
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
@@ -561,4 +581,4 @@ def _write(table: pa.Table, file: Path) -> None:
     """Write whole or not at all: a reader, or a killed process, never leaves half a file behind."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     pq.write_table(table, part, compression="zstd")
-    part.replace(file)
+    places.put(part, file)

@@ -199,7 +199,10 @@ class Cluster(Executor):
             error = None
             if not self._closing:
                 log.warning("the scheduler at %s is lost: waiting for it for %d s", self.address, self._patience)
-                error = self._reconnect()
+                try:
+                    error = self._reconnect()
+                except Exception as unforeseen:  # in Dask's own thread nobody would see it, and all would wait on
+                    error = unforeseen
             if error or self._closing:
                 lost, self._work = self._work, {}
                 for future in lost:
@@ -208,7 +211,7 @@ class Cluster(Executor):
                 return
             log.warning("the scheduler is back: %d tasks are sent again", len(self._work))
             for future in list(self._work):
-                if future in self._work:  # it may be lost once more meanwhile
+                if future in self._work and future not in self._sent:  # it may be lost, and sent, once more meanwhile
                     self._send(future)
 
     def _reconnect(self) -> UserError | None:
@@ -222,7 +225,7 @@ class Cluster(Executor):
                 return None
             except UserError as error:
                 return error
-            except (OSError, ValueError):
+            except (OSError, RuntimeError, ValueError, ClosedClientError):
                 if time.monotonic() > deadline:
                     return UserError(
                         f"the scheduler at {self.address} is lost and did not come back within "

@@ -35,7 +35,7 @@ def examine() -> Iterator[Finding]:
     for name, entry in artifacts.registry().items():
         there = artifacts.folder(name).is_dir()
         yield Finding(name, True, "in the cache" if there else f"not fetched yet, {entry['megabytes']} MB")
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     yield Finding("browser", True, browser or "none: only `make test` needs chromium")
 
 

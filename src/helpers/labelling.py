@@ -13,6 +13,7 @@ from helpers import annotations, orders, places, shards
 from helpers.annotators import load, specs
 from helpers.annotators.spending import Plan, Use
 from helpers.corpora import Corpus
+from helpers.errors import UserError
 from helpers.labels import annotator_of, tables
 from helpers.pools import Pool
 from helpers.prompts import Prompt
@@ -147,6 +148,10 @@ def _needed(study: Study, corpus: Corpus, annotator: str, prompt: str | None = N
     needed = study.needed_rows(corpus)
     if prompt is None and annotator in study.annotator_names:
         return {table: rows for table, rows in needed.items() if annotator_of(table) == annotator}
+    if prompt and prompt.endswith(annotations.CROSSFIT):
+        raise UserError(
+            f"{prompt} is no wording but the second opinion on one, which is made where a study filters by `confident`"
+        )
     prompt = prompt or study.prompt  # an annotator that the study does not have labels everything
     table = annotator if prompt == study.prompt else f"{annotator}@{prompt}"
     return {table: needed.get(table)}

@@ -117,7 +117,7 @@ def _write(records: list[Record], file: Path) -> None:
     table = pa.Table.from_pylist([_row(record) for record in records], _SCHEMA)
     part = file.with_name(f".{file.name}.{os.getpid()}")
     pq.write_table(table, part, compression="zstd")
-    part.replace(file)
+    places.put(part, file)
 
 
 def _row(record: Record) -> dict:
@@ -136,7 +136,10 @@ def _records(file: Path) -> Iterator[Record]:
     try:
         table = pq.read_table(file, schema=_SCHEMA)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{places.shown(file)} is not a ledger: {str(error).splitlines()[0]}") from None
+        raise UserError(
+            f"{places.shown(file)} is not a ledger: {str(error).splitlines()[0]}; remove it, and `label-risk run` "
+            "trains again what it held"
+        ) from None
     probs = table["probs"].combine_chunks()
     numbers, ends = probs.values.to_numpy(), probs.offsets.to_numpy()
     for row, start, end in zip(table.drop_columns("probs").to_pylist(), ends, ends[1:], strict=False):

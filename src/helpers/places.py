@@ -28,6 +28,13 @@ def texts_allowed() -> bool:
     return not os.environ.get("LABEL_RISK_NO_TEXTS")
 
 
+def put(part: Path, file: Path) -> None:
+    """Give a file that was written under another name its own, when it is on the disk: whole or not at all."""
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    part.replace(file)
+
+
 def shown(path: Path) -> str:
     """`path` as a person would type it: relative to the working folder where it lies below it."""
     try:

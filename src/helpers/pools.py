@@ -60,8 +60,13 @@ def flow(pool: Pool, tasks: Iterable[tuple[Any, Callable, tuple]], *, most: int 
             in_work[pool.submit(function, *args)] = name
         if not in_work:
             return
-        for future in wait(in_work, _LOOK, return_when=FIRST_COMPLETED).done:
+        # Those that failed last: who stops at one has all the others.
+        for future in sorted(wait(in_work, _LOOK, return_when=FIRST_COMPLETED).done, key=_failed):
             yield in_work.pop(future), future
+
+
+def _failed(future: Future) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 class Processes(ProcessPoolExecutor):
@@ -91,8 +96,11 @@ class Processes(ProcessPoolExecutor):
         )
 
     def __exit__(self, kind, *_) -> None:
-        """Do not wait for results that nobody will use."""
+        """Do not wait for results that nobody will use: Python itself would, before it ends."""
+        unwanted = [] if kind is None else list((self._processes or {}).values())
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+        for process in unwanted:
+            process.terminate()
 
 
 def _label(corpus: Corpus) -> Label:

@@ -58,6 +58,7 @@ def run(
     with progress.Live(study, runs, todo, ledger) as live:
         if pool is not None:
             return _run(todo, ledger, pool, live)
+        device.compute_type()  # measured once, before workers do so all at the same time
         shared = {(run.corpus.name, run.corpus.part): run.corpus for run in todo}.values()
         with pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
             return _run(todo, ledger, pool, live)

@@ -64,20 +64,17 @@ def check_any(study: Study, ledger: Ledger, *, again: bool = False) -> None:
 
 def digests(study: Study, ledger: Ledger) -> Iterator[Check]:
     """Compare every finished run of the study with the digest that was stored with it; yields the failures only."""
-    for corpus in study.corpus_names:
-        for run in study.runs(corpus):
-            if run.key in ledger:
-                record = ledger[run.key]
-                if record.content_digest != record.digest:
-                    yield Check(
-                        f"{run} ({run.key[:12]})", False, "the stored probabilities are not those that were written"
-                    )
+    for key, run in study.runs_by_key().items():
+        if key in ledger:
+            record = ledger[key]
+            if record.content_digest != record.digest:
+                yield Check(f"{run} ({key[:12]})", False, "the stored probabilities are not those that were written")
 
 
 def sample(study: Study, ledger: Ledger, size: int, *, rng: np.random.Generator, short: bool = False) -> list[Run]:
     """Draw `size` finished runs, all different; with `short`, from the cheapest quarter."""
-    runs = {run.key: run for corpus in study.corpus_names for run in study.runs(corpus) if run.key in ledger}
-    pool = sorted(runs.values(), key=lambda run: (run.cost, run.key))
+    runs = [run for key, run in study.runs_by_key().items() if key in ledger]
+    pool = sorted(runs, key=lambda run: (run.cost, run.key))
     if short:
         pool = pool[: max(size, len(pool) // 4)]
     return [pool[i] for i in rng.permutation(len(pool))[:size]]
@@ -119,11 +116,11 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
     """
     for spec in study.annotator_specs:
         name = spec.name
-        if not isinstance(spec, annotators.specs.COMPUTING):
+        foreign = isinstance(spec, annotators.specs.Shipped) and name not in annotators.SHIPPED
+        if foreign or not isinstance(spec, annotators.specs.COMPUTING):
             yield Check(name, True, "a server or a file said it: it cannot be computed again here")
             continue
         annotator = annotators.load(spec)
-        allowed = max(NATS[annotator.compute], NATS.get("float32"))
         for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
             corpus = study.corpus(corpus_name)
             wordings = [study.prompt, *study.wordings]
@@ -131,13 +128,13 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
                 prompt = prompts.render(corpus, wording)
                 read = None if wording == study.prompt else np.empty(0, int)
                 table = annotations.lookup(corpus, name, prompt, rows=read, spec=spec)
-                allowed = max(allowed, NATS[table.provenance["compute"]])
+                allowed = max(NATS[annotator.compute], NATS[table.provenance["compute"]])
                 annotator.use(prompt)
                 held = np.setdiff1d(np.flatnonzero(np.isfinite(table.logp).all(axis=1)), [*table.failures])
                 for row in rng.choice(held, min(texts, len(held)), replace=False):
                     fresh = annotator.score([corpus.rows["text"].iloc[row]])[0]
                     apart = float(np.abs(fresh - table.logp[row]).max())
-                    what = f"{name} on {corpus_name} with {wording}, id {corpus.rows['id'].iloc[row]}"
+                    what = f"{name} on {corpus_name} with {wording}, id {corpus.rows['id'].iloc[row]!r}"
                     yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
 
 

@@ -3,7 +3,7 @@
 Each kind is written as `KIND:VALUE`, or as a mapping that begins with the same word and has room for more:
 
 =========================  =========================================================================
-`smollm2-135m`, …          one of the shipped models, by its name in `artifacts.yml`
+`smollm2-135m`, …          one of the shipped models (`SHIPPED`), or what `annotations/` has of another
 `hf:FOLDER-OR-HUB-ID`      a causal language model in transformers' format
 `gguf:FILE`                a GGUF file
 `openai:MODEL@BASE_URL`    a server that speaks OpenAI's protocol; without `@BASE_URL` that of the

@@ -35,6 +35,8 @@ _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 _NOTHING = "Nothing to show, for the reason that is given above."
 #: With one of these a formula begins.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Of a picture, pixels.
+_WIDTH = 620
 _VERSION = ".".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
@@ -184,11 +186,11 @@ def save(chart: alt.TopLevelMixin, file: Path | str) -> None:
         raise UserError(f"{file}: a chart is saved as .svg or .png")
 
 
-def static_spec(chart: alt.TopLevelMixin, *, width: int = 620) -> dict:
+def static_spec(chart: alt.TopLevelMixin) -> dict:
     """The chart's specification for a picture: a width in pixels, a colour for the text, white paper."""
     spec = json.loads(json.dumps(chart.to_dict()).replace(f'"{theme.TEXT}"', f'"{INK}"'))
     if spec.get("width") == "container":
-        spec["width"] = width
+        spec["width"] = _WIDTH
     spec.pop("autosize", None)
     spec["config"] |= {"background": "white"}
     return spec

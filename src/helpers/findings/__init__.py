@@ -4,8 +4,8 @@
     finding = findings.degradation(study)
 
 `load` reads the runs once for several findings: what it returns may stand wherever a study may. What is
-claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`; by which rules `decision` and
-`prevalence` advise, in `notebooks/decisions.yml`.
+claimed, and by which rule a verdict falls, is written in `notebooks/findings.yml`; by which rules the
+pages advise that claim nothing, in `notebooks/decisions.yml`.
 """
 
 from helpers.findings._controls import controls

@@ -31,7 +31,6 @@ class Claim:
     decimals: int
     margin: float = 0.0
     parameters: dict[str, Any] = field(default_factory=dict)
-    needs: str = ""
 
     def verdict(self, interval: Interval) -> Verdict:
         """What the interval of an effect says of the claim.

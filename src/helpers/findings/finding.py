@@ -33,7 +33,7 @@ class Finding:
     Attributes
     ----------
     name
-        The key in `notebooks/findings.yml`.
+        The key in `notebooks/findings.yml`, or in `notebooks/decisions.yml`.
     frame
         Tidy numbers for the chart; each finding's function says which columns. Shares are 0 to 1.
     table

@@ -1,7 +1,7 @@
 """How much predictions change when only the training seed changes.
 
 All of these compare S runs on the same T texts. Their expectation over seeds does not depend on S, except for
-`unchanged_share` and `flip_rate`, which one should compare only at equal numbers of seeds.
+`unchanged_share`, which one should compare only at equal numbers of seeds.
 """
 
 import numpy as np
@@ -76,12 +76,6 @@ def unchanged_share(pred):
     """
     pred = as_runs(pred, "pred")
     return float((pred == pred[0]).all(0).mean())
-
-
-def flip_rate(pred):
-    """Per text, the share of seeds that do not give the modal prediction, (S, T) -> (T,), 0 to 1 - 1/K."""
-    counts = class_counts(pred)
-    return 1 - counts.max(-1) / counts.sum(-1)
 
 
 def label_entropy(p, *, normalised=False):
