@@ -309,13 +309,13 @@ def test_every_measure_of_stability_has_an_interval_from_four_seeds_on():
     assert len(intervals) == 5
     for column in intervals:
         low, _, high = levels.loc["flawed", column].split()
-        value = column.removeprefix("95 % interval, ")
+        value = column.removeprefix("95 % interval: ")
         (value,) = (name for name in levels if name.startswith(value))
         assert float(low) <= levels.loc["flawed", value] <= float(high)
     ratio = only(found.table)["95 % interval of that ratio"].split()
     assert 0 < float(ratio[0]) < only(found.table)["Ratio of variances of macro-F1"] < float(ratio[2])
     three = findings.instability(results(at_all_sizes((0.9,) * 3, (0.9,) * 3))).parts["levels"].table
-    assert set(three["95 % interval, sd of accuracy"]) == {"none"}
+    assert set(three["95 % interval: Accuracy, sd"]) == {"none"}
 
 
 @pytest.mark.parametrize(

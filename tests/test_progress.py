@@ -109,7 +109,7 @@ def test_status_counts_by_finding(tmp_path):
             ledger.add(record(run, 3.6))
     said = {line.split()[0]: line for line in progress.report(study, ledger).splitlines() if line.startswith("  ")}
     assert "9 of 9" in said["degradation"]
-    assert "9 of 21, 0." in said["plateau"]
+    assert "9 of 35, 0." in said["plateau"]  # 14 of them on random errors
     assert "core-hours left" in said["plateau"]
     assert "6 of 14" in said["propagation"]
 

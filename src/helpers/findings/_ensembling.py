@@ -133,7 +133,7 @@ def _more_labels(results: Results, one: CorpusResults, annotator: str, n: int, r
     together = (vote(students.probs) == students.gold).astype(float)
     interval = paired_difference(together, alone.correct, rng=rng)
     return {
-        "More labels": most,
+        "More labels": f"{most}",  # joined labels have none, and a number beside a blank would get a decimal
         "Vote minus one student of those, points": percent(interval.effect),
         "95 % interval, more labels": signed(interval) or "none",
     }

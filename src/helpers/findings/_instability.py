@@ -23,11 +23,11 @@ from helpers.studies import Cell, Study
 
 #: Measure -> what a table calls it, its unit, how it is scaled, and to how many decimals it is written.
 _WRITTEN = {
-    "alpha": ("alpha", "", 1, 3),
-    "unchanged predictions": ("unchanged (PUC)", ", %", 100, 1),
-    "disagreement of two seeds": ("two seeds disagree", ", %", 100, 1),
-    "sd of accuracy": ("sd of accuracy", ", points", 100, 2),
-    "sd of macro-F1": ("sd of macro-F1", ", points", 100, 2),
+    "alpha": ("Alpha", "", 1, 3),
+    "unchanged predictions": ("Unchanged (PUC)", ", %", 100, 1),
+    "disagreement of two seeds": ("Two seeds disagree", ", %", 100, 1),
+    "sd of accuracy": ("Accuracy, sd", ", points", 100, 2),
+    "sd of macro-F1": ("Macro-F1, sd", ", points", 100, 2),
 }
 
 
@@ -215,7 +215,7 @@ def _levels(frame: list[dict], results: Results) -> Part:
         name, unit, scale, decimals = _WRITTEN[point["measure"]]
         value, low, high = (f"{scale * point[key]:.{decimals}f}" for key in ("value", "low", "high"))
         row[f"{name}{unit}"] = float(value)
-        row[f"95 % interval, {name}"] = minus(f"{low} to {high}") if point["low"] <= point["high"] else "none"
+        row[f"95 % interval: {name}"] = minus(f"{low} to {high}") if point["low"] <= point["high"] else "none"
     said = f"An interval of alpha, PUC or disagreement takes three seeds, that of an sd {FEWEST_FOR_RATIO}."
     return Part(pd.DataFrame(list(rows.values())), said)
 
