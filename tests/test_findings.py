@@ -1043,6 +1043,7 @@ def test_the_overview_joins_all_findings():
         "inherited mistakes",
         "random errors, shuffled within class",
         "entropy, 0.25 kept",
+        "mean probability of students",
         "shuffled within class, 100 labels",
     ]
     row = only(found.table)
