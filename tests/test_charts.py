@@ -271,6 +271,11 @@ def test_nothing_to_show_is_a_chart_too():
         assert vl_convert.vegalite_to_png(page.static_spec(chart), page._VERSION).startswith(b"\x89PNG")
         assert finding.summary.replace("`", "") in _Tags(page.verdict_html(finding)).text
         assert "reason that is given above" in page.table_html(finding)
+        for drawn, part in charts.PARTS:
+            if drawn == name:
+                empty = charts.PARTS[name, part](page.part_of(replace(finding, parts={}), part))
+                assert "reason that is given above" in empty.to_dict()["description"]
+                charts.PARTS[name, part](page.part_of(finding, part)).to_dict()
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import width_of
+from helpers.charts._parts import nothing, width_of
 from helpers.findings import Finding
 
 _SLIDERS = {"errors": "Turned labels, %", "gathered": "Gathered on few kinds, %"}
@@ -15,6 +15,8 @@ _LABELS = "labels of each kind of texts (log scale)"
 
 def toy_accuracy(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """How often students say what most people say, over the number of labels, beside the annotator itself."""
+    if finding.frame.empty:
+        return nothing(finding)
     rows = _shown(finding.frame, static)
     who = list(dict.fromkeys(rows["who"]))
     colours = alt.Scale(domain=who, range=[theme.GOLD, theme.ANNOTATORS[2], theme.GREY])
@@ -44,6 +46,8 @@ def toy_accuracy(finding: Finding, *, static: bool = False) -> alt.LayerChart | 
 
 def toy_terms(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """Approximation and estimation as stacked areas over the number of labels, against the total."""
+    if finding.frame.empty:
+        return nothing(finding)
     rows = _shown(finding.frame, static)
     place = ["errors", "gathered", "n"]
     both = rows["approximation"] + rows["estimation"]

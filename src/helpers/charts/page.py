@@ -33,6 +33,7 @@ _NAMES = ("Corpus", "Annotator", "Annotators", "Choice")
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 #: Stands below the summary, which says why.
 _NOTHING = "Nothing to show, for the reason that is given above."
+_ABSENT = Part(pd.DataFrame(), _NOTHING)
 #: With one of these a formula begins.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: Of a picture, pixels.
@@ -59,10 +60,11 @@ def show(finding: Finding, part: str = "") -> None:
 
 
 def part_of(finding: Finding, part: str) -> Finding:
-    """A part of a finding that has a chart, as if it were a finding of its own."""
-    found = finding.parts[part]
+    """A part of a finding that has a chart, as if it were a finding of its own; an empty one where there is no such."""
+    found = finding.parts.get(part, _ABSENT)
     name = f"{finding.name}-{part.replace(' ', '-')}"
-    return replace(finding, name=name, frame=found.frame, table=found.table, summary=found.said)
+    frame = pd.DataFrame() if found.frame is None else found.frame
+    return replace(finding, name=name, frame=frame, table=found.table, summary=found.said)
 
 
 def to_html(chart: alt.TopLevelMixin, *, data: pd.DataFrame, name: str) -> str:
@@ -99,7 +101,7 @@ def table(finding: Finding, part: str = "") -> None:
     if not part:
         shown, plain = table_html(finding), finding.table.to_string(index=False, na_rep="")
     else:
-        found = finding.parts.get(part, Part(pd.DataFrame(), _NOTHING))
+        found = finding.parts.get(part, _ABSENT)
         shown = part_html(found)
         plain = [found.said, *(f"- {name}: {said}" for name, said in found.listed)]
         plain = "\n".join([*plain, *([] if found.table.empty else [found.table.to_string(index=False, na_rep="")])])
