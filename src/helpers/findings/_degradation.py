@@ -58,7 +58,7 @@ def degradation(
     tally = Tally("degradation", results)
     inheritance = Inheritance(tally, seed)
     repaired: list[Interval] = []
-    given: dict[str, list[bool]] = {}
+    found: dict[str, list[float]] = {}
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
         tally.frame += _scores(one, one.students(None, n), "gold")
@@ -76,8 +76,8 @@ def degradation(
             own = (said == one.gold).astype(float)
             rng = results.rng(one.name, f"{annotator} beside its student", seed)
             repaired.append(paired_difference(students.correct, own, rng=rng))
-            for label, hardly in _hardly_given(one, said):
-                given.setdefault(label, []).append(hardly)
+            for label, recall in _hardly_given(one, said, students):
+                found.setdefault(label, []).append(recall)
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -98,21 +98,22 @@ def degradation(
                 }
             )
     tally.parts |= inheritance.parts()
-    return tally.finish(_remark(repaired, given) if results.annotators else "The study has no annotators.")
+    return tally.finish(_remark(repaired, found) if results.annotators else "The study has no annotators.")
 
 
-def _hardly_given(one: CorpusResults, said: np.ndarray) -> list[tuple[str, bool]]:
-    """Each class that is not rare by gold, and whether the annotator gives it to hardly any of the test texts."""
+def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> list[tuple[str, float]]:
+    """Each class that is not rare by gold, and its recall by students where the annotator hardly gives it, else nan."""
+    recalls = recall_by_class(students.pred, one.gold, n_classes=one.n_classes).mean(axis=0)
     share_of = [[np.mean(labels == k) for k in range(one.n_classes)] for labels in (one.gold, said[said >= 0])]
     return [
-        (label, given < _HARDLY)
-        for label, by_gold, given in zip(one.corpus.labels, *share_of, strict=True)
+        (label, float(recall) if given < _HARDLY else np.nan)
+        for label, recall, by_gold, given in zip(one.corpus.labels, recalls, *share_of, strict=True)
         if by_gold >= _NOT_RARE
     ]
 
 
-def _remark(repaired: list[Interval], given: dict[str, list[bool]]) -> str:
-    """Whether students are better than their annotators, and which classes annotators leave out."""
+def _remark(repaired: list[Interval], found: dict[str, list[float]]) -> str:
+    """Whether students are better than their annotators, and what becomes of classes that annotators leave out."""
     said = []
     if known := [interval.sign for interval in repaired if interval.low <= interval.high]:
         said.append(
@@ -121,9 +122,10 @@ def _remark(repaired: list[Interval], given: dict[str, list[bool]]) -> str:
         )
     said += [
         f"The class {label} gets fewer than {100 * _HARDLY:g} % of the labels in "
-        f"{out_of(sum(hardly), len(hardly), 'cell')}, and students cannot learn it there."
-        for label, hardly in given.items()
-        if any(hardly)
+        f"{out_of(int(np.isfinite(recalls).sum()), len(recalls), 'cell')}; there, students find "
+        f"{percent(np.nanmedian(recalls))} % of it in the median."
+        for label, recalls in found.items()
+        if np.isfinite(recalls).any()
     ]
     return " ".join(said)
 

@@ -299,7 +299,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     undercover (about .91 for .95 with ten seeds, .88 with five). With fewer seeds, or without a generator, the
     jackknife of the log variances with a t on S - 1 degrees of freedom (Miller, 1968, Annals of Mathematical
     Statistics 39), for draws of a handful are degenerate. The F ratio trusts normality that accuracies need not have;
-    this trusts it less, but where one seed in seven collapses, .80 to .85 of the intervals hold the ratio.
+    this trusts it less, but where one seed in seven collapses, .78 to .90 of the intervals hold the ratio.
     Expect wide intervals: five seeds tell apart only variances that differ by a factor of 30 or so, ten by one of 6,
     and saying so is the use of this function.
 
