@@ -105,9 +105,15 @@ class Annotations:
 
     def labels_hash(self, rows: np.ndarray) -> str:
         """sha256 over the likeliest label of each of `rows`: what a second opinion is about."""
-        probs = self.probs[np.sort(rows)]
-        labels = np.where(np.isfinite(probs).all(axis=1), probs.argmax(axis=1), -1)
-        return hashlib.sha256(labels.astype("<i4").tobytes()).hexdigest()
+        return hashlib.sha256(likeliest(self.probs[np.sort(rows)]).astype("<i4").tobytes()).hexdigest()
+
+
+def likeliest(probs: np.ndarray) -> np.ndarray:
+    """The most probable label, (..., rows, labels) -> int (..., rows); -1 where there are no probabilities.
+
+    A tie goes to the lower class id.
+    """
+    return np.where(np.isfinite(probs).all(axis=-1), np.nan_to_num(probs).argmax(axis=-1), -1)
 
 
 @dataclass(frozen=True)

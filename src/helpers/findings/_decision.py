@@ -227,10 +227,7 @@ def _advise(
 
 def _accuracy_on(one: CorpusResults, annotator: str, sample: np.ndarray) -> Interval:
     """Share of the sample's gold labels that the annotator gives; a text that it failed on counts as wrong."""
-    probs = one.annotator_probs[annotator][sample]
-    known = np.isfinite(probs).all(axis=1)
-    said = np.where(known, np.nan_to_num(probs).argmax(axis=1), -1)
-    return wilson(int((said == one.corpus.gold[sample]).sum()), len(sample))
+    return wilson(int((one.said(annotator) == one.corpus.gold)[sample].sum()), len(sample))
 
 
 def _needed(right: Interval, precision: float) -> str:

@@ -142,9 +142,8 @@ def _point(
 
 
 def _obeyed(one: CorpusResults, annotator: str, in_training: np.ndarray, target: int, n: int) -> float:
-    probs = one.annotator_probs[annotator][one.corpus.pool[:n][in_training != ""]]
-    known = np.isfinite(probs).all(axis=1)
-    return percent((known & (np.nan_to_num(probs).argmax(axis=1) == target)).mean()) if len(probs) else np.nan
+    said = one.said(annotator)[one.corpus.pool[:n][in_training != ""]]
+    return percent((said == target).mean()) if len(said) else np.nan
 
 
 def _gold_share(one: CorpusResults, n: int, which: np.ndarray, target: int) -> float:

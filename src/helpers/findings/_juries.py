@@ -102,10 +102,10 @@ def _named(names: Sequence[str]) -> str:
 def _answers(one: CorpusResults, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Classes that all of them gave, int (voters, texts), and gold, int (texts,), of the texts that have both."""
     places = one.corpus.test if len({*map(annotator_of, names)}) > 1 else one.corpus.pool
-    probs = np.stack([one.annotator_probs[name][places] for name in names])
+    said = np.stack([one.said(name)[places] for name in names])
     gold = one.corpus.gold[places]
-    known = np.isfinite(probs).all(axis=(0, 2)) & (gold >= 0)
-    return probs[:, known].argmax(axis=2), gold[known]
+    known = (said >= 0).all(axis=0) & (gold >= 0)
+    return said[:, known], gold[known]
 
 
 def _right(one: CorpusResults, said: np.ndarray, gold: np.ndarray) -> float:

@@ -104,13 +104,12 @@ def prevalence(
 
 def _both(one: CorpusResults, annotator: str, c: int, sample: np.ndarray) -> tuple[float, Interval]:
     """Share of class `c` among an annotator's labels, and the estimate from them and the sample's gold labels."""
-    probs = one.annotator_probs[annotator]
-    known = np.isfinite(probs).all(axis=1)
-    if not known.any():
+    said = one.said(annotator)
+    if (said < 0).all():
         return np.nan, Interval(np.nan, np.nan, np.nan)
     says = says_of(one, annotator)[:, c]
-    rest = np.setdiff1d(np.arange(len(probs)), sample)
-    share = float((probs[known].argmax(axis=1) == c).mean())
+    rest = np.setdiff1d(np.arange(len(said)), sample)
+    share = float((said[said >= 0] == c).mean())
     return share, powered_share(one.corpus.gold[sample] == c, says[sample], says[rest])
 
 

@@ -58,7 +58,8 @@ def unaided(
     for one in results.corpora.values():
         for annotator in results.annotators:
             probs = one.annotator_probs[annotator]
-            known = np.isfinite(probs).all(axis=1)
+            said = one.said(annotator)
+            known = said >= 0
             n = results.study.sizes_of(one.name)[-1]
             students = one.students(annotator, n)
             signs = {
@@ -71,11 +72,11 @@ def unaided(
                 signs |= dict.fromkeys(_OF_PROBABILITIES, np.nan)
             accuracy = np.nan
             if one.corpus.fully_gold:
-                accuracy = float((np.where(known, np.nan_to_num(probs).argmax(axis=1), -1) == one.corpus.gold).mean())
+                accuracy = float((said == one.corpus.gold).mean())
             place = {"corpus": one.name, "annotator": annotator}
             frame += [place | {"sign": s, "value": np.clip(v, 0, 1), "accuracy": accuracy} for s, v in signs.items()]
             lowest = np.nanmin([np.inf, signs["agreement with others"], signs["agreement of students"]])
-            shares = np.bincount(probs[known].argmax(axis=1), minlength=one.n_classes) / max(known.sum(), 1)
+            shares = np.bincount(said[known], minlength=one.n_classes) / max(known.sum(), 1)
             warning, none, unknown = rules()["unaided"].advice
             calm = none if np.isfinite(lowest) else unknown
             advice = warning if lowest < threshold or shares.max() == 1 else calm
@@ -111,9 +112,8 @@ def _with_others(one: CorpusResults, annotator: str) -> float:
     for other in one.annotator_probs:
         # Tables of further wordings, and second opinions on the labels of one annotator, are nobody else.
         if annotator_of(other) == other != annotator:
-            both = np.stack([one.annotator_probs[name] for name in (annotator, other)])
-            known = np.isfinite(both).all(axis=(0, 2))
-            found.append(_alpha(both[:, known].argmax(axis=2), one.n_classes))
+            both = np.stack([one.said(name) for name in (annotator, other)])
+            found.append(_alpha(both[:, (both >= 0).all(axis=0)], one.n_classes))
     return _mean(np.array(found))
 
 

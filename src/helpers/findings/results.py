@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from helpers import __version__, orders, places
-from helpers.annotations import Annotations
+from helpers.annotations import Annotations, likeliest
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.labels import LabelSource, Targets, annotator_of
@@ -140,9 +140,11 @@ class CorpusResults:
             Probabilities (texts, K), nan where it failed, and the most probable class, int (texts,), -1
             where it failed.
         """
-        probs = self.annotator_probs[annotator][self.corpus.test]
-        known = np.isfinite(probs).all(axis=1)
-        return probs, np.where(known, np.nan_to_num(probs).argmax(axis=1), -1)
+        return self.annotator_probs[annotator][self.corpus.test], self.said(annotator)[self.corpus.test]
+
+    def said(self, annotator: str) -> np.ndarray:
+        """The label that the annotator gives to each row of the corpus, int (rows,), -1 where it gave none."""
+        return likeliest(self.annotator_probs[annotator])
 
     def hard(self, annotator: str) -> bool:
         """Whether an annotator gives labels alone, and no probabilities: those of all rows are 0 and 1."""
@@ -155,13 +157,7 @@ class CorpusResults:
         A text that it failed on counts as wrong.
         """
         pool = self.corpus.pool[self.corpus.gold[self.corpus.pool] >= 0]
-
-        def right(name: str) -> float:
-            probs = self.annotator_probs[name][pool]
-            known = np.isfinite(probs).all(axis=1)
-            return float((known & (np.nan_to_num(probs).argmax(axis=1) == self.corpus.gold[pool])).mean())
-
-        return max(reversed(annotators), key=right)
+        return max(reversed(annotators), key=lambda name: (self.said(name) == self.corpus.gold)[pool].mean())
 
     def alpha(self, students: Students) -> float:
         """Krippendorff's alpha of students over seeds; nan of a single one, or where all predictions are one class."""

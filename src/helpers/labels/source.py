@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.annotations import CROSSFIT, Annotations
+from helpers.annotations import CROSSFIT, Annotations, likeliest
 from helpers.errors import UserError
 
 
@@ -121,9 +121,8 @@ def annotator(pool: Pool, source: LabelSource) -> Targets:
 
 def said_by(pool: Pool, annotator: str) -> tuple[np.ndarray, np.ndarray]:
     """Whether the annotator labelled each text, bool (n,), and its most probable class for those it did, int."""
-    probs = pool.probs(annotator)
-    known = np.isfinite(probs).all(axis=1)
-    return known, probs[known].argmax(axis=1)
+    said = likeliest(pool.probs(annotator))
+    return said >= 0, said[said >= 0]
 
 
 def one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
