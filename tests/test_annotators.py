@@ -217,6 +217,12 @@ def test_a_folder_is_an_annotator(annotator, tiny_model):
     assert np.array_equal(loaded.score(["fine"]), annotator.score(["fine"]))
 
 
+def test_a_folder_of_the_home_folder(annotator, tiny_model, monkeypatch):
+    monkeypatch.setenv("HOME", str(tiny_model.parent))
+    loaded = annotators.load(f"hf:~/{tiny_model.name}", compute="float32")
+    assert (loaded.name, loaded.model_hash) == (tiny_model.name, annotator.model_hash)
+
+
 def test_a_model_of_the_hub_says_which_commit_it_was(hub, tiny_model):
     commit = hub(tiny_model, "some/model", "v2")
     loaded = annotators.load("hf:some/model@v2", compute="float32")

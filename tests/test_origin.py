@@ -80,7 +80,7 @@ def test_replays(tmp_path):
     assert not refused(said, made)
 
 
-def test_models_on_this_machine(tmp_path, own_cache):
+def test_models_on_this_machine(tmp_path, own_cache, monkeypatch):
     for version in ("v1", "v2"):
         (tmp_path / version / "checkpoint").mkdir(parents=True)
         (tmp_path / version / "checkpoint/model.safetensors").write_text(version)
@@ -91,6 +91,8 @@ def test_models_on_this_machine(tmp_path, own_cache):
     assert refused(f"hf:{two}/checkpoint", made).startswith("the sha256 of its weights was")
     assert refused(f"hf:{one}/checkpoint", SERVER) == "the annotator was a server then and is a model on a machine now"
     assert not refused(f"hf:{tmp_path}/v3/checkpoint", made)  # it is not here
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert refused("hf:~/v2/checkpoint", made).startswith("the sha256 of its weights was")
     made = LOCAL | {"model_hash": f"model-{origin.sha256(one / 'model.gguf')[:16]}"}
     assert not refused(f"gguf:{one}/model.gguf", made)
     assert refused(f"gguf:{two}/model.gguf", made).startswith("the model's sha256 was")

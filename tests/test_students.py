@@ -436,6 +436,12 @@ def test_a_revision_of_the_hub_is_the_one_that_is_read(encoder, hub, toy):
         encoders.pristine("hf:some/encoder@v3", 2)
 
 
+def test_a_folder_of_the_home_folder(encoder, monkeypatch):
+    folder = Path(encoders.folder(encoder("bert")))
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert encoders.folder(f"hf:~/{folder.name}") == str(folder)
+
+
 def test_a_fingerprint_changes_with_the_weights_that_are_read(encoder):
     name = encoder("bert")
     folder = Path(encoders.folder(name))

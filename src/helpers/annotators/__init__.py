@@ -57,5 +57,5 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
         folder = gguf.as_folder(Path(spec.gguf).expanduser())
         return LocalAnnotator(spec.name, folder, model_hash=folder.name, compute=compute)
     if isinstance(spec, specs.HuggingFace):
-        return LocalAnnotator(spec.name, spec.hf, compute=compute)
+        return LocalAnnotator(spec.name, Path(spec.hf).expanduser(), compute=compute)
     raise UserError(specs.unknown(f"gguf:{spec.gguf}" if isinstance(spec, specs.Gguf) else spec.name))

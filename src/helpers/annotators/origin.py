@@ -131,7 +131,7 @@ def _of_replay(spec: Replay, made: Mapping[str, Any]) -> Iterator[tuple[str, obj
 
 
 def _of_folder_or_hub(spec: HuggingFace, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
-    folder, was = Path(spec.hf), made.get("model_hash")
+    folder, was = Path(spec.hf).expanduser(), made.get("model_hash")
     if not folder.is_dir():
         model, revision = hub.split(spec.hf)
         yield "the model", made.get("model", model), model

@@ -34,7 +34,7 @@ def folder(encoder: str) -> str:
         If `encoder` is neither an artifact's name nor begins with `hf:`.
     """
     if encoder.startswith("hf:"):
-        return encoder.removeprefix("hf:")
+        return str(Path(encoder.removeprefix("hf:")).expanduser())
     return str(artifacts.fetch(encoder))
 
 
