@@ -69,10 +69,10 @@ charts.table(finding, "shared mistakes")
 # %% [markdown]
 # ## Labels put together
 #
-# One student of the labels of all annotators, or of all wordings that one was asked in, beside a student of
-# the strongest annotator alone, which is the one that is right most often on the gold labels of the training pool: on
-# the same texts, and on more texts, the most that the study has students of and the same number of LLM calls would
-# have bought.
+# A student of the labels of all annotators stands beside one of the strongest annotator's alone, which is the one that
+# is right most often on the gold labels of the training pool; a student of the labels in all wordings that an annotator
+# was asked in, beside one of its labels in the study's own wording. They are compared on the same texts, and on more
+# texts: the most that the study has students of and the same number of LLM calls would have bought.
 
 # %%
 charts.table(finding, "labels together")

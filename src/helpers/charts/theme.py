@@ -9,7 +9,7 @@ import altair as alt
 
 GOLD = "#B0820B"
 #: Weakest annotator first; of Okabe & Ito's palette (2008) those that show on white and on black.
-ANNOTATORS = ("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A")
+ANNOTATORS = ("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A", "#8C564B")
 #: The two terms of the decomposition.
 TERMS = ("#7D6FB5", "#C2703D")
 VERDICTS = {"reproduced": "#0072B2", "not shown": "#808791", "reversed": "#D55E00"}
@@ -64,7 +64,7 @@ def _theme() -> alt.theme.ThemeConfig:
                 "orient": "top",
                 "direction": "horizontal",
                 "columns": 2,
-                "labelLimit": 150,
+                "labelLimit": 200,
                 "title": None,
                 "symbolOpacity": 1,
             },
