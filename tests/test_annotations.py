@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ class WordList:
     name = "words"
     room = 40
     at_once = 0
+    cores = 1
 
     def use(self, prompt):
         self.labels = prompt.labels
@@ -57,9 +59,12 @@ def annotate(corpus, annotator, folder: Path, **options) -> Path:
 
 
 def uncompressed(file: Path) -> bytes:
-    """The whole content of a table and its metadata as bytes that can be searched and compared."""
-    out = io.BytesIO()
-    pq.write_table(pq.read_table(file), out, compression="none", use_dictionary=False, write_statistics=False)
+    """The content of a table and its metadata, all but the time it took, as bytes that can be searched and compared."""
+    out, table = io.BytesIO(), pq.read_table(file)
+    said = json.loads(table.schema.metadata[b"label-risk"])
+    said.pop("took", None)
+    table = table.replace_schema_metadata({"label-risk": json.dumps(said)})
+    pq.write_table(table, out, compression="none", use_dictionary=False, write_statistics=False)
     return out.getvalue()
 
 
@@ -448,7 +453,37 @@ def test_a_killed_process_is_taken_over_to_the_bit(tiny_model, tmp_path):
         assert np.array_equal(first, second)
     first, second = (annotations.read(file, corpus, prompts.render(corpus)) for file in (whole, resumed))
     assert first.logp.tobytes() == second.logp.tobytes()
-    assert first.provenance | {"date": ""} == second.provenance | {"date": ""}
+    assert (took := second.provenance["took"])["texts"] == count  # with what the killed process took
+    assert took["core_seconds"] > 0
+    same = {"date": "", "took": {}}
+    assert first.provenance | same == second.provenance | same
+
+
+def test_a_table_says_how_many_core_seconds_it_took_in_whatever_pieces(tmp_path, monkeypatch):
+    """With a clock that goes on by a second whenever a text is scored, and three cores."""
+    texts = [text for text, _ in sentences(600)]
+    corpus, now = make_corpus(texts), 0
+
+    class Slow(WordList):
+        cores, left = 3, 10**6
+
+        def score(self, texts):
+            nonlocal now
+            if self.left <= 0:
+                raise KeyboardInterrupt
+            self.left, now = self.left - len(texts), now + len(texts)
+            return super().score(texts)
+
+    monkeypatch.setattr(annotations.time, "perf_counter", lambda: now)
+    interrupted = Slow()
+    interrupted.left = 400
+    with pytest.raises(KeyboardInterrupt):
+        annotate(corpus, interrupted, tmp_path)
+    lost = now - sum(pq.read_metadata(part).num_rows for part in tmp_path.rglob("part-*.parquet"))
+    assert 0 < lost < 400  # the part that was begun
+    took = annotations.read(annotate(corpus, Slow(), tmp_path), corpus, prompts.render(corpus)).provenance["took"]
+    assert took == {"texts": 600, "core_seconds": 3 * 600}
+    assert now == 600 + lost
 
 
 # The plan of batches and parts.

@@ -173,7 +173,8 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     status, out, _ = label_risk("status", str(study))
     assert status == 0
     assert "labels are not all there yet" in out
-    assert f"{tiny_model.name} with prompt1: 40 texts" in out
+    assert f"{tiny_model.name} with prompt1: 40 texts, about 0.00 core-hours" in out
+    assert "labels: about 0.00 core-hours, by a batch that was timed now" in out
     assert re.search(r"own +gold +2 trainings", out)
     assert "in all: 4 trainings" in out
     assert not (tmp_path / "ledger").exists()
@@ -183,6 +184,7 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert "4 runs trained" in out
     status, out, _ = label_risk("status", str(study))
     assert "4 of 4 runs are in the ledger" in out
+    assert "labels: 1 of 1 tables, 0.00 core-hours spent" in out
     status, out, _ = label_risk("run", str(study))
     assert out == "nothing to do: every run of the study is in the ledger\n"
     plan["wordings"] = ["reversed"]  # read by a filter, on the training texts only

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dask
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import make_corpus, sentences
@@ -334,9 +335,10 @@ def test_annotations_of_a_cluster_are_the_same_bytes(site, tiny_model, tmp_path)
 
         there = annotations.annotate(corpus, remote, prompt, folder=tmp_path / "there", spread=spread)
     read = [annotations.read(file, corpus, prompt) for file in (here, there)]
-    assert read[0].provenance | {"date": ""} == read[1].provenance | {"date": ""}
-    if read[0].provenance["date"] == read[1].provenance["date"]:  # midnight may have been between them
-        assert here.read_bytes() == there.read_bytes()
+    same = {"date": "", "took": {}}
+    assert read[0].provenance | same == read[1].provenance | same
+    assert [made.provenance["took"]["texts"] for made in read] == [len(corpus.rows)] * 2
+    assert pq.read_table(here).equals(pq.read_table(there))
     assert read[0].failures == read[1].failures == {7: "the text is empty"}
     assert [file for file in (tmp_path / "there").rglob("*") if file.is_file()] == [there]
 
@@ -350,9 +352,10 @@ def test_a_table_is_made_on_machines_of_one_kind(site, tiny_model):
     with cluster.Cluster(site.address) as pool:
         remote = shards.RemoteAnnotator(f"hf:{tiny_model}", pool)
         remote.use(prompts.render(make_corpus([text] * 20)))
-        ((_, (logp, failures)),) = remote.spread([part])
+        ((_, (logp, failures, core_seconds)),) = remote.spread([part])
         assert np.isfinite(logp).all()
         assert failures == [None]
+        assert core_seconds > 0
         kill(first)
         site.worker(LABEL_RISK_COMPUTE="bfloat16")
         with pytest.raises(UserError, match=r"a worker has compute bfloat16 and not float32\. A table is made"):

@@ -1,10 +1,16 @@
 """Which tables a study lacks, and having them written: with answers from a file, so that no model is needed."""
 
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from helpers import annotations, crossfit, labelling, orders, studies
+from helpers.annotators import specs
+from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
 from helpers.labels import tables
 
@@ -57,6 +63,22 @@ def test_tables_that_are_there_are_said_and_the_others_are_written(made, tmp_pat
     ]
     assert all(table.there for table in labelling.find(study))
     assert list(labelling.cautions(write(study, found, folder))) == []
+
+
+def test_time_is_expected_from_one_batch_an_annotator(tiny_model, made, monkeypatch):
+    """Of 60 texts of equal length: a batch of 512 tokens takes a second, whatever table it is from."""
+    study = made([f"a fine {thing} indeed" for thing in ["film", "plot", "cast"] * 20])
+    tables = [
+        replace(table, spec=specs.parse(f"hf:{tiny_model}")) if table.spec.name == "a" else table
+        for table in labelling.find(study)
+    ]
+    clock = count()
+    monkeypatch.setattr(labelling.time, "perf_counter", lambda: next(clock))
+    expected = labelling.expected_seconds(tables)
+    assert next(clock) == 2
+    (length,) = set(LocalAnnotator("tiny", tiny_model).lengths(tables[0].corpus.rows["text"].tolist()))
+    assert expected[:2] == pytest.approx([60 / (512 // (length + 8))] * 2)
+    assert np.isnan(expected[2:]).all()  # a file is read, nothing is computed
 
 
 def test_a_folder_of_ones_own_is_the_only_one_that_is_looked_into(made, tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import device, findings, progress, studies
-from helpers.labels import LabelSource
+from helpers import device, findings, labelling, progress, prompts, studies
+from helpers.labels import LabelSource, tables
 from helpers.ledger import Ledger, Record, compact
 from helpers.studies import Cell
 
@@ -107,7 +107,7 @@ def test_status_counts_by_finding(tmp_path):
     for run in study.runs("tweets"):
         if run.cell in progress.needs(study, "tweets")["degradation"]:
             ledger.add(record(run, 3.6))
-    said = {line.split()[0]: line for line in progress.report(study, ledger).splitlines() if line.startswith("  ")}
+    said = {line.split()[0]: line for line in progress.report(study, ledger, []).splitlines() if line.startswith("  ")}
     assert "9 of 9" in said["degradation"]
     assert "9 of 35, 0." in said["plateau"]  # 14 of them on random errors
     assert "core-hours left" in said["plateau"]
@@ -138,7 +138,7 @@ def test_status_says_what_each_part_took_and_will_take(tmp_path):
     }
     vote = parts["tweets", "vote of annotators"]
     assert vote.left == pytest.approx(sum(0.036 * r.cost for r in runs.values() if r.source.method == "vote"), rel=0.01)
-    said = progress.report(study, ledger)
+    said = progress.report(study, ledger, [])
     assert "core-hours spent" in said
     assert "core-hours left" in said
 
@@ -152,11 +152,11 @@ def test_a_study_that_was_never_run_is_priced_by_shipped_runs_of_equal_students(
     new = load(tmp_path, name="new", sizes=[200], seeds=2, annotators=[], stability=None)
     ledger = Ledger(results=results, own=tmp_path / "own")
     hours = sum(0.01 * run.cost for run in new.runs("tweets")) / 3600
-    said = progress.report(new, ledger).splitlines()[-1]
+    said = progress.report(new, ledger, []).splitlines()[-1]
     other = "other kinds of machines than this one"
     assert said.startswith(f"left: about {hours:.2f} core-hours at the speed of {other} (")
     other = load(tmp_path, name="other", student={"kind": "probe", "min_steps": 2}, stability=None)
-    assert progress.report(other, ledger).splitlines()[-1].startswith("left: not known before the first run")
+    assert progress.report(other, ledger, []).splitlines()[-1].startswith("left: not known before the first run")
 
 
 def test_what_other_machines_took_does_not_count_where_this_kind_has_finished_runs(tmp_path):
@@ -165,10 +165,10 @@ def test_what_other_machines_took_does_not_count_where_this_kind_has_finished_ru
     here = device.describe() | {"compute": device.compute_type()}
     ledger.add(record(first, 0.001 * first.cost, **here | {"compute": "another"}))
     hours = 0.001 * sum(run.cost for run in [second, *rest]) / 3600
-    assert f"left: about {hours:.2f} core-hours at the speed of other" in progress.report(study, ledger)
+    assert f"left: about {hours:.2f} core-hours at the speed of other" in progress.report(study, ledger, [])
     ledger.add(record(second, 1.0 * second.cost, **here | {"cores": 64}))
     hours = sum(run.cost for run in rest) / 3600
-    said = progress.report(study, ledger).splitlines()[-1]
+    said = progress.report(study, ledger, []).splitlines()[-1]
     assert said == f"left: about {hours:.2f} core-hours at the speed of this kind of machine"
 
 
@@ -176,7 +176,7 @@ def test_the_bill_is_stored_with_the_results(tmp_path):
     study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
     for run in study.runs("tweets")[:3]:
         ledger.add(record(run, 1800.0, compute="float32"))
-    bill = yaml.safe_load(progress.bill(study, ledger))
+    bill = yaml.safe_load(progress.bill(study, ledger, []))
     assert bill == {
         "study": "progress-test",
         "runs": 3,
@@ -189,6 +189,26 @@ def test_the_bill_is_stored_with_the_results(tmp_path):
             }
         },
     }
+
+
+def test_labels_are_on_the_bill_as_far_as_their_time_was_noted(tmp_path):
+    study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
+    corpus, (a, b) = study.corpus("tweets"), study.annotator_specs
+    prompt1, second = prompts.render(corpus), tables.wording(corpus, f"{a.name}@prompt1-crossfit", "prompt1")
+    there = [labelling.Table(spec, corpus, prompt1, None, "there", took) for spec in (a, b) for took in (3600, 1800)]
+    there += [labelling.Table(b, corpus, prompt1, None, "there"), labelling.Table(a, corpus, second, None, "there")]
+    missing = labelling.Table(a, corpus, prompt1, None)
+    assert yaml.safe_load(progress.bill(study, ledger, [*there, missing]))["labels"] == {
+        "tweets": {
+            a.name: {"tables": 2, "timed": 2, "core_hours": 1.5},
+            b.name: {"tables": 3, "timed": 2, "core_hours": 1.5},
+        }
+    }
+    assert progress.report(study, ledger, there).splitlines()[1] == (
+        "  labels: 5 of 5 tables, 3.00 core-hours spent on 4 of them"
+    )
+    untimed = progress.report(study, ledger, there[4:]).splitlines()[1]
+    assert untimed == "  labels: 1 of 1 tables; how long they took was not noted"
 
 
 def test_the_log_survives_and_is_plain(tmp_path, capsys):

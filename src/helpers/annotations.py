@@ -14,12 +14,13 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,8 @@ from helpers.prompts import Prompt
 CROSSFIT = "-crossfit"
 
 _META = b"label-risk"
+#: What the metadata of a part has beside: the core-seconds that it took.
+_TOOK = b"core-seconds"
 _TEXTS_PER_PART = 256
 _NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
@@ -64,6 +67,10 @@ class Annotator(Protocol):
     def at_once(self) -> int:
         """Sum of the lengths that `score` is best given; 0 for as planned: few, and all of one length."""
 
+    @property
+    def cores(self) -> int:
+        """Number of cores that `score` keeps busy; 1 where a graphics card computes."""
+
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Log-probability of every label, float array (texts, labels), for texts of like lengths."""
 
@@ -82,7 +89,8 @@ class Annotations:
     failures
         Row position -> reason, for the rows that have no log-probabilities.
     provenance
-        Annotator, prompt, hashes, versions and date, as they were when the table was written.
+        Annotator, prompt, hashes, versions and date, as they were when the table was written; `took`, where a model
+        on this machine or a cluster labelled: the number of `texts`, and what they took, `core_seconds`.
     held
         Whether the annotator was asked, bool (rows,); None where it was asked about all.
     """
@@ -140,8 +148,24 @@ class Part:
         return sum(length * len(texts) for length, texts in zip(self.lengths, self.texts, strict=True))
 
 
-#: Log-probabilities of the texts of a part, (texts, labels), and for each the reason why it has none, or None.
-Scored = tuple[np.ndarray, list[str | None]]
+class Scored(NamedTuple):
+    """What came of a part.
+
+    Attributes
+    ----------
+    logp
+        Log-probabilities, float (texts, labels); nan where there are none.
+    failures
+        For each text the reason why it has none, or None.
+    core_seconds
+        Time that it took, times the cores that were busy; nan where nothing was computed.
+    """
+
+    logp: np.ndarray
+    failures: list[str | None]
+    core_seconds: float = float("nan")
+
+
 #: Has parts scored, and yields the position and the scores of each, in any order.
 Spread = Callable[[Sequence[Part]], Iterator[tuple[int, Scored]]]
 
@@ -504,11 +528,12 @@ def _write_parts(
         desc=f"{annotator.name}: {corpus.name}",
     ) as bar:
         here = ((i, score(annotator, part, len(corpus.labels), bar.update)) for i, part in enumerate(parts))
-        for i, (logp, failures) in here if spread is None else spread(parts):
+        for i, scored in here if spread is None else spread(parts):
             columns = {"row": pa.array(np.concatenate(parts[i].rows))}
-            columns |= {label: pa.array(logp[:, k], pa.float32()) for k, label in enumerate(corpus.labels)}
-            columns["failure"] = pa.array(failures, pa.string())
-            _write(pa.table(columns), files[i])
+            columns |= {label: pa.array(scored.logp[:, k], pa.float32()) for k, label in enumerate(corpus.labels)}
+            columns["failure"] = pa.array(scored.failures, pa.string())
+            took = {} if np.isnan(scored.core_seconds) else {_TOOK: str(scored.core_seconds)}
+            _write(pa.table(columns, metadata=took), files[i])
             done += parts[i].size
             bar.update(done - bar.n)  # nothing where the batches were counted
 
@@ -523,7 +548,7 @@ def score(annotator: Annotator, part: Part, n_labels: int, tick: Callable[[int],
     """
     logp = np.full((sum(map(len, part.texts)), n_labels), np.nan)
     failures: list[str | None] = [None] * len(logp)
-    start = 0
+    start, began = 0, time.perf_counter()
     for batch in _joined(part, annotator):
         texts = [text for texts, _ in batch for text in texts]
         rows = slice(start, start + len(texts))
@@ -531,7 +556,7 @@ def score(annotator: Annotator, part: Part, n_labels: int, tick: Callable[[int],
         logp[rows], failures[rows] = _score(annotator, texts, batch[-1][1])
         start += len(texts)
         tick(sum(length * len(texts) for texts, length in batch))
-    return logp, failures
+    return Scored(logp, failures, (time.perf_counter() - began) * annotator.cores)
 
 
 def _joined(part: Part, annotator: Annotator) -> Iterator[list[tuple[list[str], int]]]:
@@ -570,8 +595,12 @@ def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndar
 
 def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenance: dict) -> None:
     """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
-    table = pa.concat_tables([pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))])
-    table = table.sort_by("row")
+    tables = [pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))]
+    if timed := [table for table in tables if _TOOK in (table.schema.metadata or {})]:
+        seconds = sum(float(table.schema.metadata[_TOOK]) for table in timed)
+        took = {"texts": sum(map(len, timed)), "core_seconds": round(seconds, 3)}
+        provenance = provenance | {"took": took}
+    table = pa.concat_tables(tables).sort_by("row")
     asked = corpus.rows.iloc[table["row"].to_numpy()]
     table = table.drop_columns("row").add_column(0, "id", pa.array(asked["id"]))
     _stamp(table.append_column("looks_like_order", pa.array(orders.flags(asked["text"]))), target, provenance)

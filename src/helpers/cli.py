@@ -288,21 +288,22 @@ def status(study: StudyFile) -> None:
     from helpers.ledger import Ledger
 
     plan, ledger = studies.load(study), Ledger()
-    lacking = [table for table in labelling.find(plan) if not table.there]
-    typer.echo(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger))
+    labels = list(labelling.find(plan))
+    lacking = [table for table in labels if not table.there]
+    typer.echo(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger, labels))
 
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
 def compact(study: StudyFile) -> None:
     """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost."""
-    from helpers import ledger, places, progress
+    from helpers import labelling, ledger, places, progress
 
     plan, book = studies.load(study), ledger.Ledger()
     keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
     file = places.ROOT / "results" / f"{plan.name}.parquet"
     ledger.compact([book[key] for key in keys if key in book], file)
     bill = file.with_suffix(".cost.yml")
-    bill.write_text(progress.bill(plan, book), encoding="utf-8")
+    bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
     typer.echo(f"{places.shown(file)}: {sum(key in book for key in keys)} of {len(keys)} runs; {places.shown(bill)}")
 
 

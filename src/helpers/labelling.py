@@ -1,15 +1,17 @@
-"""Labelling a study: which tables of annotations it lacks, what servers will charge, and having the tables written.
+"""Labelling a study: which tables it lacks, what they will take, what servers will charge, and having them written.
 
 Nothing is printed or asked here: whoever calls says what is there already, and has the plans agreed to.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from helpers import annotations, orders, places, shards
+from helpers import annotations, artifacts, orders, places, shards
 from helpers.annotators import load, specs
 from helpers.annotators.spending import Plan, Use
 from helpers.corpora import Corpus
@@ -23,6 +25,10 @@ from helpers.studies import Study
 _NAMED, _LONGEST = 5, 40
 #: Probability below which the labels are not what the annotator would say by itself.
 _ENOUGH_ON_LABELS = 0.5
+#: Tokens of the batch that is timed on a processor: a larger one is hardly faster a token.
+_TIMED_TOKENS = 512
+#: Tokens after the text: the end of the turn.
+_TAIL = 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Table:
         Positions of the rows that are needed; None for all.
     there
         Where its labels are already, in words; empty where they are to be made.
+    took
+        Core-seconds that they took; nan where that was not noted, or nothing was computed.
     """
 
     spec: specs.Spec
@@ -44,6 +52,7 @@ class Table:
     wording: Prompt
     rows: np.ndarray | None
     there: str = ""
+    took: float = np.nan
 
     @property
     def texts(self) -> int:
@@ -140,7 +149,7 @@ def _tables(
 ) -> Iterator[Table]:
     for name, rows in _needed(study, corpus, spec.name, prompt).items():
         table = Table(spec, corpus, tables.wording(corpus, name, study.prompt), rows)
-        yield replace(table, there=_there(table, folder))
+        yield _looked_up(table, folder)
 
 
 def _needed(study: Study, corpus: Corpus, annotator: str, prompt: str | None = None) -> dict[str, np.ndarray | None]:
@@ -157,16 +166,61 @@ def _needed(study: Study, corpus: Corpus, annotator: str, prompt: str | None = N
     return {table: needed.get(table)}
 
 
-def _there(table: Table, folder: Path | None) -> str:
-    """Where the labels of a table are, in words, or nothing; checks that they are the right ones."""
+def _looked_up(table: Table, folder: Path | None) -> Table:
+    """The table with where its labels are, if anywhere; checks that they are the right ones."""
     spec, corpus = table.spec, table.corpus
     found = annotations.find(corpus, spec.name, table.wording, rows=table.rows, spec=spec, folder=folder)
     if found is None:
-        return ""
+        return table
     where, made = found
     if "ready_made" in made.provenance:
-        return f"{spec.name}: its labels of {corpus.name} come with the table"
-    return f"{where}: there already"
+        return replace(table, there=f"{spec.name}: its labels of {corpus.name} come with the table")
+    took = made.provenance.get("took", {}).get("core_seconds", np.nan)
+    return replace(table, there=f"{where}: there already", took=took)
+
+
+def at_hand(spec: specs.Spec) -> bool:
+    """Whether an annotator computes here and nothing has to be downloaded for it."""
+    if isinstance(spec, specs.Shipped):
+        return spec.name in specs.SHIPPED and artifacts.folder(spec.name).is_dir()
+    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).is_dir())
+
+
+def expected_seconds(tables: Sequence[Table]) -> list[float]:
+    """Time that this machine will take for each table, by one batch that is timed for each annotator.
+
+    It is nan for second opinions, and for annotators that do not compute here or are not `at_hand`.
+    """
+    asked: dict[str, list[int]] = {}
+    for i, table in enumerate(tables):
+        if not table.second and at_hand(table.spec):
+            asked.setdefault(table.spec.name, []).append(i)
+    seconds = [np.nan] * len(tables)
+    for positions in tqdm(asked.values(), desc="time a batch", unit="annotator", leave=False, disable=None):
+        annotator = load(tables[positions[0]].spec)
+        annotator.use(tables[positions[0]].wording)
+        rate = None
+        for i in positions:
+            texts = tables[i].corpus.rows["text"].to_numpy()[_positions(tables[i])]
+            lengths = annotator.lengths(texts.tolist())
+            usable = (lengths > 0) & (lengths <= annotator.room)
+            if usable.any() and rate is None:
+                rate = _seconds_a_token(annotator, texts[usable], lengths[usable])
+            seconds[i] = (rate or 0.0) * float((lengths[usable] + _TAIL).sum())
+    return seconds
+
+
+def _seconds_a_token(annotator: annotations.Annotator, texts: np.ndarray, lengths: np.ndarray) -> float:
+    """From one batch of texts about as long as those that hold most of the tokens."""
+    order = np.argsort(lengths, kind="stable")
+    middle = int(np.searchsorted(lengths[order].cumsum(), lengths.sum() / 2))
+    size = max(1, (annotator.at_once or _TIMED_TOKENS) // (int(lengths[order[middle]]) + _TAIL))
+    start = max(0, min(middle - size // 2, len(order) - size))
+    batch = order[start : start + size]
+    annotator.score(texts[batch[:1]].tolist())  # what the first call prepares is not timed
+    began = time.perf_counter()
+    annotator.score(texts[batch].tolist())
+    return (time.perf_counter() - began) / float((lengths[batch] + _TAIL).sum())
 
 
 class Labelling:

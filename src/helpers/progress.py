@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from tqdm.auto import tqdm
 
-from helpers import device, places
+from helpers import device, labelling, places
 from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
@@ -27,13 +27,21 @@ log.propagate = False
 _QUIET = 10.0
 
 
-def report(study: Study, ledger: Ledger) -> str:
-    """Runs and core-hours by part and by finding, spent and to come, as text."""
+def report(study: Study, ledger: Ledger, labels: Sequence[Table]) -> str:
+    """Labels, runs and core-hours by part and by finding, spent and to come, as text.
+
+    Parameters
+    ----------
+    labels
+        The tables that the study reads (`labelling.find`); all are there.
+    """
     runs = study.runs_by_key()
     done = {key: run for key, run in runs.items() if key in ledger}
     todo = [run for key, run in runs.items() if key not in done]
     speed, whose = _known_speed(study, ledger, done)
     lines = [f"study {study.name}: {len(done)} of {len(runs)} runs are in the ledger"]
+    if labels:
+        lines.append(f"  labels: {_took(labels)}")
     parts = costs(runs, ledger, speed)
     width = max(len(kind) for _, kind in parts)
     for (corpus, kind), part in parts.items():
@@ -65,11 +73,17 @@ def report(study: Study, ledger: Ledger) -> str:
 def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
     """What a study will take whose labels are not all there: texts to label, trainings and core-hours by part, as text.
 
-    What is trained already cannot be told before there are labels, so all trainings are counted.
+    Each annotator that computes here labels one batch of texts, and that is timed. What is trained already cannot be
+    told before there are labels, so all trainings are counted.
     """
     lines = [f"study {study.name}: labels are not all there yet; `label-risk run` writes them first:"]
-    for table in lacking:
-        lines.append(f"  {table.corpus.name:12} {table.spec.name} with {table.wording.name}: {table.texts} texts")
+    cores = device.cores() if device.pick() == "cpu" else 1
+    to_label = [seconds * cores for seconds in labelling.expected_seconds(lacking)]
+    for table, seconds in zip(lacking, to_label, strict=True):
+        line = f"  {table.corpus.name:12} {table.spec.name} with {table.wording.name}: {table.texts} texts"
+        lines.append(f"{line}, about {_hours(seconds)}" if np.isfinite(seconds) else line)
+    if any(np.isfinite(to_label)):
+        lines.append(f"labels: about {_hours(np.nansum(to_label))}, by a batch that was timed now")
     speed, whose = _known_speed(study, ledger, {})
     trainings, hours = 0, 0.0
     lines.append("then, of which some may be in the ledger:")
@@ -111,13 +125,24 @@ def costs(runs: dict[str, Run], ledger: Ledger, speed: "Speed") -> dict[tuple[st
     return parts
 
 
-def bill(study: Study, ledger: Ledger) -> str:
-    """What the finished runs of a study took, by part, as YAML: core-hours, and the kinds of machines."""
+def bill(study: Study, ledger: Ledger, labels: Sequence[Table]) -> str:
+    """What the finished runs of a study took, by part, and its labels, as YAML: core-hours, and the kinds of machines.
+
+    Of labels, what is there counts; how long older tables and servers took is not known.
+    """
     runs = {key: run for key, run in study.runs_by_key().items() if key in ledger}
     parts: dict[str, dict[str, dict]] = {}
     for (corpus, kind), part in costs(runs, ledger, Speed()).items():
         hours = round(part.spent / 3600, 3)
         parts.setdefault(corpus, {})[kind] = {"runs": part.runs, "core_hours": hours}
+    written: dict[str, dict[str, dict]] = {}
+    for table in labels:
+        if table.there and not table.second:
+            entry = written.setdefault(table.corpus.name, {}).setdefault(table.spec.name, {"tables": 0, "timed": 0})
+            entry["tables"] += 1
+            if np.isfinite(table.took):
+                entry["timed"] += 1
+                entry["core_hours"] = round(entry.get("core_hours", 0) + table.took / 3600, 3)
     machines = sorted(
         {
             f"{e.get('processor', 'unknown')}, {e.get('compute', 'unknown')}"
@@ -126,8 +151,20 @@ def bill(study: Study, ledger: Ledger) -> str:
     )
     total = round(sum(ledger[key].seconds for key in runs) / 3600, 3)
     content = {"study": study.name, "runs": len(runs), "core_hours": total, "machines": machines, "parts": parts}
+    if written:
+        content["labels"] = written
     written = yaml.safe_dump(content, sort_keys=False)
     return f"# Written by `label-risk compact`, from the times in the ledger.\n{written}"
+
+
+def _took(labels: Sequence[Table]) -> str:
+    """For example `12 of 12 tables, 3.20 core-hours spent`; second opinions, a matter of seconds, are none."""
+    labels = [table for table in labels if not table.second]
+    timed = [table.took for table in labels if np.isfinite(table.took)]
+    said = f"{len(labels)} of {len(labels)} tables"
+    if not timed:
+        return f"{said}; how long they took was not noted"
+    return f"{said}, {_hours(sum(timed))} spent" + (f" on {len(timed)} of them" if len(timed) < len(labels) else "")
 
 
 def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from helpers import annotators, corpora, hub, places, studies
+from helpers import corpora, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
 from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
@@ -280,10 +280,9 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
     found = {"train": loading + rate * sum(costs) / min(device.workers(), len(costs))}
     if study.student.kind != "finetune":
         found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
-    for spec in known:
-        if _at_hand(spec):
-            found[spec.name] = _seconds_to_annotate(spec, study, corpus)
-    return found
+    wording = prompts.render(corpus, study.prompt)
+    asked = [labelling.Table(spec, corpus, wording, None) for spec in known if labelling.at_hand(spec)]
+    return found | {table.spec.name: s for table, s in zip(asked, labelling.expected_seconds(asked), strict=True)}
 
 
 def _few_rows(corpus: Corpus) -> Corpus:
@@ -293,36 +292,6 @@ def _few_rows(corpus: Corpus) -> Corpus:
     few = part.rows.iloc[rows].reset_index(drop=True)
     few["rank"] = [*range(len(rows) - len(part.test[:32])), *[-1] * len(part.test[:32])]
     return Corpus(corpus.name, corpus.labels, few)
-
-
-def _at_hand(spec: specs.Spec) -> bool:
-    """Whether an annotator computes here and nothing has to be downloaded for it."""
-    from helpers import artifacts
-
-    if isinstance(spec, specs.Shipped):
-        return spec.name in annotators.SHIPPED and artifacts.folder(spec.name).is_dir()
-    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).is_dir())
-
-
-def _seconds_to_annotate(spec: specs.Spec, study: Study, corpus: Corpus) -> float:
-    """Time for all rows, from one batch of texts of the commonest length."""
-    from helpers import prompts
-
-    annotator = annotators.load(spec)
-    annotator.use(prompts.render(corpus, study.prompt))
-    texts = corpus.rows["text"].to_numpy()
-    lengths = annotator.lengths(texts.tolist())
-    usable = lengths[(lengths > 0) & (lengths <= annotator.room)]
-    if not len(usable):
-        return 0.0
-    counts = np.bincount(usable)
-    length = int(np.argmax(counts * np.arange(len(counts))))  # the length that holds most of the tokens
-    batch = texts[np.flatnonzero(lengths == length)[: max(1, min(32, 2048 // length))]].tolist()
-    annotator.score(batch[:1])
-    start = time.perf_counter()
-    annotator.score(batch)
-    tail = 8  # tokens after the text: the end of the turn
-    return (time.perf_counter() - start) / (len(batch) * (length + tail)) * float((usable + tail).sum())
 
 
 # What to warn of

@@ -113,6 +113,11 @@ class LocalAnnotator:
         """Longest text, in tokens, that fits into the model's window with this prompt and the longest label."""
         return self.window - len(self._prefix) - len(self._suffix) - max(map(len, self._labels))
 
+    @property
+    def cores(self) -> int:
+        """Number of cores that `score` keeps busy; 1 where a graphics card computes."""
+        return torch.get_num_threads() if self.device == "cpu" else 1
+
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Log-probability of every label.
 

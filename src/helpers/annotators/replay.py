@@ -7,21 +7,18 @@ cell that cannot be meant ends in one message that names it.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers import places
+from helpers.annotations import Part, Scored
 from helpers.annotators import origin
 from helpers.annotators.specs import Replay
 from helpers.corpora import Corpus, classes, reading
 from helpers.corpora.reading import TableError
 from helpers.errors import UserError
 from helpers.prompts import Prompt
-
-if TYPE_CHECKING:
-    from helpers.annotations import Part, Scored
 
 #: How far probabilities may add up beyond 1: they may have been written with three digits.
 _ROUNDING = 1e-2
@@ -82,7 +79,7 @@ class ReplayAnnotator:
         """One for each text: a text is not looked at."""
         return np.ones(len(texts), dtype=int)
 
-    def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+    def spread(self, parts: Sequence[Part]) -> Iterator[tuple[int, Scored]]:
         """Position and scores of each part."""
         for number, part in enumerate(parts):
             rows = np.concatenate(part.rows)
@@ -91,7 +88,7 @@ class ReplayAnnotator:
                 None if ok else "the file has no answer in this row" if listed else "the file has no row of this id"
                 for ok, listed in zip(known, self._listed[rows], strict=True)
             ]
-            yield number, (np.where(known[:, None], self._logp[rows], np.nan), reasons)
+            yield number, Scored(np.where(known[:, None], self._logp[rows], np.nan), reasons)
 
     def _by_id(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows under their ids."""

@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -29,6 +29,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from tqdm.auto import tqdm
 
 from helpers import __version__, places
+from helpers.annotations import Part, Scored
 from helpers.annotators import answers
 from helpers.annotators.answer_log import Answer, AnswerLog, key_of
 from helpers.annotators.pace import PATIENCE, Pace
@@ -36,9 +37,6 @@ from helpers.annotators.specs import OPENAI, Server
 from helpers.annotators.spending import Meter, Plan, Tokens, Use
 from helpers.errors import UserError
 from helpers.prompts import Prompt
-
-if TYPE_CHECKING:
-    from helpers.annotations import Part, Scored
 
 #: Asked first, to see what the server gives; the same for every corpus, so that it is asked once.
 _PROBE = "This is a test."
@@ -191,7 +189,7 @@ class ServerAnnotator:
             rows = [self._row(text)[0] for text in texts]
         return np.array([np.full(len(self._coding.labels), np.nan) if row is None else row for row in rows])
 
-    def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+    def spread(self, parts: Sequence[Part]) -> Iterator[tuple[int, Scored]]:
         """Position and scores of each part; several texts are asked about at once, equal texts once.
 
         Raises
@@ -202,7 +200,7 @@ class ServerAnnotator:
         with self._asking():
             yield from self._spread(parts)
 
-    def _spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+    def _spread(self, parts: Sequence[Part]) -> Iterator[tuple[int, Scored]]:
         self._stopping.clear()
         self._stopped_by = None
         self._succeeded = self._failed = self._ill = 0
@@ -223,7 +221,7 @@ class ServerAnnotator:
                     reasons.append(reason)
                     bar.set_postfix_str(self._meter.said(), refresh=False)
                     bar.update()
-                yield number, (np.array(scores), reasons)
+                yield number, Scored(np.array(scores), reasons)
         finally:
             # Calls that are under way are paid for: their answers are awaited and written down.
             self._stopping.set()
