@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import annotations, crossfit, labelling, orders, studies
+from helpers import annotations, crossfit, labelling, orders, progress, studies
 from helpers.annotators import specs
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
 from helpers.labels import tables
+from helpers.ledger import Ledger
 
 TEXTS = [f"text number {i}" for i in range(40)]
 
@@ -79,6 +80,38 @@ def test_time_is_expected_from_one_batch_an_annotator(tiny_model, made, monkeypa
     (length,) = set(LocalAnnotator("tiny", tiny_model).lengths(tables[0].corpus.rows["text"].tolist()))
     assert expected[:2] == pytest.approx([60 / (512 // (length + 8))] * 2)
     assert np.isnan(expected[2:]).all()  # a file is read, nothing is computed
+
+
+def test_a_shipped_table_of_fewer_rows_stays_and_all_rows_are_lacking(made, tmp_path, monkeypatch):
+    """Further wordings were put with some texts only; a study may take one of them for its own prompt."""
+    made()  # an empty ledger
+    file = tmp_path / "other.yml"
+    plan = {"name": "other", "corpora": ["tweets"], "annotators": ["smollm2-135m"], "sizes": [10], "seeds": 1}
+    file.write_text(yaml.safe_dump(plan | {"prompt": "prompt2"}), encoding="utf-8")
+    study = studies.load(file)
+    (table,) = labelling.lacking(study)
+    assert (table.there, table.texts) == ("", 4004)
+    monkeypatch.setattr(labelling, "at_hand", lambda _: False)
+    said = progress.forecast(study, Ledger(results=tmp_path, own=tmp_path), [table]).splitlines()[1]
+    assert said.endswith("4004 texts, for a time that can be told once the model is here")
+    prompt = tables.wording(table.corpus, "smollm2-135m@prompt2", "prompt1")
+    where, shipped = annotations.find(table.corpus, "smollm2-135m", prompt, rows=np.empty(0, int))
+    assert where == "annotations/tweets/smollm2-135m.prompt2.parquet"
+    held = np.flatnonzero(shipped.held)
+    assert 0 < len(held) < 4004
+    assert annotations.find(table.corpus, "smollm2-135m", prompt, rows=held)[0] == where
+    # Once the user has one of all rows, that is read.
+    annotations.write(
+        table.corpus,
+        "smollm2-135m",
+        prompt,
+        np.log(np.full((4004, 3), 1 / 3)),
+        folder=tmp_path / "ledger" / "annotations",
+        rows=np.arange(4004),
+        provenance=shipped.provenance,
+    )
+    (found,) = labelling.find(study)
+    assert found.there.startswith(str(tmp_path))
 
 
 def test_a_folder_of_ones_own_is_the_only_one_that_is_looked_into(made, tmp_path):

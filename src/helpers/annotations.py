@@ -212,7 +212,7 @@ def find(
 ) -> tuple[str, Annotations] | None:
     """As `lookup`, with what to call the place; None if there is no table, there or in `folder` alone.
 
-    A table from before rows were added is none, if those are needed.
+    A table from before rows were added is none, if those are needed; nor is one of the repository that lacks rows.
     """
     second = prompt.name.endswith(CROSSFIT)
     if not second and (annotator in corpus.ready or isinstance(spec, specs.Ready)):
@@ -233,6 +233,8 @@ def find(
     else:
         if table.provenance["corpus_hash"] != corpus.fingerprint:
             return None  # rows were added: they are to be labelled, and the others are kept
+        if files[-1].is_relative_to(places.ROOT / "annotations") and folder is None:
+            return None  # a shipped table is of fewer rows: one of all goes to the user's ledger, and this one stays
         table = read(file, corpus, prompt, rows=rows, spec=spec)  # says what it lacks
     if second:
         first = replace(prompt, name=prompt.name.removesuffix(CROSSFIT))

@@ -13,6 +13,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from helpers import device, labelling, places
+from helpers.annotators import specs
 from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
@@ -81,7 +82,11 @@ def forecast(study: Study, ledger: Ledger, lacking: Sequence[Table]) -> str:
     to_label = [seconds * cores for seconds in labelling.expected_seconds(lacking)]
     for table, seconds in zip(lacking, to_label, strict=True):
         line = f"  {table.corpus.name:12} {table.spec.name} with {table.wording.name}: {table.texts} texts"
-        lines.append(f"{line}, about {_hours(seconds)}" if np.isfinite(seconds) else line)
+        if np.isfinite(seconds):
+            line += f", about {_hours(seconds)}"
+        elif isinstance(table.spec, specs.COMPUTING) and not table.second:
+            line += ", for a time that can be told once the model is here"
+        lines.append(line)
     if any(np.isfinite(to_label)):
         lines.append(f"labels: about {_hours(np.nansum(to_label))}, by a batch that was timed now")
     speed, whose = _known_speed(study, ledger, {})
