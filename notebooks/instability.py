@@ -74,8 +74,7 @@ charts.table(finding, "flips")
 #
 # Seeds are one kind of chance. Another is which texts were labelled: here students of one seed are trained on training
 # subsets that are drawn anew from the same pool. Such subsets share texts; the column for fresh texts corrects for
-# that what the standard deviation has beyond that of seeds. An interval of the disagreement takes three subsets or
-# more.
+# that what the standard deviation has beyond that of seeds. An interval takes three subsets or more.
 
 # %%
 charts.table(finding, "subsets")

@@ -194,6 +194,22 @@ def test_stability_of_one_set_of_runs_and_difference_of_two(statistic, n_seeds):
     assert 0.94 <= coverage(difference, truth[0] - truth[1], worlds=400) <= highest
 
 
+@pytest.mark.parametrize("n_seeds", [3, 10])
+def test_difference_of_runs_that_share_no_seed(n_seeds):
+    """Five runs of one source and some of another, as subsets drawn anew stand beside seeds."""
+    skills, seed_sd = (1.2, 1.6), 0.1
+    large = [labelled(rng(world), skills, 5, 20_000, seed_sd)[0] for world in range(60)]
+    more, less = np.mean([[pairwise_disagreement(pred) for pred in world] for world in large], axis=0)
+
+    def interval(draw):
+        (a, b), _ = labelled(draw, skills, 10, 400, seed_sd)
+        return stability_difference(
+            a[:5], b[:n_seeds], statistic="pairwise_disagreement", rng=draw, paired=False, n_boot=400
+        )
+
+    assert 0.94 <= coverage(interval, more - less, worlds=400) <= (1.0 if n_seeds == 3 else 0.99)
+
+
 @pytest.mark.parametrize("seed_sd", [0.05, 0.2])
 def test_vote_of_students(seed_sd):
     """Of the very students that vote: another vote of other seeds is not what the interval is about."""

@@ -388,10 +388,19 @@ def test_subsets_drawn_anew_stand_beside_the_seeds():
     assert gold["The same for fresh texts, points"] == pytest.approx(10 / np.sqrt(1 - 100 / POOL), abs=0.01)
     assert gold["Two subsets disagree, %"] == pytest.approx(13.3)
     assert flawed["Two subsets disagree, %"] == 0
-    assert (
-        part.said
-        == "Another training subset changes more predictions than another seed in 1 of 2 rows, by the point estimates."
-    )
+    assert gold["Subsets minus seeds, points"] == pytest.approx(13.3)
+    more = "Another training subset changes more predictions than another seed in 1 of 2 rows"
+    assert part.said == f"{more}: clearly more in 0, and clearly fewer in 0, by the interval."
+    noisy = dict(cells)
+    for k in range(1, 6):  # each is wrong on a fifth of the texts, at random
+        wrong = np.random.default_rng(k).random(TEXTS) < 0.2
+        noisy[GOLD, 100, k] = students((np.arange(TEXTS) % 2 ^ wrong)[None])
+    five = findings.instability(results(noisy, stability={"draws": 5})).parts["subsets"]
+    assert five.said == f"{more}: clearly more in 1, and clearly fewer in 0, by the interval."
+    del cells[GOLD, 100, 3], cells[FLAWED, 100, 3]
+    two = findings.instability(results(cells, stability={"draws": 2})).parts["subsets"]
+    assert two.table["95 % interval of the difference"].tolist() == ["none", "none"]
+    assert two.said == f"{more}, by the point estimates."
     quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
     assert quiet.table.empty
     assert "give it a part `stability`" in quiet.said
@@ -1167,6 +1176,7 @@ class Scripted:
 
     name = "scripted"
     room = 100
+    cores = 1
 
     def __init__(self, probs):
         self.probs = probs

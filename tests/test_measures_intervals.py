@@ -309,6 +309,28 @@ def test_stability_difference_needs_three_seeds_and_a_known_statistic():
         stability_difference(two, two[:, :9], statistic="pairwise_disagreement", rng=rng())
 
 
+@pytest.mark.parametrize("statistic", sorted(STABILITY))
+def test_runs_that_share_no_seed_may_differ_in_number_and_their_variances_add_up(statistic):
+    a, b = noisy_runs(0, 6, 150, 0.2), noisy_runs(1, 4, 150, 0.4)
+    interval = stability_difference(a, b, statistic=statistic, rng=rng(), paired=False)
+    assert interval.effect == pytest.approx(STABILITY[statistic](a) - STABILITY[statistic](b))
+    turned = stability_difference(b, a, statistic=statistic, rng=rng(), paired=False)
+    width = interval.high - interval.low
+    assert (turned.effect, turned.low, turned.high) == pytest.approx(
+        (-interval.effect, -interval.high, -interval.low), abs=0.05 * width
+    )
+    # Runs that all say the same add nothing, and the order of runs says nothing.
+    constant = np.tile(b[:1], (3, 1))
+    alone = stability_interval(a, statistic=statistic, rng=rng())
+    if statistic == "pairwise_disagreement":
+        against = stability_difference(a, constant, statistic=statistic, rng=rng(), paired=False)
+        assert (against.low, against.high) == pytest.approx((alone.low, alone.high))
+    assert stability_difference(a, b[::-1], statistic=statistic, rng=rng(), paired=False) == interval
+    assert np.isnan(stability_difference(a, b[:2], statistic=statistic, rng=rng(), paired=False).low)
+    with pytest.raises(ValueError, match="must hold the same texts"):
+        stability_difference(a, b[:, :9], statistic=statistic, rng=rng(), paired=False)
+
+
 def test_undefined_alpha_gives_no_interval():
     collapsed = np.zeros((4, 60), int)
     interval = stability_difference(noisy_runs(0, 4, 60, 0.3), collapsed, statistic="krippendorff_alpha", rng=rng())

@@ -7,7 +7,7 @@ from helpers.findings.finding import Part, out_of, percent, signed, unsigned
 from helpers.findings.results import CorpusResults, Results, Students
 from helpers.labels import LabelSource
 from helpers.measures.accuracy import macro_f1
-from helpers.measures.intervals import disagreement_contrast, stability_interval
+from helpers.measures.intervals import disagreement_contrast, stability_difference, stability_interval
 from helpers.measures.stability import (
     class_counts,
     disagreement_by_text,
@@ -115,7 +115,10 @@ def where(rows: list[dict]) -> Part:
 
 
 def subsets(results: Results, seed: int) -> Part:
-    """The change of students from one training subset to another, beside that from seed to seed at the same size."""
+    """The change of students from one training subset to another, beside that from seed to seed at the same size.
+
+    No student is in both: seeds share the nested subset, which is none of those that were drawn anew.
+    """
     rows = []
     for one in results.corpora.values():
         for labels in [None, *results.annotators]:
@@ -129,6 +132,9 @@ def subsets(results: Results, seed: int) -> Part:
             rng = results.rng(one.name, f"{labels} subsets", seed)
             by_subset, by_seed = measures(one, changed), measures(one, seeds)
             disagreement = stability_interval(changed.pred, statistic="pairwise_disagreement", rng=rng)
+            difference = stability_difference(
+                changed.pred, seeds.pred, statistic="pairwise_disagreement", rng=rng, paired=False
+            )
             # Two halves of a pool share texts, so they differ less than two fresh samples: the correction of a finite
             # population (Cochran, 1977, Sampling Techniques, ch. 2). What the run adds, it adds in either case.
             of_run = by_seed["sd of accuracy"] ** 2
@@ -144,9 +150,12 @@ def subsets(results: Results, seed: int) -> Part:
                     "Two subsets disagree, %": percent(by_subset["disagreement of two seeds"]),
                     "95 % interval of that": unsigned(disagreement) or "none",
                     "Two seeds disagree, %": percent(by_seed["disagreement of two seeds"]),
+                    "Subsets minus seeds, points": percent(difference.effect),
+                    "95 % interval of the difference": signed(difference) or "none",
                     "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
                     "The same for fresh texts, points": round(100 * float(fresh), 2),
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
+                    "_sign": difference.sign if np.isfinite(difference.low) else np.nan,
                 }
             )
     table = pd.DataFrame(rows)
@@ -156,9 +165,12 @@ def subsets(results: Results, seed: int) -> Part:
             f"Study {results.study.name} draws no training subset anew: give it a part `stability`, for example "
             "`stability: {seeds: 10, draws: 5}`.",
         )
-    more = (table["Two subsets disagree, %"] > table["Two seeds disagree, %"]).sum()
+    signs = table.pop("_sign").dropna()
+    more = (table["Subsets minus seeds, points"] > 0).sum()
+    said = f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}"
+    if signs.empty:
+        return Part(table, f"{said}, by the point estimates.")
     return Part(
         table,
-        f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}, by "
-        "the point estimates.",
+        f"{said}: clearly more in {(signs > 0).sum()}, and clearly fewer in {(signs < 0).sum()}, by the interval.",
     )

@@ -115,7 +115,7 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
         return Interval(effect, np.nan, np.nan, level)
     leave_one_out = np.array([without_seed(seed) for seed in range(n_seeds or 0)], dtype=float)
     text_draws = np.array([on_texts(rng.integers(0, n_texts, n_texts)) for _ in range(n_boot)], dtype=float)
-    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
+    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, rng=rng, level=level)
 
 
 def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
@@ -151,7 +151,7 @@ def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
     for start in range(0, n_boot, block):
         drawn = rng.integers(0, n_texts, (min(block, n_boot - start), n_texts))
         means[:, start : start + len(drawn)] = [texts[drawn].mean(axis=1) for texts in by_text]
-    return _two_level(effect, leave_one_out, statistic(*means), n_texts=n_texts, rng=rng, level=level)
+    return _two_level(effect, [leave_one_out], statistic(*means), n_texts=n_texts, rng=rng, level=level)
 
 
 def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
@@ -181,10 +181,11 @@ def stability_difference(
     *,
     statistic: Literal["krippendorff_alpha", "pairwise_disagreement", "unchanged_share"],
     rng,
+    paired=True,
     n_boot=2000,
     level=0.95,
 ):
-    """Interval of a stability measure of runs `a` minus that of runs `b`, paired by seed and text.
+    """Interval of a stability measure of runs `a` minus that of runs `b`, paired by text and, unless told, by seed.
 
     All three statistics depend on the texts through per-text class counts only, so resampling texts is a
     product of weights and counts. Seeds are never repeated (see the module's docstring): a seed compared with
@@ -193,6 +194,9 @@ def stability_difference(
     Parameters
     ----------
     pred_a, pred_b : int array (S, T)
+    paired : bool
+        Whether run i of `a` and run i of `b` have something in common, such as their seed. If they have not, there
+        may be more of the one than of the other, and the jackknife variances of both add up.
 
     Returns
     -------
@@ -204,15 +208,29 @@ def stability_difference(
     if statistic not in _STABILITY:
         raise ValueError(f"statistic: expected one of {', '.join(sorted(_STABILITY))}, got {statistic!r}")
     pred_a, pred_b = as_runs(pred_a, "pred_a"), as_runs(pred_b, "pred_b")
-    if pred_a.shape != pred_b.shape:
-        raise ValueError(f"pred_a and pred_b must hold the same seeds and texts, got {pred_a.shape} and {pred_b.shape}")
-    n_seeds, n_texts = pred_a.shape
+    shape_a, shape_b = (pred.shape if paired else pred.shape[1:] for pred in (pred_a, pred_b))
+    if shape_a != shape_b:
+        what = "seeds and texts" if paired else "texts"
+        raise ValueError(f"pred_a and pred_b must hold the same {what}, got {pred_a.shape} and {pred_b.shape}")
 
-    def difference(keep, weights):
-        a, b = (_STABILITY[statistic](class_counts(pred[keep]), weights) for pred in (pred_a, pred_b))
-        return a - b
+    def of(pred):
+        return lambda keep, weights: _STABILITY[statistic](class_counts(pred[keep]), weights)
 
-    return _stability_interval(difference, n_seeds, n_texts, rng=rng, n_boot=n_boot, level=level)
+    a, b = of(pred_a), of(pred_b)
+    if paired:
+        return _stability_interval(
+            lambda keep, weights: a(keep, weights) - b(keep, weights), *shape_a, rng=rng, n_boot=n_boot, level=level
+        )
+    (n_a, n_texts), n_b = pred_a.shape, len(pred_b)
+    all_a, all_b, all_texts = np.arange(n_a), np.arange(n_b), np.ones((1, n_texts))
+    effect = a(all_a, all_texts)[0] - b(all_b, all_texts)[0]
+    if min(n_a, n_b) < 3:
+        return Interval(float(effect), np.nan, np.nan, level)
+    # What the other one is does not change how far these lie apart.
+    leave_one_out = [np.array([f(every != i, all_texts)[0] for i in every]) for f, every in ((a, all_a), (b, all_b))]
+    weights = text_weights(n_texts, rng=rng, n_boot=n_boot)
+    text_draws = a(all_a, weights) - b(all_b, weights)
+    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
 
 
 def stability_interval(
@@ -273,7 +291,7 @@ def _stability_interval(value, n_seeds, n_texts, *, rng, n_boot, level):
         return Interval(float(effect), np.nan, np.nan, level)
     leave_one_out = np.array([value(seeds != seed, all_texts)[0] for seed in seeds])
     text_draws = value(seeds, text_weights(n_texts, rng=rng, n_boot=n_boot))
-    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
+    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, rng=rng, level=level)
 
 
 def _disagreement_from_counts(counts, weights):
@@ -412,22 +430,24 @@ def text_weights(n_texts, *, rng, n_boot):
 
 
 def _two_level(effect, leave_one_out, text_draws, *, n_texts, rng, level):
-    """Join the two levels: values without each seed, (S,) or (0,), and values on texts drawn anew."""
+    """Join the two levels: values without each seed, (S,) or (0,), of each set of seeds; values on texts drawn anew."""
     normal = rng.standard_normal(len(text_draws))
     defined = np.isfinite(text_draws)
-    if not np.isfinite(effect) or not np.isfinite(leave_one_out).all() or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
+    known = np.isfinite(effect) and all(np.isfinite(values).all() for values in leave_one_out)
+    if not known or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
         return Interval(float(effect), np.nan, np.nan, level)
     from_texts = text_draws[defined] - effect
-    n_seeds = len(leave_one_out)
-    seed_variance = _jackknife_variance(leave_one_out) if n_seeds else 0.0
-    text_variance = from_texts.var()
+    seed_variances = [_jackknife_variance(values) if len(values) else 0.0 for values in leave_one_out]
+    seed_variance, text_variance = sum(seed_variances), from_texts.var()
     total = seed_variance + text_variance
     if total == 0:
         return Interval(float(effect), float(effect), float(effect), level)
     # Shares first: squares of tiny variances would underflow.
-    freedom = 1 / (
-        (seed_variance / total) ** 2 / max(n_seeds - 1, 1) + (text_variance / total) ** 2 / max(n_texts - 1, 1)
-    )
+    shares = [
+        (variance / total) ** 2 / max(len(values) - 1, 1)
+        for variance, values in zip(seed_variances, leave_one_out, strict=True)
+    ]
+    freedom = 1 / (sum(shares) + (text_variance / total) ** 2 / max(n_texts - 1, 1))
     tail = 0.5 + level / 2
     widen = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
     deviations = widen * (np.sqrt(seed_variance) * normal[defined] + from_texts)
