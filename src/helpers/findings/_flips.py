@@ -155,6 +155,7 @@ def subsets(results: Results, seed: int) -> Part:
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                     "Subsets": len(drawn),
                     "Seeds": seeds.seeds,
+                    "_more": difference.effect > 0,
                     "_sign": difference.sign if np.isfinite(difference.low) else np.nan,
                 }
             )
@@ -165,8 +166,7 @@ def subsets(results: Results, seed: int) -> Part:
             f"Study {results.study.name} draws no training subset anew: give it a part `stability`, for example "
             "`stability: {seeds: 10, draws: 5}`.",
         )
-    signs = table.pop("_sign").dropna()
-    more = (table["Subsets minus seeds, points"] > 0).sum()
+    signs, more = table.pop("_sign").dropna(), table.pop("_more").sum()
     said = f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}"
     if signs.empty:
         return Part(table, f"{said}, by the point estimates.")
