@@ -46,7 +46,8 @@ charts.show(finding)
 # below the smallest size, or above the largest, is only a bound, and is written as one. A curve *first pauses* at
 # the first size after which a doubling of the labels gains less than the parameter `threshold` (its onset), even if it
 # rises again later; the largest size cannot be that, for nothing comes after it. Where the interval of that size
-# reaches the largest, or covers all others, it is *not identified*. The level at which a curve would end is
+# reaches the largest, it is *not identified*; where it begins at the smallest, only its other end is known, for the
+# curve may have paused before: *by* so many labels. The level at which a curve would end is
 # printed only where the data can tell it; otherwise the table says why not.
 
 # %%

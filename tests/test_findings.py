@@ -497,7 +497,7 @@ def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
     assert part.table["Gain per doubling, points"].tolist() == [10, 10, 30, 0]
     assert part.table["From, labels"].tolist() == [100, 200] * 2
     steep = findings.plateau(made, threshold=0.2)
-    assert only(steep.table)["Gold first pauses at, labels"] == "100 (100 to 100)"
+    assert only(steep.table)["Gold first pauses at, labels"] == "by 100"
     assert "less than 20 points of accuracy" in steep.parts["gains"].said
 
 
@@ -512,6 +512,7 @@ def test_curves_flatten_where_a_doubling_gains_less_than_the_threshold():
             {"gold": "not by 500", "a": "250 (250 to 250)", "b": "not by 500"},
             "a at 250 (250 to 250); not by 500 for gold, b.",
         ),
+        ({"gold": "by 250", "a": "by 250", "b": "not by 500"}, "by 250 for gold, a; not by 500 for b."),
         ({"gold": "not identified: one seed"}, "not identified: one seed for gold."),
     ],
 )

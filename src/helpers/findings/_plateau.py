@@ -121,7 +121,8 @@ def plateau(
     points_gained = f"{100 * threshold:g} {'point' if threshold == 0.01 else 'points'}"
     rule = (
         f"A curve first pauses at the first number of labels after which a doubling gains less than {points_gained} of "
-        "accuracy, with the 95 % interval of that number in brackets; the table above has all intervals."
+        "accuracy, with the 95 % interval of that number in brackets. It is said to be by a number where it may be the "
+        "smallest of all, below which nothing was tried. The table above has all intervals."
     )
     if not gained:
         rule = "What a doubling gains takes two sizes or more."
@@ -184,19 +185,20 @@ def _flattening(onsets: dict[str, str]) -> str:
 
 
 def _told(flat: Onset, sizes: np.ndarray) -> bool:
-    """Whether the data tell the onset: an interval of all sizes but the last, which cannot be one, says nothing."""
-    everything = len(sizes) > 2 and (flat.low.value, flat.high.value) == (sizes[0], sizes[-2])
-    return flat.identified and not everything
+    """Whether the data tell the onset to both sides: one that may be at the smallest size may be before it too."""
+    return flat.identified and bool(flat.low.value > sizes[0])
 
 
 def _onset(flat: Onset, sizes: np.ndarray) -> str:
-    """Write an onset as `500 (250 to 1000)`, or say what is known instead."""
+    """Write an onset as `500 (250 to 1000)`, or as its known side, `by 1000`, or say why it has none."""
     if _told(flat, sizes):
         return f"{number(flat.at)} ({number(flat.low)} to {number(flat.high)})"
     if not np.isfinite(flat.low.value):
         return "not identified: one seed"
     if flat.low.flag:
         return f"not by {flat.low.value:.0f}"
+    if flat.identified:
+        return f"by {number(flat.high)}"
     return f"not identified ({number(flat.low)} to {number(flat.high)})"
 
 
