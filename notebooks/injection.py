@@ -76,14 +76,16 @@ charts.table(finding)
 # %% [markdown]
 # ## What to try next
 #
-# Choose another `template`, or write one of your own into `src/helpers/orders.yml` and let `label-risk annotate` and
-# `label-risk run` compute what is missing.
+# Choose another `template`, or write one of your own into `src/helpers/orders.yml` and let
+# `label-risk run studies/injection.yml` compute what is missing.
 
 # %% [markdown]
 # ## Run it on your own data
 #
-# Copy `studies/injection.yml`, name your corpus and your annotator in it, and annotate and run it. A study without
-# planted orders shows the experiment that comes with the project:
+# Copy `studies/injection.yml` and put your annotator there. After `planted`, instead of a name, put what stands below
+# `corpora` in your own study, in braces: `{name: reviews, path: reviews.csv, text: body, label: stance}`. If your
+# corpus is small, give `size` (of the training texts) beside it, and lower `sizes` and `texts`. Then
+# `label-risk run` labels and trains. A study without planted orders shows the experiment that comes with the project:
 #
 # ```bash
 # jupytext --to ipynb -o - notebooks/injection.py \

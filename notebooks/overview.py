@@ -45,11 +45,12 @@ charts.show(finding)
 # Each interval is at 95 % for itself. Of many cells without any effect, one in forty would be *reproduced* by chance
 # alone, and one in forty *reversed* (but for error propagation): a verdict that falls in a cell or two says little.
 #
-# In brackets stand the effects: the accuracy that is lost against gold; the alpha that is lost; what a doubling gains
-# of gold labels minus what it gains of the annotator's; the accuracy that the filter, and the vote, add; the accuracy
-# with random errors minus that with the annotator's own; and the cross term as a share of the whole divergence. Above
-# zero is the paper's direction, but for the last. Filters and votes are tried at the number of labels that their pages
-# state, the others at the largest.
+# In brackets stand the effects: the accuracy that is lost against gold; the alpha (how far students of different seeds
+# agree) that is lost; what a doubling gains of gold labels minus what it gains of the annotator's; the accuracy that
+# the filter, and the vote, add; the accuracy with random errors minus that with the annotator's own; and the cross
+# term as a share of the whole divergence. Above zero is the paper's direction, but for the last. The
+# [glossary](../glossary.md) has all terms. Filters and votes are tried at the number of labels that their pages state,
+# the others at the largest.
 
 # %%
 charts.table(finding)

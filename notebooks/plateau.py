@@ -42,13 +42,13 @@ charts.show(finding)
 # Bands are 95 % intervals over seeds and test texts. A dashed line is the accuracy of the annotator itself: a
 # curve that climbs past it has averaged some of its teacher's noise away.
 #
-# The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price
-# below the smallest size, or above the largest, is only a bound, and is written as one. A curve *first pauses* at
-# the first size after which a doubling of the labels gains less than the parameter `threshold` (its onset), even if it
-# rises again later; the largest size cannot be that, for nothing comes after it. Where the interval of that size
-# reaches the largest, it is *not identified*; where it begins at the smallest, only its other end is known, for the
-# curve may have paused before: *by* so many labels. The level at which a curve would end is
-# printed only where the data can tell it; otherwise the table says why not.
+# The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price below the
+# smallest size, or above the largest, is only a bound, and is written as one. A curve *first pauses* at the first size
+# after which a doubling of the labels gains less than the parameter `threshold` (its onset), even if it rises again
+# later; the largest size cannot be that, for nothing comes after it. Where the interval of that size reaches the
+# largest, it is *not identified*; where it begins at the smallest, only its other end is known, for the curve may have
+# paused before: *by* so many labels. Where all but the largest are ruled out, it is *not by* so many. The level at
+# which a curve would end is printed only where the data can tell it; otherwise the table says why not.
 
 # %%
 charts.table(finding)

@@ -22,6 +22,9 @@
 # \underbrace{\mathbb{E}\,\mathrm{KL}(P_S \,\|\, \hat P)}_{\text{estimation}}
 # $$
 #
+# The divergence $\mathrm{KL}(P \,\|\, Q) = \sum_k P_k \log (P_k / Q_k)$ says how far $Q$ is from $P$: nothing where
+# they are equal, and a lot where $Q$ is sure of what $P$ finds unlikely.
+#
 # By the paper's reading, more labels shrink the second term and leave the first one as it is.
 #
 # **The test.** The exact identity has a third term, the *cross term* $\sum (P - P_S) \log (P_S / \hat P)$,

@@ -151,7 +151,7 @@ def test_further_wordings_are_put_with_the_texts_that_are_read(tiny_model, tmp_p
     annotate(str(tmp_path / "s.yml"))
     assert capsys.readouterr().out.count("there already") == 3
     # More texts are needed now than were put in the other wording.
-    (tmp_path / "s.yml").write_text(yaml.safe_dump(plan | {"filtering": filtering | {"size": 30}}))
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(plan | {"sizes": [30], "filtering": filtering | {"size": 30}}))
     with pytest.raises(UserError, match="holds 20 of the 60 rows of own, and lacks 10 of those that are needed"):
         annotate(str(tmp_path / "s.yml"))
 

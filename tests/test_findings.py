@@ -592,8 +592,12 @@ def test_the_fraction_chooses_the_verdict_and_the_table_has_all():
     assert only(found.verdicts)["effect"] == pytest.approx(0.1)
     assert found.table["Kept, %"].tolist() == [25, 50]
     assert "the kept share 25 %; all labels are 400" in found.summary
-    with pytest.raises(UserError, match=r"keeps the fractions 0\.25, 0\.5, not 0\.3"):
-        findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
+
+
+def test_a_share_that_the_study_does_not_keep_has_no_verdict():
+    found = findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
+    assert "keeps the shares 0.25, 0.5, and the verdict is about 0.3: add it to `fractions`" in found.summary
+    assert found.verdicts.empty
 
 
 def test_what_the_filter_keeps_is_described():
@@ -647,12 +651,6 @@ def test_recovery_is_blank_where_the_gap_is_not_clear():
     found = findings.filtering(results(filtered_cells(gold=0.5), **FILTERING))
     assert found.table["Gap to gold closed, %"].isna().all()
     assert (found.table["95 % interval of that"] == "").all()
-
-
-def test_filtering_needs_the_students_of_all_labels():
-    plan = results(filtered_cells(), filtering={"size": 300, "fractions": [0.5]})
-    with pytest.raises(UserError, match=r"all 300 labels of news.*add 300 to its `sizes`"):
-        findings.filtering(plan)
 
 
 # --- ensembling ------------------------------------------------------------------------------------------------

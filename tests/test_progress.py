@@ -149,7 +149,7 @@ def test_a_study_that_was_never_run_is_priced_by_shipped_runs_of_equal_students(
     results.mkdir()
     runs = shipped.runs("tweets")
     compact([record(run, 0.01 * run.cost) for run in runs[:2]], results / "shipped.parquet")
-    new = load(tmp_path, name="new", sizes=[200], seeds=2, annotators=[], stability=None)
+    new = load(tmp_path, name="new", sizes=[200], seeds=2, annotators=[], stability=None, filtering=None)
     ledger = Ledger(results=results, own=tmp_path / "own")
     hours = sum(0.01 * run.cost for run in new.runs("tweets")) / 3600
     said = progress.report(new, ledger, []).splitlines()[-1]

@@ -246,9 +246,10 @@ def test_ensembles_join_annotators_or_wordings_or_both(tmp_path, juries, joined)
             {"filtering": {"size": 9, "fractions": [0.5], "methods": ["prompt_agreement"]}},
             "`prompt_agreement` takes further wordings",
         ),
+        ({"filtering": {"size": 9, "fractions": [0.5]}}, "`filtering` takes students of all 9 labels of .*: add 9 to"),
     ],
 )
-def test_wordings_are_further_ones_and_needed(tmp_path, changes, message):
+def test_parts_of_a_study_fit_together(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         studies.load(write(tmp_path, **changes))
 

@@ -55,6 +55,19 @@ def test_every_format_gives_the_same_corpus(reviews, path):
     assert (len(corpus.test), len(corpus.pool), corpus.dropped, corpus.about) == (8, 32, {}, "film review")
 
 
+@pytest.mark.parametrize("order", [["no", "yes"], ["yes", "no"]])
+def test_votes_whose_order_does_not_fit_the_labels_are_doubted(reviews, order):
+    right = reviews["tone"] == "positive"
+    asked = reviews.assign(no=np.where(right, 1, 4), yes=np.where(right, 2, 1))
+    asked.loc[0, ["no", "yes"]] = 3
+    doubts = [note for note in load(write(asked, "a.csv"), votes=order).notes if "in the order of the classes" in note]
+    said = (
+        "are `votes` in the order of the classes? The label has the most votes in 2% of the rows, and would in 100% "
+        "with 'no' for 'negative', 'yes' for 'positive'"
+    )
+    assert doubts == ([] if order == ["no", "yes"] else [said])
+
+
 def test_a_data_set_with_splits_needs_one_named(reviews):
     halves = {"train": reviews[:20], "test": reviews[20:]}
     frames = {name: datasets.Dataset.from_pandas(half, preserve_index=False) for name, half in halves.items()}

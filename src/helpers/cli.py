@@ -116,7 +116,13 @@ def new(
             help="Labels of an LLM that are in the table, or its probabilities: NAME=LABEL:COLUMN,LABEL:COLUMN,…",
         ),
     ] = None,
-    votes: Annotated[list[str] | None, typer.Option(help="Column with the votes for a class, in their order.")] = None,
+    votes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column with the number of votes for a class; one for each, in the order of the classes (alphabet, or "
+            "numbers by size)."
+        ),
+    ] = None,
     rater: Annotated[
         list[str] | None, typer.Option(help="Column with the labels of one rater; may be repeated.")
     ] = None,
@@ -140,7 +146,7 @@ def new(
     about: Annotated[str | None, typer.Option(help="What prompts call a text, like `product review`.")] = None,
     student: Annotated[str, typer.Option(help="finetune, upper or probe: from most to least time.")] = "finetune",
     encoder: Annotated[
-        str, typer.Option(help="minilm, or hf: and a folder, or a hub id with or without @REVISION.")
+        str, typer.Option(help="minilm, mpnet, or hf: and a folder, or a hub id with or without @REVISION.")
     ] = "minilm",
     name: Annotated[str | None, typer.Option(help="Of the study; by default that of the table.")] = None,
     out: Annotated[Path | None, typer.Option(help="Study file to write; by default studies/NAME.yml.")] = None,

@@ -86,7 +86,7 @@ class Filtering(BaseModel):
     Attributes
     ----------
     size
-        Number of labels to choose from.
+        Number of labels to choose from, one of the sizes of every corpus.
     fractions
         Shares that are kept, each in (0, 1).
     methods
@@ -204,7 +204,7 @@ class Study(BaseModel):
         return given
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> "Study":
+    def _parts_fit(self) -> "Study":
         if len(set(self.corpus_names)) < len(self.corpus_names):
             raise ValueError(f"two of the corpora have the same name: {', '.join(self.corpus_names)}")
         if isinstance(self.sizes, dict) and {*self.sizes} != {*self.corpus_names}:
@@ -220,6 +220,13 @@ class Study(BaseModel):
             raise ValueError(f"`wordings` are further ones, each once, beside {self.prompt!r}, not {self.wordings}")
         if not self.wordings and self.filtering and "prompt_agreement" in self.filtering.methods:
             raise ValueError("`prompt_agreement` takes further wordings: name them in `wordings`, as `prompt2`")
+        for name in self.corpus_names:
+            sizes = self.sizes[name] if isinstance(self.sizes, dict) else self.sizes
+            if self.filtering and self.filtering.size not in sizes:
+                raise ValueError(
+                    f"`filtering` takes students of all {self.filtering.size} labels of {name} to compare with: add "
+                    f"{self.filtering.size} to its `sizes`, or choose another `size` to filter"
+                )
         return self
 
     def shows(self, corpus: str) -> bool:

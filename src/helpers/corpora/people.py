@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 
 from helpers.corpora.reading import TableError
 
@@ -44,3 +45,21 @@ def plurality(votes: np.ndarray) -> np.ndarray:
     """Class with most votes, int (rows,); -1 where two share them."""
     first = votes == votes.max(axis=1, keepdims=True)
     return np.where(first.sum(axis=1) > 1, -1, votes.argmax(axis=1))
+
+
+def doubt(votes: np.ndarray, gold: np.ndarray, columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """A remark where gold has the most votes in more rows if the columns stand in another order, else nothing.
+
+    Columns in a wrong order would be silent: every count is a count.
+    """
+    first = votes == votes.max(axis=1, keepdims=True)
+    agreed = np.stack([first[gold == k].sum(axis=0) for k in range(len(classes))])
+    _, column = linear_sum_assignment(agreed, maximize=True)
+    as_given, at_best = agreed.trace(), agreed[np.arange(len(classes)), column].sum()
+    if at_best <= as_given:
+        return []
+    meant = ", ".join(f"{columns[j]!r} for {name!r}" for j, name in zip(column, classes, strict=True))
+    return [
+        f"are `votes` in the order of the classes? The label has the most votes in {as_given / len(gold):.0%} of the "
+        f"rows, and would in {at_best / len(gold):.0%} with {meant}"
+    ]

@@ -91,7 +91,8 @@ def load(
     id
         The column with row ids; by default rows are numbered from 1.
     votes
-        Columns with the number of human votes for each class, in the order of the classes.
+        Columns with the number of human votes for each class, in the order of the classes (see `labels`). A note of
+        the corpus says where another order fits `label` better.
     raters
         Instead of `votes`, a column for each rater, with the class that the rater gave or nothing.
     ready_made
@@ -225,6 +226,7 @@ def load(
         described = _described(descriptions, real)
     notes = [f"gold is the column {label!r} of {where}"] if label else []
     notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
+    notes += people.doubt(rows.votes, rows.gold, options.votes, known) if label and options.votes else []
     notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
     sizes = np.bincount(fold[fold != splits.OUT])
     if folds is not None and sizes.max() > 2 * sizes.min():

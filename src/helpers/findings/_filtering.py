@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from helpers.errors import UserError
 from helpers.findings._choices import Compared, choice_of, choices
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Finding, Tally, bounds, percent
@@ -27,8 +26,9 @@ def filtering(
     Parameters
     ----------
     fraction
-        The kept share that the verdict is about, one of the study's `filtering.fractions`. The table and
-        the chart show all of them, and all of `filtering.methods`; their verdicts are variants.
+        The kept share that the verdict is about, one of the study's `filtering.fractions`; if it is none of them,
+        there are no verdicts. The table and the chart show all of them, and all of `filtering.methods`; their verdicts
+        are variants.
 
     The other parameters are those of `degradation`.
 
@@ -43,8 +43,7 @@ def filtering(
     Raises
     ------
     UserError
-        If a name or the fraction is unknown, the study has no students of all labels to compare with, or
-        runs are not in the ledger.
+        If a name is unknown, or runs are not in the ledger.
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("filtering", results)
@@ -58,13 +57,10 @@ def filtering(
         return tally.finish(f"Study {results.study.name} filters nothing: {why}.")
     if fraction not in spec.fractions:
         known = ", ".join(f"{f:g}" for f in spec.fractions)
-        raise UserError(f"study {results.study.name} keeps the fractions {known}, not {fraction:g}")
-    for name in results.corpora:
-        if spec.size not in results.study.sizes_of(name):
-            raise UserError(
-                f"study {results.study.name}: no students of all {spec.size} labels of {name} to compare the filtered "
-                f"with: add {spec.size} to its `sizes`"
-            )
+        return tally.finish(
+            f"Study {results.study.name} keeps the shares {known}, and the verdict is about {fraction:g}: add it to "
+            "`fractions`, or set the notebook's parameter `fraction`."
+        )
     compared: list[Compared] = []
     for one in results.corpora.values():
         for annotator in results.annotators:
