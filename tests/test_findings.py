@@ -403,7 +403,13 @@ def test_subsets_drawn_anew_stand_beside_the_seeds():
     assert two.said == f"{more}, by the point estimates."
     quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
     assert quiet.table.empty
-    assert "give it a part `stability`" in quiet.said
+    assert "draws no training subset anew, and it takes two: give it a part `stability`" in quiet.said
+    # One seed: subsets differ, and there is nothing to set beside them.
+    single = {key: students(right_on(0.9)) if key[1] == 100 and len(key) == 2 else cell for key, cell in cells.items()}
+    alone = findings.instability(results(single, seeds=1, stability={"draws": 2})).parts["subsets"]
+    assert alone.said == "There is one seed, so subsets cannot be set beside seeds."
+    assert alone.table["Two subsets disagree, %"].notna().all()
+    assert alone.table["Two seeds disagree, %"].isna().all()
 
 
 def test_number_types_are_compared_by_pairs_and_by_accuracy():
@@ -594,6 +600,14 @@ def test_the_fraction_chooses_the_verdict_and_the_table_has_all():
     assert "the kept share 25 %; all labels are 400" in found.summary
 
 
+def test_filters_without_the_lowest_entropy_say_that_the_claim_is_about_it():
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    cells |= {(LabelSource("margin", ("flawed",), 0.5), 400): cells[FLAWED, 200]}
+    found = findings.filtering(results(cells, filtering={"size": 400, "fractions": [0.5], "methods": ["margin"]}))
+    assert found.verdicts.empty
+    assert found.summary == "The claim is about the labels of lowest entropy: add `entropy` to `filtering.methods`."
+
+
 def test_a_share_that_the_study_does_not_keep_has_no_verdict():
     found = findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
     assert "keeps the shares 0.25, 0.5, and the verdict is about 0.3: add it to `fractions`" in found.summary
@@ -711,6 +725,14 @@ def test_the_vote_of_annotators_is_a_row_of_its_own_with_its_budget():
     assert last["Annotator"] == "vote of all 2"
     assert last["One student, %"] == 80
     assert (last["LLM calls"], last["Trainings"]) == (800, 3)
+    # At another size than the votes of students there is no gold to set them beside.
+    cells[LabelSource("vote", names), 300] = cells.pop((LabelSource("vote", names), 400))
+    plan = study(annotators=list(names), ensembling={"size": 300})
+    found = findings.ensembling(
+        Results(plan, {"news": CorpusResults(one, dict.fromkeys(names, said), by_cell(cells))}, list(names), {})
+    )
+    assert found.table["Annotator"].tolist() == list(names)
+    assert only(found.parts["labels together"].table)["Labels"] == "vote of all 2"
 
 
 def jury(flawed, other, *, joined=0.8, sizes=SIZES, said=None, **changes):
@@ -855,6 +877,8 @@ def controlled(own, random, *, methods=("shuffled",), **changes):
         ((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), "reversed", "nowhere: its own cost less throughout"),
         ((0.6, 0.6, 0.6), (0.6, 0.6, 0.6), "not shown", "nowhere"),
         ((0.4, 0.5, 0.9), (0.6, 0.6, 0.6), "reversed", "not identified: they cross the other way"),
+        # Clear at one end only, and the model pools it away.
+        ((0.59, 0.7, 0.9), (0.6, 0.6, 0.6), "reversed", "not identified: if they cross, the other way"),
     ],
 )
 def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdict, crossing):
@@ -864,6 +888,16 @@ def test_controls_ask_whether_the_place_of_the_errors_matters(own, random, verdi
     assert (row["verdict"], row["n_runs"], row["variant"]) == (verdict, 6, "")
     assert only(found.variants)["effect"] == pytest.approx(random[0] - own[0])
     assert only(found.table)["The curves cross at, labels"].startswith(crossing)
+
+
+def test_curves_beside_each_other_are_of_the_same_seeds():
+    """The control has two more, on which it is worse: the table pairs seeds, so the picture may not average them."""
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    cells |= {(LabelSource("shuffled", ("flawed",)), n): students(right_on(0.7, 0.7, 0.7, 0.3, 0.3)) for n in SIZES}
+    found = findings.controls(results(cells, controls={"methods": ["shuffled"], "seeds": 5}))
+    assert only(found.table)["Its own cost more by, points"] == 10
+    at_most = found.frame[found.frame["n"] == 400].set_index("errors")["accuracy"]
+    assert at_most["shuffled within class"] - at_most["its own"] == pytest.approx(0.1)
 
 
 def test_other_random_errors_are_counted_beside_those_of_the_verdict():
@@ -1019,6 +1053,15 @@ def test_texts_that_the_annotator_failed_on_are_left_out_of_propagation():
     assert only(findings.propagation(results(cells, one=one, said=said)).verdicts)["effect"] == pytest.approx(0)
 
 
+@pytest.mark.parametrize("name", findings.FINDINGS)
+def test_without_a_corpus_of_gold_labels_no_finding_says_anything_else(name):
+    plan = {"controls": {"methods": ["shuffled", "uniform"]}, "stability": {"draws": 2}} | FILTERING
+    made = results(at_all_sizes((0.9,) * 3, (0.6,) * 3), ensembling={"size": 400}, **plan)
+    found = findings.FINDINGS[name](replace(made, corpora={}))
+    assert (found.summary, found.verdicts.empty, found.table.empty) == ("", True, True)
+    assert not [part for part in found.parts.values() if "Study" in part.said]
+
+
 # --- all together ----------------------------------------------------------------------------------------------
 
 
@@ -1038,6 +1081,10 @@ def test_the_overview_has_the_corpora_in_numbers_and_the_settings_of_the_student
     assert (row["Votes a text, median"], row["One person gives the gold label, %"]) == (4, 50)
     assert "a learning rate of 0.0001 that rises over the first 10 % of the steps" in part.said
     assert part.said.endswith("So up to 1200 labels training has one length, and gets longer beyond.")
+    # 150 steps are 37 passes of 4 over batches of 16, and no whole one of 38.
+    student = {"epochs": 4, "min_steps": 150, "batch_size": 16}
+    uneven = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), student=student)).parts["materials"]
+    assert uneven.said.endswith("So up to 592 labels training has one length, and gets longer beyond.")
     plain = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3))).parts["materials"].table
     assert "Votes a text, median" not in plain
 

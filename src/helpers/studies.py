@@ -128,7 +128,8 @@ class Controls(BaseModel):
     methods
         Which random errors.
     seeds
-        Number of seeds, where it is not the study's.
+        Number of seeds, where it is not the study's. If it is larger, gold and annotators have as many at every size,
+        for they are compared seed by seed.
     """
 
     model_config = _STRICT
@@ -398,8 +399,11 @@ class Study(BaseModel):
         if cell.drawn:
             return 1
         control = self.controls is not None and cell.source.method in self.controls.methods
-        seeds = (self.controls.seeds if control else None) or self.seeds
         plain = cell.source.method in ("gold", "annotator")
+        of_controls = (self.controls.seeds if self.controls else None) or self.seeds
+        seeds = of_controls if control else self.seeds
+        if plain and cell.n in self.sizes_of(corpus):
+            seeds = max(seeds, of_controls)
         repeated = plain or (control and self.stability and self.stability.controls)
         if self.stability and repeated and cell.n == self.sizes_of(corpus)[-1]:
             seeds = max(seeds, self.stability.seeds)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.findings._curves import curve, number, points
 from helpers.findings.finding import Finding, Part, Tally, bounds, counted, out_of, percent
-from helpers.findings.results import CorpusResults, Results, Students, load, paired
+from helpers.findings.results import Results, Students, load, paired
 from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.crossing import Crossing, crossing
@@ -62,21 +62,27 @@ def controls(
         sizes = results.study.sizes_of(one.name)
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
-            own = LabelSource("annotator", (annotator,))
-            tally.frame += _points(one, annotator, NONE, LabelSource("gold"), sizes, rng)
-            tally.frame += _points(one, annotator, OWN, own, sizes, rng)
+            sources = {NONE: LabelSource("gold"), OWN: LabelSource("annotator", (annotator,))}
+            sources |= {ERRORS[method]: LabelSource(method, (annotator,)) for method in methods}
+            trained = {errors: [one.cells[Cell(source, n)] for n in sizes] for errors, source in sources.items()}
+            # Curves that are set side by side are of the same seeds, as the differences are.
+            seeds = min(students.seeds for curve_ in trained.values() for students in curve_)
+            curves = {errors: curve(students.first(seeds) for students in found) for errors, found in trained.items()}
+            place = {"corpus": one.name, "annotator": annotator}
+            for errors in (NONE, OWN):
+                tally.frame += [place | {"errors": errors} | p for p in points(sizes, curves[errors], rng)]
             for method in methods:
-                control = LabelSource(method, (annotator,))
-                tally.frame += _points(one, annotator, ERRORS[method], control, sizes, rng)
-                pairs = [paired(*(one.cells[Cell(source, n)] for source in (control, own))) for n in sizes]
+                errors = ERRORS[method]
+                tally.frame += [place | {"errors": errors} | p for p in points(sizes, curves[errors], rng)]
+                pairs = [paired(*both) for both in zip(trained[errors], trained[OWN], strict=True)]
                 ends = [paired_difference(a.correct, b.correct, rng=rng) for a, b in (pairs[0], pairs[-1])]
                 met = _crossing(sizes, pairs, rng) if len(sizes) > 1 else None
                 beside = _Compared(annotator, *ends, met)
                 first = method == methods[0]
-                variant = "" if first else ERRORS[method]
+                variant = "" if first else errors
                 verdict = tally.judge(one.name, annotator, ends[1], 2 * pairs[-1][0].seeds, variant=variant)
                 if len(sizes) > 1:
-                    variant = f"{ERRORS[method]}, {sizes[0]} labels"
+                    variant = f"{errors}, {sizes[0]} labels"
                     tally.judge(one.name, annotator, ends[0], 2 * pairs[0][0].seeds, variant=variant)
                 if first:
                     compared.setdefault(one.name, []).append(beside)
@@ -84,7 +90,7 @@ def controls(
                     {
                         "Corpus": one.name,
                         "Annotator": annotator,
-                        "Random errors": ERRORS[method],
+                        "Random errors": errors,
                         "Verdict": verdict,
                         "Its own cost more by, points": percent(ends[1].effect),
                         "95 % interval": bounds(tally.claim, ends[1]),
@@ -97,7 +103,7 @@ def controls(
                         "The curves cross at, labels": beside.where,
                     }
                 )
-    if not results.annotators:
+    if not compared:
         return tally.finish("The study has no annotators.")
     listed = tuple((name, _sentence(results.study.sizes_of(name), found)) for name, found in compared.items())
     tally.parts["by corpus"] = Part(
@@ -135,8 +141,8 @@ class _Compared(NamedTuple):
 
     @property
     def _other_way(self) -> bool:
-        """Its own errors cost clearly more at first and clearly less in the end: no crossing of the kind looked for."""
-        return self.fewest.sign > 0 > self.most.sign
+        """Its own errors cost more at first and less in the end: the model pools what rises, and sees no crossing."""
+        return self.fewest.effect > 0 > self.most.effect
 
     @property
     def where(self) -> str:
@@ -145,8 +151,10 @@ class _Compared(NamedTuple):
             return "not identified: one size"
         if not np.isfinite(self.met.low.value):
             return "not identified: one seed"
-        if self._other_way:
+        if self.fewest.sign > 0 > self.most.sign:
             return "not identified: they cross the other way"
+        if self._other_way and self.met.absent:
+            return "not identified: if they cross, the other way"
         if self.nowhere:
             # At both ends alike: the model knows of falling differences only, and pools what rises.
             if {self.fewest.sign, self.most.sign} == {1}:
@@ -203,10 +211,3 @@ def _dearer(costs: Sequence[Interval]) -> str:
         if sign in signs
     ]
     return " and ".join(found) or "neither clearly cost more"
-
-
-def _points(
-    one: CorpusResults, annotator: str, errors: str, source: LabelSource, sizes: list[int], rng: np.random.Generator
-) -> list[dict]:
-    place = {"corpus": one.name, "annotator": annotator, "errors": errors}
-    return [place | p for p in points(sizes, curve(one.cells[Cell(source, n)] for n in sizes), rng)]

@@ -74,7 +74,7 @@ def ensembling(
             tally.table.append(row)
             by_mean = _gain(students, rng, together=mean)
             tally.judge(one.name, annotator, by_mean, seeds, variant="mean probability of students")
-        for cell in (cell for cell in together if cell in one.cells and results.annotators):
+        for cell in (cell for cell in together if cell in one.cells and cell.n == n and results.annotators):
             students, method = one.cells[cell].first(seeds), cell.source.method
             labels = f"{choice_of(method)} of annotators"
             tally.frame += _points(one, labels, students)
@@ -83,13 +83,14 @@ def ensembling(
             row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
             row |= _row(one, students, gold, _gain(students, rng), "", rng)
             tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
-            for annotator in results.annotators if n == cell.n else []:
+            for annotator in results.annotators:
                 mine, alone = paired(students, one.students(annotator, n))
                 rng = results.rng(one.name, f"{method} beside {annotator}", seed)
                 interval = paired_difference(mine.correct, alone.correct, rng=rng)
                 tally.judge(one.name, annotator, interval, 2 * mine.seeds, variant=labels)
-    tally.parts["shared mistakes"] = shared_mistakes(results, seed)
-    tally.parts["labels together"] = labels_together(tally, seed)
+    if results.corpora:
+        tally.parts["shared mistakes"] = shared_mistakes(results, seed)
+        tally.parts["labels together"] = labels_together(tally, seed)
     sizes = sorted({results.study.ensembling_size(name) for name in results.corpora})
     return tally.finish(
         f"{seeds} students of {' or '.join(map(str, sizes))} labels vote. That costs as many trainings and no further "

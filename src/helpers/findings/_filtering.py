@@ -120,11 +120,11 @@ def filtering(
                         }
                     )
     tally.parts["choices"] = choices(tally.claim, compared, fraction)
-    return tally.finish(
-        f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here."
-        if results.annotators
-        else "The study has no annotators."
-    )
+    if not results.annotators:
+        return tally.finish("The study has no annotators.")
+    if "entropy" not in spec.methods:
+        return tally.finish("The claim is about the labels of lowest entropy: add `entropy` to `filtering.methods`.")
+    return tally.finish(f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here.")
 
 
 def _beyond_entropy(

@@ -7,7 +7,7 @@ from helpers.findings.finding import Part, out_of, percent, signed, unsigned
 from helpers.findings.results import CorpusResults, Results, Students
 from helpers.labels import LabelSource
 from helpers.measures.accuracy import macro_f1
-from helpers.measures.intervals import disagreement_contrast, stability_difference, stability_interval
+from helpers.measures.intervals import Interval, disagreement_contrast, stability_difference, stability_interval
 from helpers.measures.stability import (
     class_counts,
     disagreement_by_text,
@@ -132,9 +132,11 @@ def subsets(results: Results, seed: int) -> Part:
             rng = results.rng(one.name, f"{labels} subsets", seed)
             by_subset, by_seed = measures(one, changed), measures(one, seeds)
             disagreement = stability_interval(changed.pred, statistic="pairwise_disagreement", rng=rng)
-            difference = stability_difference(
-                changed.pred, seeds.pred, statistic="pairwise_disagreement", rng=rng, paired=False
-            )
+            difference = Interval(np.nan, np.nan, np.nan)
+            if seeds.seeds > 1:
+                difference = stability_difference(
+                    changed.pred, seeds.pred, statistic="pairwise_disagreement", rng=rng, paired=False
+                )
             # Two halves of a pool share texts, so they differ less than two fresh samples: the correction of a finite
             # population (Cochran, 1977, Sampling Techniques, ch. 2). What the run adds, it adds in either case.
             of_run = by_seed["sd of accuracy"] ** 2
@@ -155,19 +157,23 @@ def subsets(results: Results, seed: int) -> Part:
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                     "Subsets": len(drawn),
                     "Seeds": seeds.seeds,
-                    "_more": difference.effect > 0,
+                    "_more": float(difference.effect > 0) if seeds.seeds > 1 else np.nan,
                     "_sign": difference.sign if np.isfinite(difference.low) else np.nan,
                 }
             )
     table = pd.DataFrame(rows)
     if table.empty:
+        drawn = results.study.stability.draws if results.study.stability else 0
         return Part(
             table,
-            f"Study {results.study.name} draws no training subset anew: give it a part `stability`, for example "
-            "`stability: {seeds: 10, draws: 5}`.",
+            f"Study {results.study.name} draws {drawn or 'no'} training subset anew, and it takes two: give it a part "
+            "`stability`, for example `stability: {seeds: 10, draws: 5}`.",
         )
-    signs, more = table.pop("_sign").dropna(), table.pop("_more").sum()
-    said = f"Another training subset changes more predictions than another seed in {out_of(more, len(table), 'row')}"
+    signs, more = table.pop("_sign").dropna(), table.pop("_more").dropna()
+    if more.empty:
+        return Part(table, "There is one seed, so subsets cannot be set beside seeds.")
+    changed = out_of(int(more.sum()), len(more), "row")
+    said = f"Another training subset changes more predictions than another seed in {changed}"
     if signs.empty:
         return Part(table, f"{said}, by the point estimates.")
     return Part(

@@ -92,12 +92,13 @@ def instability(
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
             rows += flips(one, "gold", annotator, one.students(None, sizes[-1]), results, seed)
-    tally.parts = {
-        "levels": _levels(tally.frame, results),
-        "flips": where(rows),
-        "subsets": subsets(results, seed),
-        "types": number_types(results),
-    }
+    if results.corpora:
+        tally.parts = {
+            "levels": _levels(tally.frame, results),
+            "flips": where(rows),
+            "subsets": subsets(results, seed),
+            "types": number_types(results),
+        }
     return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios, disagreed))
 
 

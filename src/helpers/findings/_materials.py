@@ -37,7 +37,7 @@ def _row(one: CorpusResults) -> dict:
 
 def _training(student: Student) -> str:
     """The settings in words, and from how many labels on training gets longer."""
-    longer = student.min_steps * student.batch_size // student.epochs
+    longer = max(student.min_steps // student.epochs, 1) * student.batch_size
     return (
         f"Students of every label source are trained alike: AdamW without weight decay, a learning rate of "
         f"{student.learning_rate:.10f}".rstrip("0")

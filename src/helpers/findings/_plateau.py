@@ -127,7 +127,11 @@ def plateau(
     if not gained:
         rule = "What a doubling gains takes two sizes or more."
     listed = tuple((name, _flattening(onsets)) for name, onsets in flatten.items())
-    tally.parts = {"gains": Part(pd.DataFrame(gained), rule, listed), "random errors": _random_errors(results, seed)}
+    if results.corpora:
+        tally.parts = {
+            "gains": Part(pd.DataFrame(gained), rule, listed),
+            "random errors": _random_errors(results, seed),
+        }
     return tally.finish(_remark(results, identified))
 
 

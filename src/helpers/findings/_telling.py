@@ -98,8 +98,10 @@ def _summary(results: Results, verdicts: pd.DataFrame) -> str:
             f"{answered(rules()['telling'].question, verdicts, list(rules()['telling'].advice))} (a cell is a corpus "
             "and an annotator)."
         )
-    elif results.corpora:
+    elif results.corpora and results.annotators:
         said.append("No annotator of the study makes a mistake on the test texts.")
+    elif results.corpora:
+        said.append("The study has no annotators.")
     if hidden := [name for name in results.corpora if not results.study.shows(name)]:
         said.append(
             f"Texts of {', '.join(hidden)} are not shown: the study does not allow it, or the book was built without."
