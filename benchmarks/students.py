@@ -232,7 +232,7 @@ def sweep_of_ours() -> dict:
     )
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        trained = sweep.run(study, Ledger(results=Path(folder) / "none", own=Path(folder)))
+        trained, _ = sweep.run(study, Ledger(results=Path(folder) / "none", own=Path(folder)))
         seconds = time.perf_counter() - start
     if trained != 2 * SWEEP["seeds"]:
         raise RuntimeError(f"{trained} runs were trained, not {2 * SWEEP['seeds']}")

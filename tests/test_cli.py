@@ -92,10 +92,18 @@ def test_verify_does_not_agree_where_there_is_nothing_to_check(label_risk, tmp_p
     }
     study = {"name": "s", "corpora": [corpus], "annotators": ["ready:gpt"], "sizes": [20], "seeds": 1}
     (tmp_path / "s.yml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    for more in ([], ["--sample", "0"], ["--annotations"]):
-        status, out, err = label_risk("verify", str(tmp_path / "s.yml"), *more)
+    foreign = study | {"corpora": ["tweets"], "annotators": ["somebodys-table"]}
+    (tmp_path / "foreign.yml").write_text(yaml.safe_dump(foreign), encoding="utf-8")
+    for file, *more in (
+        ["s.yml"],
+        ["s.yml", "--sample", "0"],
+        ["s.yml", "--annotations"],
+        ["foreign.yml", "--annotations"],
+        ["foreign.yml", "--annotations", "--sample", "0"],
+    ):
+        status, out, err = label_risk("verify", str(tmp_path / file), *more)
         assert (status, out) == (2, "")
-        assert err.startswith("label-risk: nothing to check: no ")
+        assert err.startswith("label-risk: nothing to check: ")
         assert len(err.splitlines()) == 1
 
 
@@ -195,6 +203,16 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert status == 0
     assert out.count(f"{tiny_model.name} on own with prompt1, id ") == 3
     assert out.count(f"{tiny_model.name} on own with reversed, id ") == 3
+
+
+def test_an_interruption_says_that_nothing_is_lost(monkeypatch, label_risk):
+    def stopped(file):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies, "load", stopped)
+    status, out, err = label_risk("run", "studies/quick.yml")
+    assert (status, out) == (130, "")
+    assert err == "label-risk: stopped; what was finished is kept, the same command goes on from there\n"
 
 
 def test_importing_the_command_line_loads_no_torch():

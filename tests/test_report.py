@@ -311,6 +311,31 @@ def test_what_no_book_has_put_there_is_left_alone(repository, tmp_path, file):
     report.check_out(out, root=repository)
 
 
+@pytest.mark.parametrize("part", ["studies", "book/new", "notebooks/deep/down"])
+def test_a_book_does_not_lie_in_what_it_is_made_of(repository, part):
+    with pytest.raises(UserError, match=rf"books are made of what is in {part.split('/')[0]}"):
+        report.check_out(repository / part, root=repository)
+
+
+def test_inputs_change_with_a_study_that_a_parameter_names(repository, tmp_path):
+    (repository / "notebooks/count.py").write_text(COUNT.replace("n = 3", 'n = 3\nother = ""'))
+    (tmp_path / "larger.yml").write_text("name: larger\n")
+    before = _inputs(repository, other=str(tmp_path / "larger.yml"))
+    (tmp_path / "larger.yml").write_text("name: larger\nseeds: 5\n")
+    assert _inputs(repository, other=str(tmp_path / "larger.yml"))["count"] != before["count"]
+
+
+def test_pages_read_the_study_that_was_named_and_not_another_of_its_name(repository, tmp_path, monkeypatch):
+    assert _plan(repository)["count"].parameters == {}  # the default, by a name that suits every machine
+    (tmp_path / "elsewhere/studies").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert _plan(repository)["count"].parameters == {}
+    (tmp_path / "elsewhere/studies/a.yml").write_text("name: impostor\n")
+    assert _plan(repository)["count"].parameters == {"study": str(repository / "studies/a.yml")}
+    with pytest.raises(UserError, match="the study is no parameter of a book but its first argument"):
+        _plan(repository, study="studies/a.yml")
+
+
 def test_a_folder_is_the_books_own_from_the_first_build_on(repository, tmp_path):
     out = tmp_path / "out"
     (repository / "notebooks/greet.py").write_text(f"{GREET}\n# %%\n1 / 0\n")

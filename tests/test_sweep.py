@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 
 from helpers import studies, sweep, verify
 from helpers.ledger import Ledger
@@ -36,7 +37,7 @@ def finished(study, tmp_path_factory):
     """The study run without interruption."""
     ledger = Ledger(own=tmp_path_factory.mktemp("whole"))
     plan = studies.load(study)
-    assert sweep.run(plan, ledger) == len(plan.runs("tweets")) == 16
+    assert sweep.run(plan, ledger) == (len(plan.runs("tweets")), 0) == (16, 0)
     return ledger
 
 
@@ -68,7 +69,7 @@ def test_students_learn_and_noisy_labels_cost(study, finished):
 
 
 def test_a_second_run_does_nothing(study, finished):
-    assert sweep.run(studies.load(study), finished) == 0
+    assert sweep.run(studies.load(study), finished) == (0, 0)
 
 
 def test_killed_and_resumed_it_ends_in_the_same_probabilities(study, finished, tmp_path):
@@ -110,6 +111,16 @@ def test_two_processes_share_the_work(study, finished, tmp_path):
     shared = Ledger(own=tmp_path)
     for run in studies.load(study).runs("tweets"):
         assert shared[run.key].probs.tobytes() == finished[run.key].probs.tobytes()
+
+
+def test_runs_of_another_process_are_counted_and_not_taken_for_finished(study, finished, tmp_path):
+    plan, ledger = studies.load(study), Ledger(results=tmp_path, own=tmp_path / "own")
+    runs = plan.runs_by_key()
+    first, *others = runs
+    for key in others:
+        ledger.add(finished[key])
+    with FileLock(ledger.lock(first)):
+        assert sweep.run(plan, ledger, workers=1) == (0, 1)
 
 
 def test_verify_agrees_and_names_a_run_that_was_changed(study, finished):

@@ -32,6 +32,7 @@ Resources = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")]
 DEFAULT = "studies/default.yml"
+_INTERRUPTED = 130
 
 
 @contextmanager
@@ -57,9 +58,10 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"label-risk: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("label-risk: stopped; what was finished is kept, the same command goes on from there", err=True)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # so Typer ends what was interrupted, without a word
+            typer.echo("label-risk: stopped; what was finished is kept, the same command goes on from there", err=True)
+        raise
 
 
 @app.command(epilog="Example: `label-risk doctor`")
@@ -283,8 +285,10 @@ def run(
     """Compute what a study lacks, labels first, then trainings. Interrupt it at will: the same command goes on."""
     plan = studies.load(study)
     with _cluster(scheduler, resources, here=workers and "--workers") as pool:
-        trained = _compute(plan, yes=yes, corpora=corpus, workers=workers, pool=pool)
-    typer.echo(f"{trained} runs trained" if trained else "nothing to do: every run of the study is in the ledger")
+        trained, left = _compute(plan, yes=yes, corpora=corpus, workers=workers, pool=pool)
+    nothing = f"nothing to do: every run of {' and '.join(corpus) if corpus else 'the study'} is in the ledger"
+    said = [f"{trained} runs trained"] if trained else [] if left else [nothing]
+    typer.echo("; ".join([*said, *([f"{left} are in work in another process"] if left else [])]))
 
 
 @app.command(epilog="Example: `label-risk status studies/default.yml`")
@@ -333,7 +337,7 @@ def verify(
     sample: Annotated[int, typer.Option(min=0, help="Runs to train again, or texts to annotate again.")] = 5,
     short: Annotated[bool, typer.Option("--short", help="Draw from the cheapest quarter of the runs.")] = False,
     again: Annotated[bool, typer.Option("--annotations", help="Check annotations, and not runs.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draw; by default another one each time.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw; by default another one each time.")] = None,
 ) -> None:
     """Compute a random sample again and compare it with what is stored. Exits 1 on a mismatch.
 
@@ -344,6 +348,8 @@ def verify(
     from helpers import verify as verification
     from helpers.ledger import Ledger
 
+    if again and not sample:
+        raise UserError("nothing to check: with --annotations, --sample is the number of texts to compare")
     plan = studies.load(study)
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
     rng, ok = np.random.default_rng(seed), True
@@ -411,15 +417,18 @@ def book(
     report.check_out(out)
     if compute:
         start = time.monotonic()
-        if trained := _compute(studies.load(study), yes=yes):
+        trained, left = _compute(studies.load(study), yes=yes)
+        if trained:
             took = (time.monotonic() - start) / 60
             typer.echo(f"{trained} runs trained; annotations and runs took {took:.1f} min")
+        if left:
+            raise UserError(f"{left} runs are in work in another process: give the same command when it has ended")
     index = report.build(Path(study), out=out, parameters=parameters)
     typer.echo(f"read it: {places.shown(index)}")
 
 
-def _compute(plan: studies.Study, *, yes: bool, corpora=None, workers=None, pool=None) -> int:
-    """Have the tables written that a study lacks and the runs trained; returns the number of runs."""
+def _compute(plan: studies.Study, *, yes: bool, corpora=None, workers=None, pool=None) -> tuple[int, int]:
+    """Have the tables written that a study lacks and the runs trained; returns how many were, and how many are left."""
     from helpers import labelling, sweep
     from helpers.ledger import Ledger
 

@@ -14,7 +14,7 @@ import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
-from helpers import annotations
+from helpers import annotations, device
 from helpers.annotations import CROSSFIT
 from helpers.corpora import Corpus
 from helpers.prompts import Prompt
@@ -62,7 +62,7 @@ def write(
         "model_hash": encoders.fingerprint(encoder),
         "annotator_hash": table.provenance.get("model_hash"),
         "labels_hash": table.labels_hash(rows),
-        "compute": "float32",
+        "compute": device.compute_type(),
         "folds": FOLDS,
         "machine": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
     }

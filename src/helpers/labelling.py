@@ -183,7 +183,7 @@ def at_hand(spec: specs.Spec) -> bool:
     """Whether an annotator computes here and nothing has to be downloaded for it."""
     if isinstance(spec, specs.Shipped):
         return spec.name in specs.SHIPPED and artifacts.folder(spec.name).is_dir()
-    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).is_dir())
+    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).expanduser().is_dir())
 
 
 def expected_seconds(tables: Sequence[Table]) -> list[float]:
@@ -253,6 +253,8 @@ class Labelling:
     def carry_out(self, study: Study, *, folder: Path, pool: Pool | None = None) -> Iterator[Written]:
         """Write the tables, one after the other; each goes on where it was stopped.
 
+        Those that another process has finished meanwhile are left as they are.
+
         Parameters
         ----------
         folder
@@ -267,6 +269,8 @@ class Labelling:
         """
         for table in self._todo:
             corpus, wording = table.corpus, table.wording
+            if _looked_up(table, folder).there:
+                continue
             if table.second:
                 from helpers import crossfit  # brings torch, which servers and replays do without
 

@@ -44,7 +44,7 @@ def report(study: Study, ledger: Ledger, labels: Sequence[Table]) -> str:
     if labels:
         lines.append(f"  labels: {_took(labels)}")
     parts = costs(runs, ledger, speed)
-    width = max(len(kind) for _, kind in parts)
+    width = max((len(kind) for _, kind in parts), default=0)
     for (corpus, kind), part in parts.items():
         line = f"  {corpus:12} {kind:{width}}  {part.done:4} of {part.runs:4}"
         if part.done:

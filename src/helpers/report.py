@@ -130,8 +130,15 @@ def check_out(out: Path, *, root: Path = places.ROOT) -> None:
     Raises
     ------
     UserError
-        If `source` or `_build` in it holds something, and is not marked as a book's.
+        If `source` or `_build` in it holds something, and is not marked as a book's; or the folder is in one that
+        books are made of.
     """
+    for part in _SOURCES:
+        if out.resolve().is_relative_to(root.resolve() / part):
+            raise UserError(
+                f"{places.shown(out.resolve())}: books are made of what is in {part}, so none can lie there: choose "
+                "another folder with --out"
+            )
     for folder in _own_folders(out.resolve(), root.resolve()):
         there = folder.rglob("*") if folder.is_dir() else [folder]
         if not (folder / _MARKER).is_file() and any(file.is_file() and file.name != "lock" for file in there):
@@ -194,6 +201,8 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
     defaults = {name: parameter_defaults(path) for name, path in paths.items()}
     known = {parameter: value for values in defaults.values() for parameter, value in values.items()}
     for parameter, value in parameters.items():
+        if parameter == "study":
+            raise UserError("the study is no parameter of a book but its first argument: label-risk book STUDY")
         if parameter not in known:
             raise UserError(
                 f"no notebook has a parameter {parameter!r}; they have "
@@ -202,9 +211,13 @@ def plan(root: Path, study: Path, parameters: Mapping[str, object]) -> list[Note
         if not _alike(known[parameter], value):
             raise UserError(f"parameter {parameter!r} cannot be {value!r}: give a value like {known[parameter]!r}")
     # Pages show their parameters: where a study lies on somebody's disk is nobody's business. Kernels start here, too.
-    near = next((base for base in (root, Path.cwd().resolve()) if study.is_relative_to(base)), None)
-    given = {**parameters, "study": str(study.relative_to(near) if near else study)}
-    shown = [study, *_files(root / "studies", "*.yml")]  # some pages show a second study
+    # A file of the same name there would be read instead.
+    near = [study.relative_to(base) for base in (root, Path.cwd().resolve()) if study.is_relative_to(base)]
+    near = [path for path in near if not path.is_file() or path.resolve() == study]
+    given = {**parameters, "study": str(near[0] if near else study)}
+    # Some pages show a second study.
+    others = [Path(value) for value in given.values() if isinstance(value, str) and value.endswith((".yml", ".yaml"))]
+    shown = [study, *(file for file in others if file.is_file()), *_files(root / "studies", "*.yml")]
     data = (root / "annotations", root / "results", places.ledger() / "annotations", places.ledger() / "runs")
     shared = _digest(
         _versions(_PACKAGES),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +24,13 @@ from helpers.studies import Run, Study
 _MOST_IN_WORK = 800
 
 
+class Swept(NamedTuple):
+    """Number of runs that a sweep trained, and that are left, because another process has them in work."""
+
+    trained: int
+    left: int
+
+
 def run(
     study: Study,
     ledger: Ledger,
@@ -30,7 +38,7 @@ def run(
     corpora: list[str] | None = None,
     workers: int | None = None,
     pool: Pool | None = None,
-) -> int:
+) -> Swept:
     """Train the missing runs of `study`; an interruption loses at most the runs in work.
 
     Parameters
@@ -39,11 +47,6 @@ def run(
         Number of processes on this machine, by default `device.workers`.
     pool
         Who trains, instead of processes on this machine. It is left open.
-
-    Returns
-    -------
-    int
-        Number of runs trained by this call.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def run(
     runs = study.runs_by_key(corpora)
     todo = [run for key, run in runs.items() if key not in ledger]
     if not todo:
-        return 0
+        return Swept(0, 0)
     with progress.Live(study, runs, todo, ledger) as live:
         if pool is not None:
             return _run(todo, ledger, pool, live)
@@ -78,7 +81,7 @@ def train(run: Run) -> Record:
     return Record(run.key, run.specification, probs.astype("float16"), round(seconds, 2), environment)
 
 
-def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> int:
+def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> Swept:
     locks: dict[str, FileLock] = {}
     done, died = 0, []
     live.look(pool.size)
@@ -108,7 +111,7 @@ def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> in
             f"workers died of {len(died)} of {len(todo)} runs, the first is {died[0]}: look into their logs, most "
             "often it is memory; the other runs are in the ledger, and the same command tries again"
         )
-    return done
+    return Swept(done, sum(run.key not in ledger for run in todo))
 
 
 def _tasks(todo: list[Run], ledger: Ledger, locks: dict[str, FileLock]) -> Iterator[tuple]:

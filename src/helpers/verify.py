@@ -51,7 +51,7 @@ def check_any(study: Study, ledger: Ledger, *, again: bool = False) -> None:
         If there is nothing.
     """
     if again:
-        if not any(isinstance(spec, annotators.specs.COMPUTING) for spec in study.annotator_specs):
+        if not any(map(_computes, study.annotator_specs)):
             raise UserError(
                 f"nothing to check: no annotator of study {study.name} computes on this machine, and what others said "
                 "cannot be computed again"
@@ -117,8 +117,7 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
     """
     for spec in study.annotator_specs:
         name = spec.name
-        foreign = isinstance(spec, annotators.specs.Shipped) and name not in annotators.SHIPPED
-        if foreign or not isinstance(spec, annotators.specs.COMPUTING):
+        if not _computes(spec):
             yield Check(name, True, "a server or a file said it: it cannot be computed again here")
             continue
         annotator = annotators.load(spec)
@@ -137,6 +136,12 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
                     apart = float(np.abs(fresh - table.logp[row]).max())
                     what = f"{name} on {corpus_name} with {wording}, id {corpus.rows['id'].iloc[row]!r}"
                     yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
+
+
+def _computes(spec: annotators.specs.Spec) -> bool:
+    """Whether an annotator computes on this machine; a plain name may also be that of a table from elsewhere."""
+    foreign = isinstance(spec, annotators.specs.Shipped) and spec.name not in annotators.SHIPPED
+    return isinstance(spec, annotators.specs.COMPUTING) and not foreign
 
 
 def _shares(total: int, parts: int) -> list[int]:

@@ -52,7 +52,8 @@ def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
     UserError
         If the encoder cannot be loaded.
     """
-    name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}.npy"
+    compute = str(devices.dtype(devices.pick())).removeprefix("torch.")
+    name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}-{compute}.npy"
     file = places.cache() / "embeddings" / name
     with encoders.computed_once(file) as (file, part):
         if part:
@@ -84,6 +85,7 @@ def _summed(model: nn.Module, texts: list[np.ndarray]) -> torch.Tensor:
     if packed_bert.handles(model):
         ids, lengths = encoders.pack(texts)
         states = packed_bert.lower(model, ids.to(model.device), lengths, layers=len(model.bert.encoder.layer))
+        states = states.cpu() if states.device.type == "mps" else states  # Metal has no such operation
         return torch.segment_reduce(states.float(), "sum", lengths=lengths.to(states.device), axis=0)
     ids, mask = (t.to(model.device) for t in encoders.pad(texts, model.config.pad_token_id or 0))
     states = model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
