@@ -164,7 +164,7 @@ def test_larger_batches_give_the_same_table(tmp_path):
     (part, *_) = annotations._plan(larger.lengths(texts))
     batches = [[texts[i] for i in batch] for batch in part]
     lengths = [int(larger.lengths(batch)[0]) for batch in batches]
-    batch, *others = annotations._joined(annotations.Part(part, batches, lengths), larger)
+    batch, *others = annotations._joined(annotations.Part(part, batches, lengths, 0), larger)
     assert [length for _, length in batch] == [0]  # alone: it has a reason of its own
     assert len(others) < len(batches) - 1
     assert all(batch[-1][1] * sum(len(texts) for texts, _ in batch) <= 3000 for batch in others)

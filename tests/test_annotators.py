@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig, Bloom
 
 from helpers import annotators, artifacts
 from helpers.annotators import origin
-from helpers.annotators.local import LocalAnnotator
+from helpers.annotators.local import LocalAnnotator, exclusive
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
@@ -185,6 +185,18 @@ def test_one_prompt_after_another(annotator, tiny_model):
     fresh.use(PROMPT)
     text = f"the plot is {GOOD[0]}"
     assert np.array_equal(fresh.score([text]), annotator.score([text]))
+
+
+def test_a_label_that_begins_another_does_not_have_its_probability():
+    """Afterwards they are events that exclude each other."""
+    tokens = [[1], [1, 2], [1, 2, 3], [1, 4], [5]]
+    begins = np.log([[0.6, 0.5, 0.1, 0.04, 0.3], [0.6, 0.001, 0.0005, 0.001, 0.3], [0.6, 0.4, 0.1, 0.2, 0.25]])
+    alone = np.exp(exclusive(begins, tokens))
+    np.testing.assert_allclose(alone[0], [0.06, 0.4, 0.1, 0.04, 0.3])
+    np.testing.assert_allclose(alone[1], [0.598, 0.0005, 0.0005, 0.001, 0.3])
+    assert 0 < alone[2, 0] < 1e-6
+    assert alone.argmax(1).tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(exclusive(begins[:, [1, 3, 4]], [tokens[i] for i in (1, 3, 4)]), begins[:, [1, 3, 4]])
 
 
 def test_labels_of_the_same_tokens_are_refused(annotator, tiny_model):

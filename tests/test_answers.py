@@ -107,9 +107,9 @@ def test_whatever_a_server_says_gives_log_probabilities_or_a_reason(top, labels)
         (("+", "-"), "12"),
         (("'", '"'), "12"),
         (("1", "2", "3"), None),
-        (("1", "10"), "AB"),
-        (tuple(f"class {i}" for i in range(20)), "ABCDEFGHIJKLMNOPQRST"),
-        (tuple(f"class {i:02}" for i in range(50)), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx"),
+        (("1", "10"), "BC"),
+        (tuple(f"class {i}" for i in range(20)), "BCDEFGHJKLMNOPQRSTUV"),
+        (tuple(f"class {i:02}" for i in range(50)), "BCDEFGHJKLMNOPQRSTUVWXYZbcdefghjklmnopqrstuvwxyzai"),
     ],
 )
 def test_labels_that_may_begin_with_one_token_get_codes(labels, codes):
@@ -131,8 +131,28 @@ def test_labels_that_may_begin_with_one_token_get_codes(labels, codes):
 def test_the_study_decides_on_codes():
     assert answers.coding(("art", "article"), "labels").answers == ("art", "article")
     assert answers.coding(("negative", "positive"), "codes").answers == ("1", "2")
-    with pytest.raises(ValueError, match="53 labels, and codes for 52"):
-        answers.coding(tuple(map(str, range(53))), "codes")
+    with pytest.raises(ValueError, match="51 labels, and codes for 50"):
+        answers.coding(tuple(map(str, range(51))), "codes")
+
+
+def test_a_refusal_is_no_label():
+    """Codes that are words of English come last, and a word of its own begins no longer word."""
+    twelve = answers.coding(tuple(f"class {k}" for k in range(12)))
+    assert not {"A", "I", "a", "i"} & {*twelve.answers}
+    for said in ("I'm sorry, I can't", "I cannot classify this", "A good question", "I"):
+        assert twelve.meant(said) is None
+        assert twelve.begun(said.split("'")[0].split()[0]) == []
+    plain = answers.coding(("insult", "none", "advice"))
+    assert [plain.begun(token) for token in ("I", " I", "A", "i", "In", "Adv")] == [[], [], [], [0], [0], [2]]
+    assert answers.coding(("I agree", "not at all"), "labels").begun("I") == [0]
+
+
+def test_a_label_that_is_not_listed_never_wins_over_one_that_is():
+    top = [("The", 0.5), ("This", 0.2), ("I", 0.1), ("Sentiment", 0.05), ("Positive", 0.04)]
+    coding = answers.coding(("negative", "neutral", "positive"))
+    logp = answers.from_tokens([(token, np.log(p)) for token, p in top], coding).astype(np.float32)
+    assert logp.argmax() == 2
+    assert (logp[:2] < logp[2]).all()
 
 
 def test_a_token_may_end_within_a_character():

@@ -347,7 +347,7 @@ def test_annotations_of_a_cluster_are_the_same_digits(site, tiny_model, tmp_path
 @pytest.mark.slow
 def test_a_table_is_made_on_machines_of_one_kind(site, tiny_model):
     text = "a warm and lovely film"
-    part = annotations.Part([np.array([0])], [[text]], [len(text)])
+    part = annotations.Part([np.array([0])], [[text]], [len(text)], 0)
     site.scheduler()
     first = site.worker(LABEL_RISK_COMPUTE="float32")
     with cluster.Cluster(site.address) as pool:

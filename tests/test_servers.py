@@ -20,7 +20,8 @@ from conftest import make_corpus, sentences
 from typer.testing import CliRunner
 
 from helpers import annotations, annotators, artifacts, corpora, places, prompts
-from helpers.annotators import pace
+from helpers.annotators import origin, pace
+from helpers.annotators.spending import Tokens, Use
 from helpers.cli import app
 from helpers.corpora.splits import SPENT
 from helpers.errors import UserError
@@ -528,6 +529,68 @@ def test_a_question_that_no_text_has_an_answer_to_is_not_asked_ten_thousand_time
     assert len(server.requests) <= 1 + 22
 
 
+def test_what_is_left_of_a_table_may_have_no_labels(web, tmp_path):
+    """Texts that are too long come last: where all others are there, nothing but they is asked again."""
+    texts = [text for text, _ in sentences(256)]
+    corpus = make_corpus([*texts, *(f"{text} " + "long " * 60 for text in texts[:25])])
+    stop = threading.Event()
+
+    def answer(body, number):
+        if "long long" in body["messages"][0]["content"]:
+            return (404, {}) if stop.is_set() else (400, {"error": {"message": "context length"}})
+        return well(body, number)
+
+    server = web(answer)
+    stop.set()
+    with pytest.raises(UserError, match="404"):
+        ask(server.url, corpus, tmp_path)
+    stop.clear()
+    assert len(ask(server.url, corpus, tmp_path).failures) == 25
+    grown = make_corpus([*corpus.rows["text"], "one more text that is fine"])
+    assert len(ask(server.url, grown, tmp_path).failures) == 25
+
+
+def test_a_message_repeats_no_piece_of_a_text(web, tmp_path):
+    corpus = make_corpus(["short but mine"] + [f"{text} of Anna Karlsson" for text, _ in sentences(23)])
+
+    def answer(body, number):
+        said = body["messages"][0]["content"].rpartition("\n")[2]
+        if said == "short but mine":
+            return 500, {"error": {"message": f"template failed on: {said}"}}
+        return (
+            (400, {"error": {"message": f"flagged words: {said[-12:].upper()}"}}) if number % 3 else well(body, number)
+        )
+
+    failures = ask(web(answer).url, corpus, tmp_path, concurrency=1).failures
+    assert failures.pop(0) == "the server failed 2 times: 500, the message repeats the text"
+    assert {*failures.values()} == {"400, the message repeats the text"}
+
+
+def test_without_a_word_on_tokens_estimates_do_not_grow(web, tmp_path):
+    server = web(lambda body, _: (200, completion("?", top=opinion(body)) | {"usage": None}))
+    ask(server.url, small(), tmp_path)
+    asked = annotators.load({"openai": "m", "base_url": server.url})
+    assert asked._tokens.most(350) == Tokens().most(350)
+    server = web(lambda body, _: (200, completion("Positive.") | {"usage": {"prompt_tokens": 9}}))
+    ask(server.url, small(), tmp_path, name="n", answers="samples", samples=1, max_tokens=7)
+    spent = annotators.load({"openai": "m", "base_url": server.url, "name": "n"})._meter.spent
+    assert spent == Use(25, 25 * 9, 25 * 7)  # the first question sees what the server gives
+
+
+def test_log_probabilities_that_nobody_asked_for_leave_the_answer_alone(web, tmp_path):
+    server = web(lambda body, _: (200, completion("Positive.", top=[("Positive", 0.9)])))
+    assert ask(server.url, small(), tmp_path, answers="samples", samples=1).failures == {}
+
+
+def test_longer_answers_than_before_are_asked_for(web, tmp_path):
+    asked = annotators.load({"openai": "m", "base_url": web(well).url, "answers": "samples", "max_tokens": 9})
+    asked.use(prompts.render(small()))
+    made = asked.provenance()
+    assert made["max_tokens"] == 9
+    spec = asked.spec.model_copy(update={"max_tokens": 2000})
+    assert ("`max_tokens`", 9, 2000) in list(origin._of_server(spec, made))
+
+
 def test_nobody_listens(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -609,8 +672,16 @@ def test_a_key_does_not_travel_in_clear_text(monkeypatch):
             annotators.load({"openai": "m", "base_url": f"http://{host}/v1", "key": "MY_KEY"})
         assert KEY not in str(caught.value)
         annotators.load({"openai": "m", "base_url": f"http://{host}/v1"})  # without a key there is nothing to read
-    for url in ("https://host.example/v1", "http://192.168.0.5:8000/v1", "http://localhost/v1"):
-        annotators.load({"openai": "m", "base_url": url, "key": "MY_KEY"})
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    for url, by_proxy in (
+        ("https://host.example/v1", True),
+        ("http://192.168.0.5:8000/v1", False),
+        ("http://gpubox:8000/v1", False),
+        ("http://localhost/v1", False),
+    ):
+        client = annotators.load({"openai": "m", "base_url": url, "key": "MY_KEY"})._client
+        assert client.trust_env is by_proxy
 
 
 # Money

@@ -328,6 +328,16 @@ def test_log_probabilities_are_seen_as_such(reviews):
     assert corpus.ready["llama"].logp[3] == pytest.approx(np.log([0.7, 0.2]))
 
 
+def test_ready_made_labels_that_mean_two_classes_are_refused(reviews):
+    """Stars are stored as 0 and 1 and called 1 and 2; what does the LLM's column say?"""
+    frame = reviews.assign(tone=[0, 1] * 20, gpt=["1", "2"] * 20)
+    with pytest.raises(UserError, match="column 'gpt' says '1', which is the name of one class and stands for another"):
+        load(write(frame, "a.csv"), labels={0: "1", 1: "2"}, ready_made={"gpt": "gpt"})
+    frame["gpt"] = ["0", "two"] * 20  # which only one thing can mean
+    corpus = load(write(frame, "b.csv"), labels={0: "1", 1: "two"}, ready_made={"gpt": "gpt"})
+    assert corpus.ready["gpt"].logp.argmax(1).tolist() == [0, 1] * 20
+
+
 def test_ready_made_labels_follow_their_rows(reviews):
     """Through everything that leaves rows out."""
     reviews["gpt"] = reviews["tone"]

@@ -43,6 +43,7 @@ _META = b"label-risk"
 #: What the metadata of a part has beside: the core-seconds that it took.
 _TOOK = b"core-seconds"
 _TEXTS_PER_PART = 256
+_KEPT = "part-kept.parquet"
 _NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
 _TOKENS_PER_BATCH = 2048
@@ -136,11 +137,14 @@ class Part:
         The texts of each batch.
     lengths
         Length of the texts of each batch, in the annotator's own unit.
+    number
+        Its place in the plan of the table; 0 where nothing of the table was there before it.
     """
 
     rows: list[np.ndarray]
     texts: list[list[str]]
     lengths: list[int]
+    number: int
 
     @property
     def size(self) -> int:
@@ -405,7 +409,7 @@ def annotate(
     with held:
         parts.mkdir(exist_ok=True)
         if kept:
-            _write(kept, parts / "part-kept.parquet")
+            _write(kept, parts / _KEPT)
             asked = np.setdiff1d(asked, kept["row"].to_numpy())
         _write_parts(corpus, annotator, parts, asked, spread)
         _finish(corpus, prompt, parts, target, provenance)
@@ -513,12 +517,12 @@ def _write_parts(
     texts = corpus.rows["text"].iloc[rows].tolist()
     lengths = annotator.lengths(texts)
     missing = {}
-    for number, plan in enumerate(_plan(lengths)):
+    for number, plan in enumerate(_plan(lengths), start=int((folder / _KEPT).exists())):
         file = folder / f"part-{number:05}.parquet"
         if not file.exists():
             batches = [[texts[i] for i in batch] for batch in plan]
             where = [rows[batch] for batch in plan]
-            missing[file] = Part(where, batches, [int(lengths[batch[0]]) for batch in plan])
+            missing[file] = Part(where, batches, [int(lengths[batch[0]]) for batch in plan], number)
     files, parts = list(missing), list(missing.values())
     done = int(lengths.sum()) - sum(part.size for part in parts)
     # Time goes with tokens, not with texts: the time left is right although short texts come first.

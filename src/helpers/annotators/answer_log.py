@@ -31,7 +31,7 @@ class Answer:
     tokens_in, tokens_out
         Tokens that were charged, as the server or, where it is silent, an estimate says.
     asked
-        Bytes of the question: with `tokens_in` they tell what other questions will take.
+        Bytes of the question: with `tokens_in` they tell what other questions will take. 0 where that is an estimate.
     seconds
         Time that the call took.
     model, fingerprint

@@ -5,6 +5,7 @@ case and the space before it; one that begins two labels counts for neither. Wha
 tokens that are not listed, is the missing mass.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 #: Answers of one character: digits are one token everywhere and no word of any language; letters where they run out.
+#: Those that are words of English, with which a refusal begins ("I cannot"), come last.
 _DIGITS = "123456789"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LETTERS = "BCDEFGHJKLMNOPQRSTUVWXYZbcdefghjklmnopqrstuvwxyzai"
+_WORDS = ("I", "A")
 #: What models put before an answer, and after.
 _BEFORE, _AFTER = " \t\r\n\u2581\u0120\"'`*_([{<-", " \t\r\n\"'`*_)]}>.,:;!"
 #: Labels that share so many letters at their beginning may share a token; of other scripts one character is enough.
@@ -23,6 +26,8 @@ _SHARED_LETTERS = 3
 _UNDECIDED = 0.5
 #: Least probability of a label that is not listed: nothing but a number whose logarithm can be stored.
 _LEAST = 1e-12
+#: What a label that is not listed has of one that is, at most: as float32 they must differ.
+_BELOW = 0.999
 #: How far listed probabilities may add up beyond 1: servers round.
 _ROUNDING = 1e-2
 
@@ -68,6 +73,9 @@ class Coding:
         bare = said.rstrip(_AFTER)
         if not bare or "\N{REPLACEMENT CHARACTER}" in bare:
             return []
+        if token.lstrip(_BEFORE).rstrip(_AFTER) in _WORDS:
+            # A word of its own: "I" begins "I agree", and does not begin "insult".
+            return [k for k, answer in enumerate(self._folded) if re.match(rf"{re.escape(bare)}(?!\w)", answer)]
         # In bytes, because a token may end in the middle of a character: `text_of` says how that is written.
         begins = tuple(one.encode("utf-8", "surrogateescape") for one in (said, bare))
         return [k for k, answer in enumerate(self._folded) if any(map(answer.encode().startswith, begins))]
@@ -132,7 +140,8 @@ def from_tokens(top: Sequence[tuple[str, float]], coding: Coding) -> np.ndarray:
     """Log-probabilities of the labels from the likeliest first tokens.
 
     A label with no token among them has a probability that is not known but bounded: it gets the highest that it can
-    have, which is that of the least likely listed token and an equal part of what the list leaves over.
+    have, which is that of the least likely listed token and an equal part of what the list leaves over, but less than
+    any label that is listed.
 
     Parameters
     ----------
@@ -169,7 +178,7 @@ def from_tokens(top: Sequence[tuple[str, float]], coding: Coding) -> np.ndarray:
     unlisted = mass == 0
     if unlisted.any():
         rest = max(0.0, 1 - p.sum())
-        mass[unlisted] = min(p.min(), rest / unlisted.sum())
+        mass[unlisted] = min(p.min(), rest / unlisted.sum(), _BELOW * mass[~unlisted].min())
     mass = np.maximum(mass, _LEAST)
     return np.log(mass / max(1.0, mass.sum()))
 

@@ -34,8 +34,37 @@ _SAME_DAY = (
     + "".join(f".replace('%{code}', '{_DAY.strftime(f'%{code}')}')" for code in "aAbBdeHIjmMpSyY")
     + " }}{%- endmacro +%}"  # and what follows stays as it is
 )
+#: What is left of a label's probability beside those that it begins, at least: rounding may leave nothing.
+_LEAST_SHARE = 1e-6
 #: How models that think first begin to.
 _THOUGHT = "<think>"
+
+
+def exclusive(logp: np.ndarray, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    """Log-probabilities of labels without that of the longer ones which they begin, float (texts, labels).
+
+    Else *good* would have at least the probability of *good enough*, and no text would ever be the latter.
+
+    Parameters
+    ----------
+    logp
+        Log-probabilities of the labels' tokens, whatever follows, float (texts, labels).
+    tokens
+        The tokens of each label, all different.
+    """
+    out = logp.copy()
+    for k, label in enumerate(tokens):
+        longer = [j for j, other in enumerate(tokens) if len(other) > len(label) and _begins(label, other)]
+        # Those that begin another hold its probability already.
+        next_ones = [j for j in longer if not any(i != j and _begins(tokens[i], tokens[j]) for i in longer)]
+        if next_ones:
+            share = np.exp(logp[:, next_ones] - logp[:, [k]]).sum(axis=1)
+            out[:, k] += np.log(np.maximum(1 - share, _LEAST_SHARE))
+    return out
+
+
+def _begins(label: Sequence[int], other: Sequence[int]) -> bool:
+    return list(other[: len(label)]) == list(label)
 
 
 class LocalAnnotator:
@@ -122,7 +151,8 @@ class LocalAnnotator:
         """Log-probability of every label.
 
         A label that is a single token needs one pass for all of them; a longer one is scored in full by a pass of its
-        own, log p(t1) + log p(t2 | t1) + …
+        own, log p(t1) + log p(t2 | t1) + … Where the tokens of one begin another, that one's probability is not counted
+        for the first.
 
         Parameters
         ----------
@@ -140,7 +170,7 @@ class LocalAnnotator:
             if len(label) > 1:
                 rest = self._logp_after(bodies, label[:-1], [[token] for token in label[1:]])
                 out[:, k] += rest.sum(axis=(1, 2))
-        return out
+        return exclusive(out, self._labels)
 
     @torch.inference_mode()
     def _logp_after(self, bodies: list[list[int]], ending: list[int], wanted: list[list[int]]) -> np.ndarray:

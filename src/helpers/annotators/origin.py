@@ -116,6 +116,8 @@ def _of_server(spec: Server, made: Mapping[str, Any]) -> Iterator[tuple[str, obj
         yield "`answers`", how, spec.answers
     if how == "samples":
         yield "`samples`", made.get("samples"), spec.samples
+        if spec.max_tokens is not None and "max_tokens" in made:  # older tables do not say it
+            yield "`max_tokens`", made["max_tokens"], spec.max_tokens
     if isinstance(top := made.get("top"), int):
         yield "`top`", top, min(top, spec.top)  # a server may have listed fewer than it was asked for
     if spec.answer_with != "auto":

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -34,7 +35,7 @@ from helpers.annotators import answers
 from helpers.annotators.answer_log import Answer, AnswerLog, key_of
 from helpers.annotators.pace import PATIENCE, Pace
 from helpers.annotators.specs import OPENAI, Server
-from helpers.annotators.spending import Meter, Plan, Tokens, Use
+from helpers.annotators.spending import TOKENS_AROUND_AT_MOST, Meter, Plan, Tokens, Use
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
@@ -53,6 +54,8 @@ _ILL = 3
 #: So many texts at the beginning without one label, and something is wrong with the question.
 _HOPELESS = 20
 _KEPT_CHARACTERS = 200
+#: Characters of a text that a message may not repeat, and of the shortest text that is looked for.
+_PIECE, _SHORTEST = 12, 4
 
 
 class ServerAnnotator:
@@ -85,7 +88,8 @@ class ServerAnnotator:
             timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
             limits=httpx2.Limits(max_connections=spec.concurrency, max_keepalive_connections=spec.concurrency),
             follow_redirects=False,
-            trust_env=not spec.local,  # a proxy has nothing to do with this machine
+            # A proxy has nothing to do with this machine, nor with what passes the user's own network in clear text.
+            trust_env=not (spec.local or (spec.private and spec.base_url.startswith("http://"))),
         )
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self._stopped_by: UserError | None = None
@@ -177,6 +181,7 @@ class ServerAnnotator:
         said = {what: value for what, value in said.items() if value} | dict(
             answers.described(self._mode, self._coding, top=self._top, samples=self.spec.samples)
         )
+        said |= {"max_tokens": self._longest} if self._mode == "samples" else {}
         return said | ({"request": self.spec.extra} if self.spec.extra else {})
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
@@ -203,7 +208,9 @@ class ServerAnnotator:
     def _spread(self, parts: Sequence[Part]) -> Iterator[tuple[int, Scored]]:
         self._stopping.clear()
         self._stopped_by = None
-        self._succeeded = self._failed = self._ill = 0
+        self._failed = self._ill = 0
+        # The beginning of a table tells whether the question is right, and not what was left of it.
+        self._succeeded = int(parts[0].number > 0) if parts else 0
         futures: dict[str, Future] = {}
         pool = ThreadPoolExecutor(self.spec.concurrency, thread_name_prefix=f"ask-{self.name}")
         total = sum(len(batch) for part in parts for batch in part.texts)
@@ -342,7 +349,7 @@ class ServerAnnotator:
         except (_RefusedError, ValueError) as error:
             return None, self._note_failure(_without(text, str(error)))
         except _AgainError as error:
-            return None, self._note_illness(error)
+            return None, _without(text, self._note_illness(error))
         except UserError as error:  # nothing can be asked any more, of this text or another
             self._stopped_by = self._stopped_by or error
             self._stopping.set()
@@ -421,7 +428,9 @@ class ServerAnnotator:
     def _once(self, key: str, body: dict[str, Any]) -> Answer:
         asked = len(body["messages"][0]["content"].encode("utf-8", "surrogatepass"))
         most = Use(1, self._tokens.most(asked), self._most_out(body) * body.get("n", 1))
-        self._meter.hold(most)
+        # What was seen so far is no bound for what this text takes: a token is a byte at least.
+        held = replace(most, tokens_in=max(most.tokens_in, asked + TOKENS_AROUND_AT_MOST))
+        self._meter.hold(held)
         taken = Use()
         try:
             try:
@@ -438,7 +447,7 @@ class ServerAnnotator:
                 self._tokens.learn(answer)
             return answer
         finally:
-            self._meter.settle(most, taken)
+            self._meter.settle(held, taken)
 
     def _patiently(self, body: dict[str, Any]) -> "tuple[_Completion, float]":
         """The answer, and the seconds it took; calls too many do not count as tries, they are waited for."""
@@ -609,11 +618,13 @@ def _status_within(data: bytes) -> int | None:
 
 
 def _without(text: str, reason: str) -> str:
-    """A reason that does not repeat the text: tables hold none."""
-    piece = " ".join(text.split())[:20]
-    return (
-        reason if len(piece) < 8 or piece not in reason else f"{reason.partition(',')[0]}, the message repeats the text"
-    )
+    """A reason that does not repeat the text, nor a piece of it: tables hold none."""
+    text, said = (" ".join(one.casefold().split()) for one in (text, reason))
+    size = min(_PIECE, len(text))
+    pieces = (said[i : i + size] for i in range(len(said) - size + 1))
+    if size < _SHORTEST or not any(piece in text for piece in pieces):
+        return reason
+    return f"{reason.partition(',')[0]}, the message repeats the text"
 
 
 def _key(spec: Server) -> SecretStr | None:
@@ -693,14 +704,13 @@ class _Completion(BaseModel):
         """What is kept of it."""
         first = self.choices[0].logprobs
         top = first.content[0].top_logprobs or [] if first and first.content else []
-        texts = () if top else tuple(one.said[:_KEPT_CHARACTERS] for one in self.choices)
-        usage = self.usage or _Usage(prompt_tokens=most.tokens_in, completion_tokens=most.tokens_out)
+        usage = self.usage or _Usage()
         return Answer(
             top=tuple((answers.text_of(one.token, one.bytes), one.logprob) for one in top),
-            texts=texts,
+            texts=tuple(one.said[:_KEPT_CHARACTERS] for one in self.choices),
             tokens_in=usage.prompt_tokens or most.tokens_in,
-            tokens_out=usage.completion_tokens or 0,
-            asked=asked,
+            tokens_out=most.tokens_out if usage.completion_tokens is None else usage.completion_tokens,
+            asked=asked if usage.prompt_tokens else 0,  # an estimate teaches nothing about other questions
             seconds=round(seconds, 4),
             model=_shown(self.model),
             fingerprint=_shown(self.system_fingerprint),

@@ -192,7 +192,7 @@ class Server(_Spec):
     max_tokens: int | None = Field(None, ge=1)
     concurrency: int = Field(4, ge=1, le=256)
     requests_per_minute: float | None = Field(None, gt=0, allow_inf_nan=False)
-    timeout: float = Field(60, gt=0)
+    timeout: float = Field(60, gt=0, allow_inf_nan=False)
     attempts: int = Field(6, ge=1, le=20)
     extra: dict[str, Any] = {}
     prices: Prices | None = None
@@ -232,6 +232,10 @@ class Server(_Spec):
     def _money_needs_prices(self):
         if self.budget.money is not None and self.prices is None:
             raise ValueError("a budget in money needs `prices`")
+        unlimited = "max_tokens" in self.extra and self.extra["max_tokens"] is None
+        limits = self.budget.tokens is not None or self.budget.money is not None
+        if limits and unlimited and not isinstance(self.extra.get("max_completion_tokens"), int):
+            raise ValueError("answers of any length can go beyond any budget: set `max_completion_tokens` in `extra`")
         return self
 
     @property

@@ -10,6 +10,8 @@ from helpers.errors import UserError
 
 #: Bytes of a question for a token, and tokens that a chat adds to it: a guess that the first answers replace.
 _BYTES_PER_TOKEN, _TOKENS_AROUND = 3.5, 16
+#: The same at most, with what a chat template may say of itself.
+TOKENS_AROUND_AT_MOST = 64
 
 
 class BudgetReachedError(UserError):

@@ -85,7 +85,14 @@ def make(
 
 def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[str], column: str) -> Ready:
     index = {_plain(name): k for k, name in enumerate(classes)}
-    index |= {_plain(value): classes.index(name) for value, name in names.items()}
+    values = {_plain(value): classes.index(name) for value, name in names.items()}
+    said = {_plain(cell) for cell in cells if cell is not None}
+    if twofold := sorted(value for value, k in values.items() if value in said and index.get(value, k) != k):
+        raise TableError(
+            f"`ready_made`: column {column!r} says {', '.join(map(repr, twofold))}, which is the name of one class and "
+            "stands for another in the label column: give the classes other names with `labels`"
+        )
+    index |= values
     logp = np.full((len(cells), len(classes)), np.nan)
     failures = {}
     for row, cell in enumerate(cells):
