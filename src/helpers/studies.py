@@ -2,7 +2,8 @@
 
 A *run* is one training: corpus, label source, number of texts, seed, student. Its key is the hash of all that its
 result depends on (texts, targets, encoder, hyper-parameters, seed, version of the training code), so a run is never
-repeated, whatever study or name asks for it, and never mistaken for another.
+repeated, whatever study asks for it, and never mistaken for another. Encoders in folders are known by the path as the
+study spells it.
 """
 
 import hashlib
