@@ -66,7 +66,7 @@ def controls(
             sources |= {ERRORS[method]: LabelSource(method, (annotator,)) for method in methods}
             trained = {errors: [one.cells[Cell(source, n)] for n in sizes] for errors, source in sources.items()}
             # Curves that are set side by side are of the same seeds, as the differences are.
-            seeds = min(students.seeds for curve_ in trained.values() for students in curve_)
+            seeds = min(students.seeds for found in trained.values() for students in found)
             curves = {errors: curve(students.first(seeds) for students in found) for errors, found in trained.items()}
             place = {"corpus": one.name, "annotator": annotator}
             for errors in (NONE, OWN):
