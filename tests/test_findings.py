@@ -547,7 +547,7 @@ def test_the_page_on_the_plateau_shows_random_errors_where_there_are_some():
 def test_what_the_data_tell_of_the_curves_is_counted():
     steep = results(at_all_sizes((0.3, 0.6, 0.9), (0.5, 0.6, 0.6)))
     said = findings.plateau(steep).summary
-    assert "Identified is where it ends in 0 of 2 curves; where it first pauses in 1 of 2 curves; " in said
+    assert "The data tell where it ends in 0 of 2 curves; where it first pauses in 1 of 2 curves; " in said
     assert said.endswith("what all its labels are worth in gold, to both sides, in 1 of 1 curve.")
 
 

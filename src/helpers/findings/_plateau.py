@@ -148,7 +148,7 @@ def _remark(results: Results, identified: dict[str, list[bool]]) -> str:
         return "The study has no annotators."
     single = [name for name in results.corpora if len(results.study.sizes_of(name)) < 2]
     said = [f"{what} in {out_of(sum(known), len(known), 'curve')}" for what, known in identified.items() if known]
-    told = [f"Identified is {'; '.join(said)}."] if said else []
+    told = [f"The data tell {'; '.join(said)}."] if said else []
     if single:
         told.append(
             f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
