@@ -196,6 +196,8 @@ def test_a_label_that_begins_another_does_not_have_its_probability():
     np.testing.assert_allclose(alone[1], [0.598, 0.0005, 0.0005, 0.001, 0.3])
     assert 0 < alone[2, 0] < 1e-6
     assert alone.argmax(1).tolist() == [1, 0, 1]
+    impossible = np.array([[-np.inf, -np.inf, -np.inf, -np.inf, -0.1]])
+    np.testing.assert_array_equal(exclusive(impossible, tokens), impossible)
     np.testing.assert_array_equal(exclusive(begins[:, [1, 3, 4]], [tokens[i] for i in (1, 3, 4)]), begins[:, [1, 3, 4]])
 
 

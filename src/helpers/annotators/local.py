@@ -58,8 +58,9 @@ def exclusive(logp: np.ndarray, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         # Those that begin another hold its probability already.
         next_ones = [j for j in longer if not any(i != j and _begins(tokens[i], tokens[j]) for i in longer)]
         if next_ones:
-            share = np.exp(logp[:, next_ones] - logp[:, [k]]).sum(axis=1)
-            out[:, k] += np.log(np.maximum(1 - share, _LEAST_SHARE))
+            begun = np.isfinite(logp[:, k])  # what is impossible has no shares
+            share = np.exp(logp[begun][:, next_ones] - logp[begun][:, [k]]).sum(axis=1)
+            out[begun, k] += np.log(np.maximum(1 - share, _LEAST_SHARE))
     return out
 
 
