@@ -192,7 +192,7 @@ BAD = {
         "a.csv",
         wide("who", lambda i: ("he" if i % 3 else "she",)),
         ["--group", "who"],
-        "there are 2 that can stand apart; lower `folds`, or leave `near_duplicates` out (--near-duplicates 0)",
+        "there are 2 that can stand apart; lower `folds` (--folds), or leave `groups` or `near_duplicates` out",
     ),
     "an LLM's column of something else": (
         "a.csv",

@@ -1,6 +1,7 @@
 """From files to columns: formats, encodings and delimiters, found or said."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -74,6 +75,26 @@ def test_what_is_said_is_not_looked_for():
         read("a.csv", delimiter="xx")
 
 
+@pytest.mark.parametrize("text", ["schön und größer", "a café for £5", "“quoted” – so"])
+@pytest.mark.parametrize("odd", [3, 1500])
+def test_a_damaged_line_does_not_change_the_others(text, odd):
+    """As cp1252 the whole file would be readable, and no letter of it right."""
+    lines = [f"{text} {i},a".encode() for i in range(2000)]
+    lines[odd] = "fâché,a".encode("cp1252")
+    Path("a.csv").write_bytes(b"\n".join([b"text,label", *lines]))
+    with pytest.raises(TableError, match=f"^line {odd + 2} is not UTF-8, and 1999 other lines"):
+        read("a.csv")
+    assert read("a.csv", encoding="latin-1").columns["text"][odd] == "fâché"
+
+
+@pytest.mark.parametrize("encoding", [None, "utf-8", "utf8", "UTF-8", "utf_8", "U8"])
+@pytest.mark.parametrize("path", ["a.csv", "a.jsonl"])
+def test_a_byte_order_mark_is_no_part_of_a_name(path, encoding):
+    content = "text,label\nä,b\n" if path == "a.csv" else '{"text": "ä", "label": "b"}\n'
+    Path(path).write_text(content, encoding="utf-8-sig")
+    assert read(path, encoding=encoding).columns == {"text": ["ä"], "label": ["b"]}
+
+
 def test_the_delimiter_is_the_one_that_makes_the_columns():
     """Although commas are more frequent here."""
     Path("a.csv").write_text("id, or key, or number;text;label\n1, 2, 3;so, so, so;x\n", encoding="utf-8")
@@ -120,6 +141,12 @@ def test_quotes_that_would_draw_rows_together_are_characters():
     assert read("a.tsv").columns["text"] == ['"No', "fine", 'no"']
 
 
+def test_quotes_of_a_column_that_nobody_asked_for_draw_no_rows_together():
+    rows = 'text\tlabel\tnote\none\tx\t"No\ntwo\tx\tso\nthree\ty\tno"\n'
+    Path("a.tsv").write_text(rows, encoding="utf-8")
+    assert read("a.tsv").columns == {"text": ["one", "two", "three"], "label": ["x", "x", "y"]}
+
+
 def test_cells_stay_as_they_are():
     cells = ["NA", "None", "007", "=1+1", "true", " padded ", 'with "quotes"', "two\nlines", "nul\0inside"]
     write_csv("a.csv", [(cell, "x") for cell in cells])
@@ -153,6 +180,21 @@ def test_excel(tmp_path):
         read("a.xlsx", sheet="none")
 
 
+def test_excel_sheets_that_say_little_of_themselves():
+    """A size that is too small, controls spelt out, and formulas that failed."""
+    book = openpyxl.Workbook()
+    for row in [["text", "label"], ["one", "a"], ["two_x000D_\nlines", "b"], ["#N/A", "b"], ["four", "a"]]:
+        book.active.append(row)
+    book.save("whole.xlsx")
+    with zipfile.ZipFile("whole.xlsx") as whole, zipfile.ZipFile("a.xlsx", "w") as small:
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name).replace(b'<dimension ref="A1:B5"', b'<dimension ref="A1:A2"'))
+    assert b'"A1:A2"' in zipfile.ZipFile("a.xlsx").read("xl/worksheets/sheet1.xml")
+    columns = read("a.xlsx").columns
+    assert columns == {"text": ["one", "two\r\nlines", None, "four"], "label": ["a", "b", "b", "a"]}
+    assert reading.clean(columns["text"][1]) == "two\nlines"
+
+
 def test_json_by_line_or_as_one_array():
     rows = [{"text": "a", "label": 1}, {"text": "b", "extra": None}]
     Path("a.jsonl").write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -182,6 +224,7 @@ def test_cleaning_leaves_no_controls_and_no_halves():
     assert reading.clean(dirty) == "red\ttab\nline end �!"
     assert reading.clean("👩‍💻 ‏مرحبا") == "👩‍💻 ‏مرحبا"
     assert reading.clean(17) == 17
+    assert reading.clean("one\rtwo\r\nthree\x0bfour\x0cfive") == "one\ntwo\nthree\nfour\nfive"
 
 
 @settings(max_examples=200)

@@ -112,6 +112,14 @@ def test_near_duplicates_are_found_in_any_script(own_cache, language):
     assert np.array_equal(splits.near_duplicates(texts, 0.8), groups)
 
 
+def test_near_duplicates_of_many_equal_texts(own_cache):
+    """Linked through a text in between, and in the time of the distinct ones."""
+    texts = ["Thank you very much", "thank  YOU very much"] * 1000 + ["Thank you very much!", "Thank you very much!?"]
+    groups = splits.near_duplicates([*texts, "no"], 0.8)
+    assert groups.tolist() == [0] * len(texts) + [1]
+    assert splits.near_duplicates(["a b c d e f", "A b  c d e f", "a b c d e g"], 1.0).tolist() == [0, 0, 1]
+
+
 def test_texts_shorter_than_a_piece_are_compared_too(own_cache):
     groups = splits.near_duplicates(["ok", "OK ", "no", ""], 0.9)
     assert groups[0] == groups[1]

@@ -83,7 +83,9 @@ def test_a_bad_study_names_the_field(tmp_path, changes, message):
         studies.load(write(tmp_path, **changes))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"{", b"a: [", b"just a word", b""])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"{", b"a: [", b"just a word", b"", b"name: 2024-02-30", b"[" * 9000]
+)
 def test_what_is_not_a_study_says_so(tmp_path, content):
     file = tmp_path / "study.yml"
     file.write_bytes(content)

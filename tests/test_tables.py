@@ -428,12 +428,16 @@ def test_only_the_answers_of_examples_are_replaced(reviews):
 
 def test_folds_test_every_row_once(reviews):
     reviews["author"] = [f"w{i // 2}" for i in range(40)]
-    corpus = load(write(reviews, "a.csv"), folds=4, groups="author", examples=1)
-    assert len(corpus.test) == 38
+    corpus = load(write(reviews, "a.csv"), id="ref", folds=4, groups="author", examples=1)
+    # Of each author of an example, the other text would be tested by students of who has seen the one.
+    assert corpus.dropped == {tables._LIKE_AN_EXAMPLE: 2}
+    assert len(corpus.spent) == 2
+    assert len(corpus.test) == 36
     assert len(corpus.parts) == 4
     tested = np.concatenate([part.test for part in corpus.parts])
     assert sorted(tested) == corpus.test.tolist()
-    authors = np.array([f"w{i // 2}" for i in range(40)])
+    authors = np.array([dict(zip(reviews["ref"], reviews["author"], strict=True))[ref] for ref in corpus.rows["id"]])
+    assert not set(authors[corpus.spent]) & set(authors[corpus.test])
     for part in corpus.parts:
         assert part.fingerprint == corpus.fingerprint
         assert not set(authors[part.test]) & set(authors[part.pool])
@@ -441,6 +445,13 @@ def test_folds_test_every_row_once(reviews):
         assert part.subset(20).tolist() == part.pool[:20].tolist()
         assert part.whole.test.tolist() == corpus.test.tolist()
         assert part.parts == (part,)
+
+
+def test_examples_of_folds_are_texts_that_stand_alone_where_there_are_some(reviews):
+    reviews["review"] = [f"film {i // 2 if i < 20 else i}" for i in range(40)]
+    corpus = load(write(reviews, "a.csv"), folds=4, examples=2)
+    assert corpus.dropped == {}
+    assert all(int(text.split()[1]) >= 20 for text in corpus.rows["text"].iloc[corpus.spent])
 
 
 @pytest.mark.parametrize("folds", [1, 11, True, "many"])
@@ -476,6 +487,54 @@ def test_students_of_all_folds_are_seen_as_one(reviews, tmp_path, monkeypatch):
     assert students.correct.shape == (2, 40)
     assert students.correct[0].all()
     assert students.correct[1].mean() == 0.5
+
+
+def test_a_split_that_shows_little_is_remarked(reviews):
+    reviews["part"] = ["train" if i % 2 else "test" for i in range(40)]
+    reviews["tone"] = ["positive" if i % 2 or i < 10 else "negative" for i in range(40)]
+    notes = load(write(reviews, "a.csv"), split_by="part").notes
+    assert "the training pool has one class only, 'positive'" in notes
+    assert not any("test split has one class" in note for note in notes)
+    reviews["author"] = [f"w{i // 12}" for i in range(40)]  # of 12, 12, 12 and 4 texts
+    notes = load(write(reviews, "a.csv"), groups="author", test_size=11).notes
+    assert "texts that stay together make a test split of 4 texts, where 11 were due" in notes
+
+
+def test_gold_that_cannot_be_tested_is_refused(reviews):
+    reviews["author"] = ["one"] * 30 + [f"w{i}" for i in range(10)]
+    reviews.loc[30:, "tone"] = None
+    with pytest.raises(UserError, match="no text with a gold label is left to test on"):
+        load(write(reviews, "a.csv"), groups="author", unlabelled="keep", test_size=8)
+
+
+def test_integers_that_a_file_writes_with_a_point_are_those_without(reviews):
+    """As pandas writes integers of a column with gaps."""
+    reviews["a"] = (reviews["tone"] == "positive").astype(int)
+    reviews["b"] = reviews["a"].astype(float).where(reviews.index > 4)
+    reviews["part"] = [float(i < 30) if i < 39 else None for i in range(40)]
+    write(reviews, "a.csv")
+    assert "1.0" in Path("a.csv").read_text(encoding="utf-8")
+    corpus = load("a.csv", label=None, raters=["a", "b"], labels=["bad", "good"], id="ref")
+    assert corpus.labels == ("bad", "good")
+    assert corpus.votes.sum() == 75
+    assert corpus.dropped == {}
+    corpus = load("a.csv", label="b", labels={1.0: "good", 0: "bad"}, ready_made={"llm": "a"}, id="ref")
+    assert corpus.labels == ("good", "bad")
+    assert np.array_equal(corpus.ready["llm"].logp.argmax(axis=1), corpus.gold)
+    corpus = load("a.csv", label="a", split_by="part", parts={"train": 1, "test": 0})
+    assert (len(corpus.pool), len(corpus.test)) == (30, 9)
+
+
+def test_only_the_label_column_says_which_classes_there_are(reviews):
+    """Not the order, or the names, in which an LLM's or a rater's column has them."""
+    reviews["llm"] = reviews["tone"].map({"negative": 1, "positive": 0})
+    data = datasets.Dataset.from_pandas(reviews)
+    data.cast_column("llm", datasets.ClassLabel(names=["positive", "negative"])).save_to_disk("typed")
+    corpus = load("typed", ready_made={"llm": "llm"})
+    assert corpus.labels == ("negative", "positive")
+    assert np.array_equal(corpus.ready["llm"].logp.argmax(axis=1), corpus.gold)
+    corpus = load("typed", label=None, raters=["llm", "tone"])
+    assert corpus.labels == ("positive", "negative")
 
 
 def test_remarks_on_the_rows(reviews):

@@ -134,6 +134,10 @@ def new(
         typer.Option(help="Column whose rows of one value stay on one side of the split, like authors."),
     ] = None,
     split_by: Annotated[str | None, typer.Option(help="Column with a split of your own: train, test.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Test every text once, in so many parts; by default 5 if there are few.")
+    ] = None,
+    test_size: Annotated[int | None, typer.Option(min=1, help="Texts to test on; else enough to see a gap.")] = None,
     near_duplicates: Annotated[
         float, typer.Option(help="Similarity from which texts stay on one side of the split; 0 does not look.")
     ] = 0.8,
@@ -186,6 +190,8 @@ def new(
         "groups": group,
         "near_duplicates": near_duplicates or None,
         "split_by": split_by,
+        "folds": folds,
+        "test_size": test_size,
         "about": about,
     }
     drawn = scaffold.draft(

@@ -520,7 +520,7 @@ def load(file: Path | str) -> Study:
     except FileNotFoundError:
         known = ", ".join(f"studies/{f.name}" for f in sorted((places.ROOT / "studies").glob("*.yml")))
         raise UserError(f"there is no study {file}: the shipped ones are {known}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # a ValueError: a date that there is not
         raise UserError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from None
     return read(content, str(file))
 

@@ -29,13 +29,16 @@ def key(value: Any, column: str) -> str | None:
     value = clean_spaces(value)
     if is_missing(value):
         return None
-    value = _whole(value)
+    value = whole(value)
     if not isinstance(value, str | int | float):
         raise TableError(f"column {column!r} holds {str(value)[:60]}: a class must be a name or an integer")
     return str(value)
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """1 for 1.0, also where that is text: integers are written so in columns with gaps; other cells as they are."""
+    if isinstance(value, str):
+        return value.partition(".")[0] if re.fullmatch(r"-?[0-9]{1,18}\.0+", value) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -117,7 +120,7 @@ def _accepted(found: list[str], labels: Labels) -> dict[str, str]:
         raise TableError(f"`labels` has {len(distinct)} classes; {MOST} are the most")
     by_index = not mapped and all(map(_is_integer, found)) and not all(map(_is_integer, names))
     values = range(len(names)) if by_index else labels
-    return dict(zip(map(str, values), names, strict=True))
+    return dict(zip((str(whole(value)) for value in values), names, strict=True))
 
 
 def _check_spellings(found: list[str], accepted: Collection[str]) -> None:
@@ -152,4 +155,4 @@ def group(value: Any) -> str | None:
     """Write a cell of a column of groups as text, the same for names that look the same; None where it is missing."""
     if is_missing(value):
         return None
-    return seen(str(clean(_whole(value)))) or None
+    return seen(str(whole(clean(value)))) or None

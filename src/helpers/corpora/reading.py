@@ -294,31 +294,46 @@ def _decoded(content: bytes, encoding: str) -> str | None:
 
 
 def _not_utf8(path: Path) -> bytes:
-    """Lines with letters beyond ASCII, up to a sample's size; nothing if the whole file is UTF-8."""
-    odd, size, valid = [], 0, True
+    """Lines with letters beyond ASCII, up to a sample's size; nothing if the whole file is UTF-8.
+
+    Raises
+    ------
+    TableError
+        If most of these lines are UTF-8: as anything else they would be read as letters that nobody wrote.
+    """
+    odd, size, valid = [], 0, 0
+    invalid: list[int] = []
     with path.open("rb") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if line.isascii():
                 continue
-            if valid:
-                try:
-                    line.decode("utf-8")
-                except UnicodeDecodeError:
-                    valid = False
+            if _decoded(line, "utf-8") is None:
+                invalid.append(number)
+            else:
+                valid += 1
             if size < _SAMPLE_BYTES:
                 odd.append(line[:_SAMPLE_BYTES])
                 size += len(line)
-            elif not valid:
-                break
-    return b"" if valid else b"".join(odd)
+    if 0 < len(invalid) < valid:
+        which = f"line {invalid[0]} is" if len(invalid) == 1 else f"{len(invalid)} lines, as line {invalid[0]}, are"
+        raise TableError(
+            f"{which} not UTF-8, and {valid} other lines with letters beyond ASCII are: mend what differs, or name the "
+            "file's `encoding`"
+        )
+    return b"".join(odd) if invalid else b""
+
+
+def _passing_mark(encoding: str) -> str:
+    """The encoding, for UTF-8 the one that passes over a byte order mark: it would become part of the first column."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        raise TableError(f"there is no encoding {encoding!r}: utf-8, cp1252, shift_jis, gb18030 are some") from None
+    return "utf-8-sig" if name == "utf-8" else encoding
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
     """The lines of a text file with their ends; says which line cannot be decoded."""
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise TableError(f"there is no encoding {encoding!r}: utf-8, cp1252, shift_jis, gb18030 are some") from None
     number = 0
     with path.open(encoding=encoding, newline="") as lines:
         try:
@@ -329,8 +344,8 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
             # The decoder reads ahead: the line is this one or one soon after.
             what, why = encoding.removesuffix("-sig"), str(error).rsplit(":", 1)[-1].strip()
             raise TableError(
-                f"not {what}: near line {number + 1}, {why}; leave `encoding` out and it is found out, or name the "
-                "right one"
+                f"not {what}: near line {number + 1}, {why}; the line is damaged, or it is another `encoding`: left "
+                "out, it is looked for"
             ) from None
 
 
@@ -347,8 +362,7 @@ def _csv(
         encoding = detect_encoding(path)
         if encoding not in ("utf-8", "utf-8-sig"):
             detected["encoding"] = encoding
-    if encoding.lower().replace("_", "-") == "utf-8":
-        encoding = "utf-8-sig"  # a mark that nobody looked for would become part of the first column's name
+    encoding = _passing_mark(encoding)
     if delimiter is None:
         usual = "\t" if path.suffix.lower() == ".tsv" else ","
         delimiter = _detect_delimiter(path, encoding, wanted or [], usual)
@@ -396,14 +410,13 @@ def _fields(
             row = [""] * len(names)
         if len(row) != len(names):
             raise TableError(_ragged(number, line, row, names, delimiter))
+        if delimiter == "\t" and not plain:
+            _check_quotes(number, row, names)
         for column, index in zip(cells, chosen, strict=True):
             column.append(row[index] or None)
     if cells and not cells[0]:
         raise TableError("there is a header and nothing below it")
-    columns = {names[i]: column for i, column in zip(chosen, cells, strict=True)}
-    if delimiter == "\t" and not plain:
-        _check_quotes(columns)
-    return names, columns
+    return names, {names[i]: column for i, column in zip(chosen, cells, strict=True)}
 
 
 def _rows(path: Path, encoding: str, delimiter: str, *, plain: bool) -> Iterator[tuple[int, list[str]]]:
@@ -455,15 +468,14 @@ def _detect_delimiter(path: Path, encoding: str, wanted: Sequence[str], usual: s
     return max(headers, key=lambda mark: len(headers[mark]))
 
 
-def _check_quotes(columns: dict[str, list[str | None]]) -> None:
-    """Refuse cells into which a text that opens with a quote has drawn the rows after it."""
-    for name, cells in columns.items():
-        for row, cell in enumerate(cells, 2):
-            if cell is not None and "\t" in cell and "\n" in cell:
-                raise TableError(
-                    f"row {row} runs on over the next: its column {name!r} opens with a quote, so it lasts until "
-                    "another quote; double the quotes inside and put the whole in quotes, or save the table as Parquet"
-                )
+def _check_quotes(number: int, row: list[str], names: list[str]) -> None:
+    """Refuse a cell into which a text that opens with a quote has drawn the rows after it; any cell of the row."""
+    for name, cell in zip(names, row, strict=True):
+        if "\t" in cell and "\n" in cell:
+            raise TableError(
+                f"row {number} runs on over the next: its column {name!r} opens with a quote, so it lasts until "
+                "another quote; double the quotes inside and put the whole in quotes, or save the table as Parquet"
+            )
 
 
 # JSON
@@ -475,8 +487,7 @@ def _json(path: Path, wanted: list[str] | None, encoding: str | None) -> Table:
         encoding = detect_encoding(path)
         if encoding not in ("utf-8", "utf-8-sig"):
             detected["encoding"] = encoding
-    if encoding == "utf-8":
-        encoding = "utf-8-sig"
+    encoding = _passing_mark(encoding)
     names: dict[str, None] = {}
     columns: dict[str, list] = {name: [] for name in wanted or []}
     count = 0
@@ -556,6 +567,8 @@ def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
             raise TableError(f"there is no sheet {sheet!r}, only {', '.join(map(repr, book.sheetnames))}")
         detected = {} if sheet is not None or len(book.sheetnames) < 2 else {"sheet": book.sheetnames[0]}
         page = book[sheet or book.sheetnames[0]]
+        if hasattr(page, "reset_dimensions"):
+            page.reset_dimensions()  # what some programs say of their sheets' size is too little
         rows = page.iter_rows(values_only=True) if hasattr(page, "iter_rows") else iter(())
         header = ["" if name is None else str(name).strip() for name in next(rows, ())]
         while header and not header[-1]:
@@ -580,9 +593,14 @@ def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
 
 
 def _cell(value: Any) -> Any:
+    from openpyxl.cell.cell import ERROR_CODES
+    from openpyxl.utils.escape import unescape
+
     if isinstance(value, bool | date | time):
         return str(value)
-    return None if value == "" else value
+    if isinstance(value, str):
+        value = unescape(value)  # control characters, as `_x000D_`
+    return None if value == "" or value in ERROR_CODES else value
 
 
 def _one_kind(cells: list) -> list:
@@ -680,10 +698,15 @@ def _class_labels(features: Mapping) -> dict[str, list[str]]:
 #: Terminal escapes whole; then control characters but tab, newline and next line.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")
 _LONE = re.compile(r"[\ud800-\udfff]")
+#: Line ends of other systems, line breaks of word processors and page breaks: words on either side are two.
+_BREAK = re.compile(r"\r\n?|[\x0b\x0c]")
 
 
 def clean(value: Any) -> Any:
-    """A text without control characters (tab and newline stay) and halves of characters, stripped; others as is."""
+    """A text without control characters and halves of characters, stripped; others as is.
+
+    Tab and newline stay, and breaks of other kinds become a newline.
+    """
     if not isinstance(value, str):
         return value
-    return _LONE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", value)).strip()
+    return _LONE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", _BREAK.sub("\n", value))).strip()

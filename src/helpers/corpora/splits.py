@@ -232,25 +232,25 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> np.ndarray:
 
 def _near_duplicates(texts: Sequence[str], threshold: float) -> np.ndarray:
     from datasketch import MinHash, MinHashLSH
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from scipy.cluster.hierarchy import DisjointSet
     from tqdm.auto import tqdm
 
-    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
-    pairs: list[tuple[int, int]] = []
+    # Above .9 the hashes would make too few bands to look texts up by; what is found is compared exactly anyway.
+    index = MinHashLSH(threshold=min(threshold, 0.9), num_perm=_PERMUTATIONS)
+    group = same(pd.Series(texts, dtype=object))
+    _, first = np.unique(group, return_index=True)  # of equal texts, one is compared: there may be thousands
+    linked = DisjointSet(first.tolist())
     empty = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
-    for row, text in enumerate(tqdm(texts, desc="near-duplicates, once", unit="text", leave=False, delay=2)):
-        pieces = _pieces(text)
+    for row in tqdm(first.tolist(), desc="near-duplicates, once", unit="text", leave=False, delay=2):
+        pieces = _pieces(texts[row])
         sketch = empty.copy()  # with its permutations, which take time to draw
         sketch.update_batch(pieces)
-        # Pieces of candidates, which are few, are made again: those of all texts would take twice the memory of these.
-        pairs += [(row, other) for other in index.query(sketch) if _jaccard(pieces, _pieces(texts[other])) >= threshold]
+        for other in index.query(sketch):
+            # Pieces of candidates, which are few, are made again: those of all texts would take twice the memory.
+            if not linked.connected(row, other) and _jaccard(pieces, _pieces(texts[other])) >= threshold:
+                linked.merge(row, other)
         index.insert(row, sketch, check_duplication=False)
-    if not pairs:
-        return np.arange(len(texts))
-    edges = np.array(pairs).T
-    graph = coo_array((np.ones(edges.shape[1], dtype=bool), (edges[0], edges[1])), shape=(len(texts), len(texts)))
-    return connected_components(graph, directed=False)[1]
+    return pd.factorize(np.array([linked[row] for row in first.tolist()], dtype=int)[group])[0]
 
 
 def _pieces(text: str) -> np.ndarray:

@@ -7,6 +7,7 @@ refuse what could be meant in two ways, with the rows and columns in the message
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _ROWS_SHOWN = 5
 _SHORT = 600
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
 _STRADDLES = "a training text that shares a group with a test text"
+_LIKE_AN_EXAMPLE = "a text that shares a group with an example in the prompt, and would be tested"
 
 
 @checked
@@ -213,12 +215,19 @@ def load(
             raise TableError(
                 f"a test split of {len(fold)} texts, duplicates and groups kept together, leaves none to train on"
             )
+        texts = rows.frame["text"].reset_index(drop=True)
+        spent = _spent(texts, rows.gold, splits.ranked(fold, 0, seed=split_seed), examples, known, grouping)
+        if folds is not None and spent:  # what stands beside an example in its fold is tested there, by who saw it
+            beside = np.isin(grouping, grouping[spent])
+            beside[spent] = False
+            rows.drop(_LIKE_AN_EXAMPLE, beside)
+            fold, spent = fold[~beside], (np.cumsum(~beside) - 1)[spent]
         meant = {value: name for value, name in names.items() if name in real}
         made = {
             who: ready.make(rows.frame, columns, meant, real, annotator=who) for who, columns in options.ready.items()
         }
         finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
-        fold[_spent(finished, splits.ranked(fold, 0, seed=split_seed), examples, known)] = splits.OUT
+        fold[spent] = splits.OUT
         if folds is not None and len(set(fold) - {splits.OUT}) < folds:
             raise TableError("`examples` takes all texts of a fold: ask for fewer `examples`, or fewer `folds`")
         ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
@@ -247,7 +256,10 @@ def load(
         question=question or "",
         descriptions=described,
     )
-    return partial.hide(corpus, grouping, seed=split_seed) if keep else corpus
+    if keep:
+        corpus = partial.hide(corpus, grouping, seed=split_seed)
+    with _naming(where):
+        return replace(corpus, notes=(*corpus.notes, *_doubts(corpus, None if folds or split_by else size)))
 
 
 def columns(options: Mapping[str, Any]) -> list[str]:
@@ -339,13 +351,16 @@ class _Columns:
 
 def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.DataFrame, dict[str, str]]:
     """The cells that are needed, under names of their own and indexed by row number; and value -> class name."""
-    order = None
+    naming = [options.label] if options.label is not None else options.raters  # they say which classes there are
+    order: list[str] | None = None
 
     def keys(column: str) -> list[str | None]:
         nonlocal order
         values = table.columns[column]
         if column in table.classes:
-            values, order = classes.of_feature(values, table.classes[column], labels)
+            values, its = classes.of_feature(values, table.classes[column], labels)
+            if its is not None and column in naming:
+                order = list(dict.fromkeys([*(order or ()), *its]))
         return [classes.key(value, column) for value in values]
 
     series: dict = {"text": [reading.clean(value) for value in table.columns[options.text]]}
@@ -361,16 +376,19 @@ def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.D
     for column in options.groups:
         series["group", column] = [classes.group(value) for value in table.columns[column]]
     if options.split_by is not None:
-        series["part"] = [None if classes.is_missing(v) else str(v).strip() for v in _decoded(table, options.split_by)]
+        series["part"] = [
+            None if classes.is_missing(value) else str(classes.whole(reading.clean(value)))
+            for value in _decoded(table, options.split_by)
+        ]
     frame = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
     for column in options.votes:
         counts = pd.Series(table.columns[column], dtype=object)
         frame["votes", column] = pd.to_numeric(counts, errors="coerce").astype(float)
     frame.index += table.first_row
     usable = ~frame["text"].map(classes.is_missing).astype(bool)
-    naming = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
-    found = list(dict.fromkeys(value for column in naming for value in frame[column][usable] if value is not None))
-    if not naming:  # columns of counts alone: the classes are called as the columns are
+    said = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
+    found = list(dict.fromkeys(value for column in said for value in frame[column][usable] if value is not None))
+    if not said:  # columns of counts alone: the classes are called as the columns are
         found = options.votes
         order = options.votes
     return frame, classes.name(found, labels, order)
@@ -495,7 +513,7 @@ def _own_split(rows: _Rows, column: str, parts: Mapping[str, object] | None) -> 
         if not isinstance(parts, Mapping) or set(parts) != {"train", "test"}:
             raise TableError("`parts` must be a mapping with `train` and `test`, each a value of the column or a list")
         meant = {part: [values] if not isinstance(values, list) else values for part, values in parts.items()}
-    meant = {part: {str(value).casefold() for value in values} for part, values in meant.items()}
+    meant = {part: {str(classes.whole(value)).casefold() for value in values} for part, values in meant.items()}
     value = rows.frame["part"].map(lambda cell: "" if cell is None else cell.casefold())
     in_train, in_test = (value.isin(meant[part]).to_numpy() for part in ("train", "test"))
     if not in_train.any() or not in_test.any():
@@ -540,29 +558,54 @@ def _folds(folds: int, groups: np.ndarray) -> int:
     if apart < folds:
         raise TableError(
             f"{folds} folds of {len(groups)} texts, duplicates and groups kept together, leave one empty: there are "
-            f"{apart} that can stand apart; lower `folds`, or leave `near_duplicates` out (--near-duplicates 0)"
+            f"{apart} that can stand apart; lower `folds` (--folds), or leave `groups` or `near_duplicates` out "
+            "(--near-duplicates 0)"
         )
     return folds
 
 
-def _spent(rows: pd.DataFrame, rank: np.ndarray, examples: int, known: list[str]) -> list[int]:
+def _spent(
+    texts: pd.Series, gold: np.ndarray, rank: np.ndarray, examples: int, known: list[str], grouping: np.ndarray
+) -> list[int]:
     """Positions of the examples for the prompt: the last of each class in the training pool, for the subsets' sake.
 
-    Long texts are passed over while there are short ones; of long ones, the shortest are taken.
+    Long texts are passed over while there are short ones; of long ones, the shortest are taken. Texts that are alone in
+    their group come first.
     """
     if isinstance(examples, bool) or not isinstance(examples, int) or not 0 <= examples <= 10:
         raise TableError(f"`examples` is {examples!r}, but must be a number of examples a class, 0 to 10")
     pool = np.flatnonzero(rank >= 0)
-    last = rows.iloc[pool[np.argsort(-rank[pool])]]
-    length = last["text"].str.len().to_numpy()
-    best = last.iloc[np.argsort(np.where(length > _SHORT, length, 0), kind="stable")]
+    last = pool[np.argsort(-rank[pool])]
+    length = texts.str.len().to_numpy()[last]
+    shared = np.bincount(grouping)[grouping][last] > 1
+    best = last[np.lexsort((np.where(length > _SHORT, length, 0), shared))]
     chosen: list[int] = []
     for k, name in enumerate(known):
-        of_class = best.index[best["gold"] == k][:examples].tolist()
+        of_class = best[gold[best] == k][:examples].tolist()
         if len(of_class) < examples:
             raise TableError(f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r}")
         chosen += of_class
     return chosen
+
+
+def _doubts(corpus: Corpus, asked: int | None) -> list[str]:
+    """What a reader should know of the split; `asked` is the number of test texts that was asked for."""
+    tested = corpus.gold[corpus.test]
+    if (corpus.gold >= 0).any() and not (tested >= 0).any():
+        raise TableError(
+            "no text with a gold label is left to test on, for those that have one stand in few large groups: divide "
+            "`groups` further, or leave them out"
+        )
+    said = []
+    for part in corpus.parts:
+        at = "" if part.part is None else f" of fold {part.part}"
+        for where, rows in (("training pool", part.pool), ("test split", part.test)):
+            found = set(part.gold[rows].tolist()) - {-1}
+            if len(found) == 1:
+                said.append(f"the {where}{at} has one class only, {corpus.labels[found.pop()]!r}")
+    if asked is not None and len(corpus.test) < asked / 2 and corpus.fully_gold:
+        said.append(f"texts that stay together make a test split of {len(corpus.test)} texts, where {asked} were due")
+    return said
 
 
 def _described(descriptions: Mapping[str, str] | None, known: list[str]) -> dict[str, str]:
