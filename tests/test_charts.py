@@ -79,6 +79,50 @@ def test_the_marks_of_a_single_annotator_are_drawn(found):
     assert all(re.search("[1-9]", mark) for mark in marks)
 
 
+def test_marks_grow_evenly_from_the_weakest_annotator_to_the_strongest(found):
+    """Vega-Lite would take sizes of a list for the ends of a scale, and pass over the others."""
+    verdicts = found["overview"].verdicts.head(1)
+    rows = pd.concat([verdicts.assign(annotator=name) for name in "abcd"])
+    svg = vl_convert.vegalite_to_svg(page.static_spec(charts.overview(rows)), page._VERSION)
+    shapes = re.findall(r'<path aria-label="[^"]*verdict: [^>]* d="([^"]*)"', svg)
+    widths = [max(map(float, re.findall(r"[0-9.]+", shape))) for shape in shapes]
+    areas = [(width / widths[0]) ** 2 for width in widths]
+    assert areas == pytest.approx([1, 130 / 80, 180 / 80, 230 / 80], rel=0.01)
+
+
+def test_people_who_voted_once_each_leave_no_hole(found):
+    frame = found["propagation"].frame.copy()
+    frame.loc[frame["term"] == "people", "value"] = float("nan")
+    chart = charts.propagation(replace(found["propagation"], frame=frame))
+    assert vl_convert.vegalite_to_png(page.static_spec(chart), page._VERSION).startswith(b"\x89PNG")
+
+
+def test_filters_that_no_verdict_is_about_are_drawn(found):
+    one = found["filtering"]
+    spec = charts.filtering(replace(one, verdicts=one.verdicts.head(0))).to_dict()
+    assert spec["description"] == charts.filtering(one).to_dict()["description"]
+
+
+def test_a_sign_that_is_not_defined_takes_no_accuracy_with_it(found):
+    frame = found["unaided"].frame.copy()
+    bars = _bars(charts.unaided(replace(found["unaided"], frame=frame)))
+    assert bars > 0
+    first = frame["sign"] == frame["sign"].iloc[0]
+    frame.loc[first, "value"] = float("nan")
+    assert _bars(charts.unaided(replace(found["unaided"], frame=frame))) == bars
+
+
+def _bars(chart):
+    svg = vl_convert.vegalite_to_svg(page.static_spec(chart), page._VERSION)
+    return len(re.findall(r'aria-roledescription="bar"', svg))
+
+
+def test_pages_of_many_rows_are_drawn(found):
+    one = found["degradation"]
+    frame = pd.concat([one.frame] * (6000 // len(one.frame) + 1))
+    assert charts.degradation(replace(one, frame=frame)).to_dict()["description"]
+
+
 def test_every_finding_has_a_chart():
     assert list(charts.CHARTS) == [*findings.FINDINGS, *findings.rules(), "overview"]
 

@@ -55,6 +55,17 @@ def test_a_type_that_is_none_is_refused(monkeypatch):
         device.dtype("cpu")
 
 
+@pytest.mark.parametrize(
+    ("share", "cores"), [("150000 100000\n", 2), ("6400000 100000\n", 8), ("max 100000\n", 8), ("", 8), (None, 8)]
+)
+def test_a_container_has_the_cores_that_it_may_use(share, cores, tmp_path, monkeypatch):
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(device, "_SHARE", tmp_path / "cpu.max")
+    if share is not None:
+        device._SHARE.write_text(share)
+    assert device.cores() == cores
+
+
 @pytest.mark.parametrize(("card", "cores", "workers"), [("cpu", 64, 64), ("cuda", 64, 4), ("mps", 2, 2)])
 def test_few_processes_share_a_card(card, cores, workers, monkeypatch):
     monkeypatch.setattr(device, "pick", lambda: card)

@@ -67,6 +67,12 @@ def test_what_cannot_be_compared_is_said():
     found = findings.encoders(mine, other=other(0.9, 0.5, annotators=[]))
     assert "or other annotators, none" in found.summary
     assert found.table.empty
+    assert (
+        "of other wordings, prompt1 and reversed"
+        in findings.encoders(mine, other=other(0.9, 0.5, prompt="reversed")).summary
+    )
+    found = findings.encoders(mine, other=other(0.9, 0.5, annotators=["hf:elsewhere/flawed"]))
+    assert "or other annotators, flawed" in found.summary  # of the same name, and another model
     with pytest.raises(UserError, match="there is no study"):
         findings.encoders(mine, other="studies/nowhere.yml")
 

@@ -2,10 +2,12 @@
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import time
 from functools import cache
+from pathlib import Path
 
 from helpers import places
 from helpers.errors import UserError
@@ -14,6 +16,8 @@ from helpers.errors import UserError
 _WORTH_ROUNDING = 1.5
 #: Processes that share a graphics card: each keeps libraries and weights of its own in the card's memory.
 _ON_A_CARD = 4
+#: What Linux says of the processor time that a container may use: microseconds in a period of so many.
+_SHARE = Path("/sys/fs/cgroup/cpu.max")
 
 
 def pick() -> str:
@@ -115,8 +119,13 @@ def _cpuinfo(field: str) -> str:
 
 
 def cores() -> int:
-    """Number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of cores this process may use, also in a container whose share of the processor is limited."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _SHARE.read_text(encoding="ascii").split()
+        return min(seen, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such file, or no limit: then it says `max`
+        return seen
 
 
 def workers() -> int:
@@ -153,10 +162,11 @@ def _multiplier() -> str:
 
 
 def same_kind(a: dict, b: dict) -> bool:
-    """Whether two records' environments (`describe`, with `compute`) are of machines that compute the same digits.
+    """Whether two records' environments (`describe`, with `compute`) are of machines of one kind.
 
-    The number of cores does not matter, for a run is computed by one thread. What only one of the two says, because the
-    other was written by an older version, is taken to be equal.
+    Two such compute the same digits, unless by a GPU (`helpers.verify`). The number of cores does not matter, for a run
+    is computed by one thread. What only one of the two says, because the other was written by an older version, is
+    taken to be equal.
     """
     return all(a[what] == b[what] for what in a.keys() & b.keys() - {"cores"})
 

@@ -147,7 +147,9 @@ def bill(study: Study, ledger: Ledger, labels: Sequence[Table]) -> str:
             entry["tables"] += 1
             if np.isfinite(table.took):
                 entry["timed"] += 1
-                entry["core_hours"] = round(entry.get("core_hours", 0) + table.took / 3600, 3)
+                entry["core_hours"] = entry.get("core_hours", 0) + table.took / 3600
+    for entry in (entry for made in written.values() for entry in made.values() if "core_hours" in entry):
+        entry["core_hours"] = round(entry["core_hours"], 3)
     machines = sorted(
         {
             f"{e.get('processor', 'unknown')}, {e.get('compute', 'unknown')}"

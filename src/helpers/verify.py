@@ -1,8 +1,9 @@
 """Check that what is stored is what the code gives: digests of all, and a random sample computed again.
 
-Training is deterministic on one kind of machine. On another kind (other processor, other version of torch, bfloat16
-instead of float32) sums are rounded otherwise, and a hundred optimiser steps carry that into the predictions; then a
-run is compared by what it says and not by its digits.
+Training is deterministic on one kind of machine without a GPU. On another kind (other processor, other version of
+torch, bfloat16 instead of float32) sums are rounded otherwise, and so they are from time to time on a GPU, which adds
+up the gradients of embeddings in the order in which its threads come. A hundred optimiser steps carry that into the
+predictions; then a run is compared by what it says and not by its digits.
 """
 
 from collections.abc import Iterator
@@ -97,16 +98,18 @@ def compare(run: Run, stored: Record, fresh: Record) -> Check:
     if before.shape != now.shape:
         return Check(name, False, f"stored for {before.shape} texts and labels, trained again for {now.shape}")
     apart = float(np.abs(before - now).max())
-    if device.same_kind(stored.environment, fresh.environment):
+    by_gpu = not fresh.environment["device"].startswith("cpu")
+    if device.same_kind(stored.environment, fresh.environment) and not by_gpu:
         return Check(name, apart <= SAME_MACHINE, f"largest difference {apart:.1e}, allowed {SAME_MACHINE:.0e}")
     gold = run.corpus.gold[run.corpus.test]
     same = float((before.argmax(1) == now.argmax(1)).mean())
-    shift = float((now.argmax(1) == gold).mean() - (before.argmax(1) == gold).mean())
+    right, was_right = ((probs.argmax(1) == gold).sum() for probs in (now, before))
+    shift = float(right - was_right) / len(gold)  # of counts: a difference of shares is rounded past the limit
     return Check(
         name,
         same >= OTHER_AGREEMENT and abs(shift) <= OTHER_ACCURACY,
-        f"another kind of machine: {same:.1%} of the predictions agree (at least {OTHER_AGREEMENT:.0%}), accuracy "
-        f"{shift:+.3f} (at most {OTHER_ACCURACY})",
+        f"{'a GPU' if by_gpu else 'another kind of machine'}: {same:.1%} of the predictions agree (at least "
+        f"{OTHER_AGREEMENT:.0%}), accuracy {shift:+.3f} (at most {OTHER_ACCURACY})",
     )
 
 

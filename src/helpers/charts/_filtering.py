@@ -15,7 +15,7 @@ _WAYS = ["the filter", "a random choice"]
 
 def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """Accuracy over the kept share of labels, for one filter at a time and for a random choice."""
-    if finding.verdicts.empty:
+    if finding.frame.empty:
         return nothing(finding)
     rows = finding.frame
     annotators = annotators_of(rows["annotator"])
@@ -29,7 +29,7 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
         alt.X(
             "kept:Q",
             title="share of the labels that is kept",
-            axis=alt.Axis(format="%", values=sorted({*rows["kept"]})),
+            axis=alt.Axis(format="~%", values=sorted({*rows["kept"]})),
         ),
         alt.Y("accuracy:Q", title="test accuracy", scale=alt.Scale(zero=False)),
         alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
@@ -38,7 +38,7 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             alt.Tooltip("corpus:N"),
             alt.Tooltip("annotator:N"),
             alt.Tooltip("choice:N"),
-            alt.Tooltip("kept:Q", format="%"),
+            alt.Tooltip("kept:Q", format=".1%"),
             alt.Tooltip("n:Q", title="labels"),
             alt.Tooltip("accuracy:Q", format=".3f"),
             alt.Tooltip("label_accuracy:Q", title="labels right", format=".3f"),

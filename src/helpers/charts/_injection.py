@@ -33,7 +33,7 @@ def injection(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     bar = base.mark_rule(strokeWidth=5).encode(alt.X("low:Q", title=title), alt.X2("high:Q"))
     shapes = alt.Scale(domain=["annotator", "its students"], range=["circle", "diamond"])
     dots = base.mark_point(size=75, strokeWidth=2).encode(
-        alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=6)),
+        alt.X("share:Q", title=title, axis=alt.Axis(format="~%", tickCount=6)),
         alt.Shape("who:N", scale=shapes, legend=LEGEND),
     )
     return by_corpus(

@@ -72,7 +72,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
             ),
             alt.Size(
                 "annotator:N",
-                scale=alt.Scale(domain=annotators, range=sizes if len(sizes) > 1 else 2 * sizes),  # its two ends
+                scale=alt.Scale(domain=annotators, range=[sizes[0], sizes[-1]]),
                 sort=annotators,
                 legend=theme.legend(
                     annotators, symbolType="circle", symbolFillColor=theme.GREY, symbolStrokeWidth=0, orient="bottom"

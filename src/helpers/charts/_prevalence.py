@@ -21,7 +21,7 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
     scale = theme.colours(annotators)
     scale.domain = ["gold alone", *annotators]
     base = alt.Chart(rows).encode(
-        alt.X("share:Q", title="share of the texts", axis=alt.Axis(format="%", tickCount=6)),
+        alt.X("share:Q", title="share of the texts", axis=alt.Axis(format="~%", tickCount=6)),
         alt.Y("label:N", sort=labels, title=None),
         tooltip=[
             alt.Tooltip("corpus:N"),
@@ -53,7 +53,7 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
         "where all gold labels are known, their share as an upright line.",
         chosen,
         static=static,
-        height=height_of(labels, who),
+        height=height_of(by_number[-1], who),
     )
 
 
@@ -69,7 +69,7 @@ def more_gold(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     sizes = alt.Scale(type="log", nice=False)
     base = alt.Chart(rows).encode(
         alt.X("k:Q", title="gold labels (log scale)", scale=sizes, axis=sizes_axis(rows, "k", static=static)),
-        alt.Y("width:Q", title="width of the 95 % interval", axis=alt.Axis(format="%", tickCount=6)),
+        alt.Y("width:Q", title="width of the 95 % interval", axis=alt.Axis(format="~%", tickCount=6)),
         alt.Color("who:N", scale=scale, legend=theme.legend(who)),
         opacity=theme.faded_unless(chosen),
         tooltip=[

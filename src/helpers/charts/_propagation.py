@@ -7,6 +7,8 @@ from helpers.charts import theme
 from helpers.charts._parts import annotators_of, by_corpus, joined, nothing
 from helpers.findings import Finding
 
+_TERMS = ["approximation", "estimation", "cross", "total", "people"]
+
 
 def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.FacetChart:
     """Approximation and estimation as stacked bars, against the total that they are said to sum to."""
@@ -15,7 +17,8 @@ def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | a
     wide = finding.frame.pivot_table(
         index=["corpus", "annotator", "measure"], columns="term", values="value", sort=False
     )
-    wide = wide.reset_index()
+    # A term that no row has, as that of people who voted once each, has no column yet.
+    wide = wide.reset_index().reindex(columns=["corpus", "annotator", "measure", *_TERMS])
     annotators, measures = annotators_of(wide["annotator"]), list(dict.fromkeys(wide["measure"]))
     both = wide["approximation"] + wide["estimation"]
     ends = {
@@ -38,7 +41,7 @@ def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | a
             alt.Tooltip("corpus:N"),
             alt.Tooltip("annotator:N"),
             alt.Tooltip("measure:N"),
-            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("approximation", "estimation", "cross", "total")),
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in _TERMS[:-1]),
             alt.Tooltip("people:Q", title="half of the people to the other", format=".3f"),
         ],
     )

@@ -17,7 +17,7 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     shares = alt.Axis(format=".0%", values=sorted({*rows["repeated"]}))
     base = alt.Chart(rows).encode(
         alt.X("repeated:Q", title="share of the students that make the mistake", axis=shares),
-        alt.Y("share:Q", title="share of the annotator's mistakes", axis=alt.Axis(format="%")),
+        alt.Y("share:Q", title="share of the annotator's mistakes", axis=alt.Axis(format="~%")),
         alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
         opacity=theme.faded_unless(chosen),
         tooltip=[

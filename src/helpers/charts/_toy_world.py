@@ -26,7 +26,7 @@ def toy_accuracy(finding: Finding, *, static: bool = False) -> alt.LayerChart | 
         alt.Y(
             "accuracy:Q",
             title="agrees with most people",
-            axis=alt.Axis(format="%"),
+            axis=alt.Axis(format="~%"),
             scale=alt.Scale(domain=[0.5, 1.0]),
         ),
         alt.Color("who:N", scale=colours, legend=theme.legend(who)),

@@ -24,8 +24,9 @@ def unaided(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=6)),
         alt.Shape("sign:N", scale=shapes, legend=LEGEND),
     )
-    accuracy = base.transform_filter("isValid(datum.accuracy)").mark_bar(height=STEP * 0.4, fillOpacity=theme.PALE)
-    accuracy = accuracy.transform_filter(f"datum.sign == '{signs[0]}'").encode(alt.X("accuracy:Q", title=title))
+    known = rows.dropna(subset=["accuracy"]).drop_duplicates(["corpus", "annotator"])
+    bars = annotator_lanes(known, corpora, annotators, chosen=chosen, corpus=corpus, about=about)
+    accuracy = bars.mark_bar(height=STEP * 0.4, fillOpacity=theme.PALE).encode(alt.X("accuracy:Q", title=title))
     chart = alt.layer(accuracy, dots).properties(width=width_of(static), height=height_of(corpora, annotators))
     description = (
         f"Signs that need no gold ({joined(signs)}), each from 0 to 1, as marks in a row an annotator, grouped by "

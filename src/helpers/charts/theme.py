@@ -8,8 +8,11 @@ colour-blind readers, who also get shapes and dashes.
 import altair as alt
 
 GOLD = "#B0820B"
-#: Weakest annotator first; of Okabe & Ito's palette (2008) those that show on white and on black.
-ANNOTATORS = ("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A", "#8C564B")
+#: Weakest annotator first; of Okabe & Ito's palette (2008) those that show on white and on black, and more like them.
+ANNOTATORS = (
+    *("#C1699B", "#009473", "#0072B2", "#D55E00", "#7D6FB5", "#6B7A2A", "#8C564B"),
+    *("#4878F0", "#30A860", "#BE2A8A"),
+)
 #: The two terms of the decomposition.
 TERMS = ("#7D6FB5", "#C2703D")
 VERDICTS = {"reproduced": "#0072B2", "not shown": "#808791", "reversed": "#D55E00"}
@@ -39,6 +42,10 @@ PALE = 0.4
 #: The colour of the text around the chart; a picture that is saved gets `helpers.charts.page.INK`.
 TEXT = "currentColor"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+
+
+# A page of many corpora, annotators and seeds has more rows than the 5,000 that Altair warns of in notebooks.
+alt.data_transformers.disable_max_rows()
 
 
 @alt.theme.register("label-risk", enable=True)

@@ -60,7 +60,9 @@ def encoders(
     own, larger = (plan.student.encoder for plan in (mine, theirs))
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     sizes = {name: common for name, common in _shared_sizes(mine, theirs).items() if name in results.corpora}
-    both = [name for name in results.annotators if name in theirs.annotator_names]
+    known = {spec.name: spec for spec in theirs.annotator_specs}
+    alike = [spec.name for spec in mine.annotator_specs if known.get(spec.name) == spec]
+    both = [name for name in results.annotators if name in alike]
     if not sizes or not both:
         return _empty(
             f"Study {theirs.name} has other corpora, {', '.join(theirs.corpus_names)}, or other annotators, "
@@ -132,6 +134,8 @@ def _incomparable(mine: Study, theirs: Study) -> str:
     alike = {"encoder": mine.student.encoder, "learning_rate": mine.student.learning_rate}
     if theirs.student.model_copy(update=alike) != mine.student:
         return f"The students of {mine.name} and {theirs.name} differ in more than their encoder: {what_to_do}."
+    if mine.prompt != theirs.prompt:
+        return f"The labels of {mine.name} and {theirs.name} are of other wordings, {mine.prompt} and {theirs.prompt}."
     if not _shared_sizes(mine, theirs):
         return f"Studies {mine.name} and {theirs.name} have no number of labels of a corpus in common: {what_to_do}."
     return ""

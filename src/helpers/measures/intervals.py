@@ -22,7 +22,8 @@ V_S and V_T both hold the seed-by-text interaction, which is therefore counted t
 matter, .95 where they weigh as much as the texts and .92 where they are nearly all of the error (pigeonhole:
 .98, .92 and .80); with five or ten seeds .93 to .97. Differences of agreement between seeds are covered more
 often than stated, mostly .96 and above, and .99 with three seeds. Ratios of means on three seeds that hardly
-differ, such as the share of a cross term, are covered at .98. `tests/test_coverage.py` repeats all this.
+differ, such as the share of a cross term, are covered at .98. `tests/test_coverage.py` repeats all this but for the
+pigeonhole.
 """
 
 from dataclasses import dataclass
