@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import re
 import shutil
 
 # Before anything imports the libraries that read these.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ def make_corpus(texts: list[str], gold: list[int] | None = None, *, name: str = 
     rows = pd.DataFrame({"id": [f"r{i}" for i in range(len(texts))], "text": texts, "gold": gold})
     rows["rank"] = ranks(rows["text"], len(texts) // 5)
     return Corpus(name, ("negative", "positive"), rows)
+
+
+def quoted(texts: Iterable[str], content: str) -> list[str]:
+    """Pieces of the texts that are in `content`, a page or a file, 32 characters each.
+
+    Of each text it is the first such piece of letters, digits, spaces and commas, which no form of writing escapes, and
+    begins with a word. Tables cut texts after 400 characters, so it is looked for before.
+    """
+    piece = re.compile(r"\b[A-Za-z0-9][A-Za-z0-9 ,]{31}")
+    known = {found[0] for text in texts if (found := piece.search(text[:400]))}
+    starts = (word.start() for word in re.finditer(r"\b\w", content))
+    return [content[at : at + 32] for at in starts if content[at : at + 32] in known]
 
 
 @pytest.fixture

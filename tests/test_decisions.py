@@ -94,6 +94,24 @@ def test_the_first_advice_whose_rule_holds_is_given(gold, flawed, half, k, advic
     assert len(found.frame) == 1 + bool(remedy)
 
 
+@pytest.mark.parametrize(("tolerance", "advice"), [(0.1, "train"), (0.02, "train, at a loss")])
+def test_a_loss_is_held_against_the_tolerance(tolerance, advice):
+    """Of five points, with three to either side."""
+    found = findings.decision(results((0.4, 0.5, 0.6, 0.8), 0.75), k=150, tolerance=tolerance)
+    assert only(found.verdicts)["verdict"] == advice
+
+
+@pytest.mark.parametrize(("others", "remedy"), [(0, "the 50 % of lowest entropy"), (11, "")])
+def test_the_more_remedies_are_tried_the_more_each_must_gain(others, remedy):
+    """Five of 200 texts are gained and none lost: by chance in one world of 160, too many for thirteen tries."""
+    made = results((0.4, 0.5, 0.6, 0.9), 0.7)
+    cells = made.corpora["news"].cells
+    cells[Cell(HALF, 800)] = students(*[145 / 200] * 3)
+    for i in range(others):
+        cells[Cell(LabelSource("margin", ("flawed",), (i + 1) / 20), 800)] = students(0.7, 0.7, 0.7)
+    assert only(findings.decision(made).table)["Remedy"] == remedy
+
+
 def test_gold_that_was_spent_in_the_prompt_is_said():
     one = corpus()
     assert "examples" not in findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.9, one=one)).summary

@@ -1011,6 +1011,8 @@ def test_few_votes_add_to_every_divergence():
     assert row["Votes a text, median"] == 9
     assert row["Few votes add"] > 0
     assert row["Approximation, corrected"] == pytest.approx(row["Approximation, nats"] - row["Few votes add"], abs=2e-3)
+    # By Jensen, the entropy of 2/9 above the mean of those of halves of nine: four or five people.
+    assert row["Few votes add"] == pytest.approx(0.0833, abs=0.015)
     # The entropy of P is in both divergences, and the rest is linear in P.
     assert row["Few votes add to it"] == pytest.approx(row["Few votes add"], abs=0.02)
 
@@ -1019,6 +1021,27 @@ def test_settings_say_whether_the_answer_depends_on_them():
     found = propagate([0.9, 0.1], [0.9, 0.1]).parts["settings"]
     assert (only(found.table).iloc[2:] == 0).all()
     assert "under every setting in 1 of 1 cell, and under none in 0" in found.said
+
+
+def test_settings_are_what_they_are_called():
+    """The cross term by its total, of seven votes to two, labels of no opinion and a student that is certain."""
+
+    def share(alpha, floor):
+        people, annotator, student = (np.array([p, 1 - p]) for p in ((7 + alpha) / (9 + 2 * alpha), 0.5, 1 - floor))
+        cross = (people - annotator) @ np.log(annotator / student)
+        return round(cross / (people @ np.log(people / student)), 3)
+
+    row = only(propagate([0.5, 0.5], [1.0, 0.0]).parts["settings"].table).iloc[2:]
+    assert row.to_dict() == {
+        "0.1 of a vote added": share(0.1, 1e-4),
+        "0.5 of a vote added": share(0.5, 1e-4),
+        "1 of a vote added": share(1, 1e-4),
+        "Floor 0.001": share(0.5, 1e-3),
+        "Floor 0.0001": share(0.5, 1e-4),
+        "Floor 0.00001": share(0.5, 1e-5),
+        "Brier, no floor": -4.0,  # -1/2 of 1/8
+    }
+    assert share(0.5, 1e-4) == -1.323
 
 
 def test_a_student_that_copies_its_annotator_leaves_no_cross_term():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 from scipy.special import ndtr
 
 from helpers.measures.accuracy import accuracy, macro_f1
@@ -331,6 +332,15 @@ def test_runs_that_share_no_seed_may_differ_in_number_and_their_variances_add_up
         stability_difference(a, b[:, :9], statistic=statistic, rng=rng(), paired=False)
 
 
+def test_variances_of_runs_that_share_no_seed_are_added():
+    """Without a seed the disagreement is 2/3, 2/3, 2/3 or 0: a variance of 1/4 on each side, 6 degrees of freedom."""
+    pred = np.repeat([[0], [0], [0], [1]], 4, axis=1)
+    found = stability_difference(pred, pred, statistic="pairwise_disagreement", rng=rng(), n_boot=50_000, paired=False)
+    assert found.effect == 0
+    half_width = stats.t.ppf(0.975, 6) * np.sqrt(0.5)
+    assert (found.low, found.high) == pytest.approx((-half_width, half_width), rel=0.03)
+
+
 def test_undefined_alpha_gives_no_interval():
     collapsed = np.zeros((4, 60), int)
     interval = stability_difference(noisy_runs(0, 4, 60, 0.3), collapsed, statistic="krippendorff_alpha", rng=rng())
@@ -342,6 +352,9 @@ def test_variance_ratio_by_hand_and_by_scale():
     interval = log_variance_ratio(a, b)
     assert interval.effect == pytest.approx(np.log(a.var(ddof=1) / b.var(ddof=1)))
     assert interval.low < interval.effect < interval.high
+    # Paired by seed: what is common to both leaves no doubt of the ratio.
+    certain = log_variance_ratio(2 * a, a)
+    assert (certain.effect, certain.low, certain.high) == pytest.approx((np.log(4),) * 3)
     doubled = log_variance_ratio(2 * a, b)
     assert doubled.effect - interval.effect == pytest.approx(np.log(4))
     assert doubled.high - doubled.low == pytest.approx(interval.high - interval.low)

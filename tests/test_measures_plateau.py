@@ -6,6 +6,7 @@ from scipy.optimize import least_squares
 
 from helpers.measures.plateau import (
     Censored,
+    censored_interval,
     curve_draws,
     fit_curve,
     gain_per_doubling,
@@ -65,6 +66,31 @@ def test_an_onset_may_be_at_every_size_that_no_gain_rules_out():
     # A gain of 1.8 points may be one of two, and then the curve falls under it nowhere.
     assert bounds(0.5, 0.6, 0.7, 0.718) == (third, third, Censored(400, ">"), False)
     assert np.isnan(onset_interval([1, 2], np.ones((1, 2, 9)), 0.02, rng=rng()).low.value)
+
+
+def test_the_gains_of_an_onset_are_of_a_doubling():
+    """Three points in four doublings are under one of two points."""
+    right = np.stack([np.arange(2000) < known for known in (1000, 1060)]).astype(float)
+    found = onset_interval([100, 1600], np.stack([right] * 3), 0.02, rng=rng())
+    assert (found.at, found.low, found.high) == (Censored(100, ""),) * 3
+
+
+def test_an_onset_among_many_sizes_allows_for_each_gain_that_may_err():
+    """The last of nine gains, 1.35 points, is clearly under two points as the only one, and not as one of nine."""
+    sizes = [100 * 2**i for i in range(10)]
+    right = np.stack([np.arange(2000) < known for known in [*range(1000, 1801, 100), 1827]]).astype(float)
+    found = onset_interval(sizes, np.stack([right] * 3), 0.02, rng=rng())
+    assert found.at == Censored(25600, "")
+    assert found.high == Censored(25600, ">")
+    assert not found.identified
+
+
+def test_the_interval_of_bounds_is_of_their_order():
+    values = [Censored(float(value), "") for value in range(1, 42)]
+    assert censored_interval(values[::-1]) == (Censored(2, ""), Censored(40, ""))
+    assert censored_interval(values, level=0.5) == (Censored(11, ""), Censored(31, ""))
+    bounds = [Censored(50, "<")] * 3 + values + [Censored(5, ">")] * 3
+    assert censored_interval(bounds) == (Censored(50, "<"), Censored(5, ">"))
 
 
 @pytest.mark.parametrize("sizes", [[100, 100, 200], [200, 100, 50], [0, 1, 2], [[1, 2, 3]], [100]])

@@ -136,6 +136,12 @@ def test_a_missing_study_or_notebook_is_named(repository):
         _plan(repository)
 
 
+def test_pages_are_made_again_where_texts_are_forbidden_now(repository, monkeypatch):
+    before = _inputs(repository)
+    monkeypatch.setenv("LABEL_RISK_NO_TEXTS", "1")
+    assert all(digest != before[page] for page, digest in _inputs(repository).items())
+
+
 def test_inputs_change_with_what_a_page_depends_on_and_with_nothing_else(repository, tmp_path):
     before = _inputs(repository)
     (repository / "book/prose.md").write_text("# Other prose\n")

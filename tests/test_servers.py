@@ -186,15 +186,18 @@ def test_nothing_is_asked_twice_in_another_folder_or_after_the_table_is_gone(web
 def test_several_calls_are_under_way_at_once_and_never_more_than_allowed(web, tmp_path):
     now, most = [], []
 
+    all_there = threading.Barrier(6)
+
     def slow(body, number):
         now.append(number)
         most.append(len(now))
-        time.sleep(0.02)
+        if 2 <= number <= 7:  # after the first question, which shows what the server gives
+            all_there.wait(timeout=60)
         now.remove(number)
         return well(body, number)
 
-    ask(web(slow).url, small(), tmp_path, concurrency=6)
-    assert 4 <= max(most) <= 6
+    assert ask(web(slow).url, small(), tmp_path, concurrency=6).failures == {}
+    assert max(most) == 6
 
 
 def test_fields_are_added_to_a_request_and_left_out(web, tmp_path):
@@ -305,8 +308,7 @@ def test_too_many_requests_are_waited_for(web, tmp_path):
     read = ask(server.url, small(), tmp_path, concurrency=2)
     assert read.failures == {}
     assert len(server.requests) == 26
-    gaps = np.diff(times)
-    assert 0.4 < gaps.max() < 5  # nobody asked in the meantime, but for the one that was under way
+    assert np.diff(times).max() > 0.4  # nobody asked in the meantime, but for the one that was under way
     assert sorted(server.asked().values())[-2:] == [1, 2]
 
 
@@ -319,22 +321,15 @@ def hasty(monkeypatch):
 
 @pytest.mark.parametrize("headers", [{}, {"retry-after-ms": "30"}])
 def test_a_limit_is_waited_for_however_many_calls_it_refuses(web, tmp_path, hasty, headers):
-    """As a server with so many calls a second does it: far more refusals than `attempts`, and nobody loses a text."""
-    times, lock = [], threading.Lock()
+    """Four of five are refused, far more than `attempts` for a text, and nobody loses one."""
 
     def answer(body, number):
-        with lock:
-            now = time.monotonic()
-            if times and now - times[-1] < 0.05:
-                return 429, {"error": {"message": "slow down"}}, headers
-            times.append(now)
-        return well(body, number)
+        return (429, {"error": {"message": "slow down"}}, headers) if number % 5 else well(body, number)
 
     server = web(answer)
     read = ask(server.url, small(12), tmp_path, concurrency=4)
     assert read.failures == {}
-    assert len(times) == 13
-    assert len(server.requests) > 20
+    assert len(server.requests) == 5 * 13
     assert annotators.load({"openai": "m", "base_url": server.url})._meter.spent.calls == 13  # refusals cost nothing
 
 
@@ -600,13 +595,17 @@ def test_nobody_listens(tmp_path):
 
 
 def test_an_answer_that_is_lost_may_have_been_paid(web, tmp_path):
+    asked_again = threading.Event()
+
     def answer(body, number):
         if number == 4:
-            time.sleep(0.6)
+            asked_again.wait(60)
+        elif number == 5:
+            asked_again.set()
         return well(body, number)
 
     server = web(answer)
-    read = ask(server.url, small(), tmp_path, timeout=0.3, concurrency=1)
+    read = ask(server.url, small(), tmp_path, timeout=2, concurrency=1)
     assert read.failures == {}
     assert len(server.requests) == 26
     asked = annotators.load({"openai": "m", "base_url": server.url})
@@ -912,7 +911,8 @@ def test_a_killed_process_pays_for_no_answer_twice(web, tmp_path):
 @pytest.fixture(scope="module")
 def llama():
     """llama.cpp's server with SmolLM2-135M; its address."""
-    xllamacpp = pytest.importorskip("xllamacpp")
+    import xllamacpp
+
     settings = xllamacpp.CommonParams()
     settings.model.path = str(artifacts.fetch("smollm2-135m") / "model.gguf")
     settings.port, settings.n_parallel, settings.n_ctx = 0, 2, 2048

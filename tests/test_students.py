@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import sentencepiece
 import torch
@@ -315,15 +316,21 @@ def test_gradients_are_clipped_whether_the_step_can_do_it_or_not(devices, monkey
     assert (clipped - plain).abs().max() > 1e-2
 
 
-def test_tokens_that_training_never_saw_stay_as_they_were(encoder):
-    texts = ["the film is dull", "the plot is warm"] * 8 + ["unseen", "the unseen voice"]
-    corpus = make_corpus(texts)
-    rows = np.arange(16)
-    student = Student(encoder=encoder("bert"), min_steps=5)
-    probs = students.train(student, corpus, rows, one_hot(corpus.gold[rows]), seed=0)
-    assert probs.shape == (len(corpus.test), 2)
-    assert probs.dtype == np.float32
-    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
+@pytest.mark.usefixtures("published_head")
+def test_tokens_that_training_never_saw_stay_as_they_were(encoder, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_COMPUTE", "float32")
+    trained, tested = ["the film is dull", "the plot is warm"] * 8, ["unseen", "the unseen film", "is number"]
+    rows = pd.DataFrame({"id": [*map(str, range(19))], "text": trained + tested})
+    rows["gold"], rows["rank"] = [*[0, 1] * 8, 0, 1, 0], [*range(16), -1, -1, -1]
+    corpus = corpora.Corpus("small", ("no", "yes"), rows)
+    assert not {"unseen", "number"} & {*" ".join(trained).split()}
+    student = Student(encoder=encoder("bert", dropout=0.0), min_steps=10, epochs=1, learning_rate=3e-3)
+    probs = students.train(student, corpus, corpus.pool, one_hot(corpus.gold[corpus.pool]), seed=0)
+    np.testing.assert_allclose(probs, plain_loop(student, corpus, corpus.pool, seed=0), atol=1e-4)
+
+
+def test_the_cost_of_a_run_is_the_texts_it_sees():
+    assert Student(epochs=2, min_steps=150, batch_size=16).cost(1200, 40) == 3 * 150 * 16 + 40
 
 
 @pytest.mark.parametrize("kind", ["finetune", "upper", "probe"])
@@ -650,13 +657,3 @@ def test_two_askers_share_one_computation(encoder, toy, own_cache, capsys):
         a, b = pool.map(lambda _: probe.embeddings(name, toy, 64), range(2))
     assert np.array_equal(a, b)
     assert capsys.readouterr().err.count("embed toy:   0%") == 1  # one of them showed the bar
-
-
-def test_a_probe_is_quick(encoder, toy, own_cache):
-    student = Student(kind="probe", encoder=encoder("bert"), epochs=10, batch_size=32, learning_rate=0.01)
-    rows = np.resize(toy.pool, 800)
-    targets = one_hot(toy.gold[rows])
-    students.train(student, toy, rows, targets, seed=0)
-    start = time.process_time()
-    students.train(student, toy, rows, targets, seed=1)
-    assert time.process_time() - start < 2  # a quarter of a second on a quiet machine

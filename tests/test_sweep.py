@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import yaml
 from filelock import FileLock
 
 from helpers import studies, sweep, verify
+from helpers.errors import UserError
 from helpers.ledger import Ledger
 
 STUDY = {
@@ -138,13 +140,27 @@ def test_verify_agrees_and_names_a_run_that_was_changed(study, finished):
     assert not verify.compare(run, stored, sweep.Record(**vars(stored) | {"probs": probs})).ok
 
 
+def test_a_short_check_draws_from_the_cheapest_runs(study, finished):
+    plan = studies.load(study)
+    cheapest = {run.key for run in sorted(plan.runs("tweets"), key=lambda run: (run.cost, run.key))[:4]}
+    for seed in range(5):
+        drawn = verify.sample(plan, finished, 2, rng=np.random.default_rng(seed), short=True)
+        assert len({run.key for run in drawn} & cheapest) == 2
+
+
+def test_a_worker_that_would_train_another_run_says_so(study):
+    run = studies.load(study).runs("tweets")[0]
+    with pytest.raises(UserError, match="would train another run than was asked for"):
+        sweep._train("0" * 64, *(getattr(run, field.name) for field in fields(studies.Run)))
+
+
 def test_verify_asks_for_the_same_digits_of_the_same_kind_of_machine_only(study, finished):
     (run,) = verify.sample(studies.load(study), finished, 1, rng=np.random.default_rng(0))
     stored = finished[run.key]
     probs = np.where(stored.probs > 0.5, stored.probs - 0.01, stored.probs + 0.01).astype(np.float16)
     fresh = sweep.Record(**vars(stored) | {"probs": probs, "environment": stored.environment | {"cores": 64}})
     assert not verify.compare(run, stored, fresh).ok
-    other = sweep.Record(**vars(fresh) | {"environment": stored.environment | {"device": "another"}})
+    other = sweep.Record(**vars(fresh) | {"environment": stored.environment | {"processor": "another"}})
     assert verify.compare(run, stored, other).ok
 
 
