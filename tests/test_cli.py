@@ -7,13 +7,17 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import sentences
 
-from helpers import crossfit, findings, studies
+from helpers import crossfit, doctor, findings, places, studies
 from helpers.cli import annotate, app, main
 from helpers.errors import UserError
+from helpers.ledger import Ledger
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 
@@ -203,6 +207,57 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert status == 0
     assert out.count(f"{tiny_model.name} on own with prompt1, id ") == 3
     assert out.count(f"{tiny_model.name} on own with reversed, id ") == 3
+    (file,) = (tmp_path / "ledger").rglob(f"{tiny_model.name}.prompt1.parquet")
+    table = pq.read_table(file)
+    for column in ("negative", "positive"):  # a nat is more than any number type rounds away
+        moved = pc.add(table[column], pa.scalar(1, table[column].type))
+        table = table.set_column(table.column_names.index(column), table.schema.field(column), moved)
+    pq.write_table(table, file)
+    status, out, _ = label_risk("verify", str(study), "--sample", "2", "--annotations")
+    assert status == 1
+    assert re.search(r"MISMATCH.*with prompt1, id .*: largest difference 1\.0e\+00 nats", out)
+
+
+def test_one_corpus_is_run_alone_and_finished_runs_are_written_into_one_file(tmp_path, monkeypatch, label_risk):
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    texts = [text for text, _ in sentences(80)]
+    for name, half in (("one", texts[:40]), ("two", texts[40:])):
+        pd.DataFrame({"text": half, "label": ["negative", "positive"] * 20}).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    columns = {"text": "text", "label": "label"}
+    plan = {
+        "name": "pair",
+        "corpora": [{"name": name, "path": str(tmp_path / f"{name}.csv"), **columns} for name in ("one", "two")],
+        "sizes": [10],
+        "seeds": 2,
+        "student": {"kind": "probe", "min_steps": 1, "epochs": 1},
+    }
+    study = tmp_path / "s.yml"
+    study.write_text(yaml.safe_dump(plan))
+    status, out, err = label_risk("run", str(study), "--corpus", "one", "--workers", "1")
+    assert status == 0, err
+    assert "2 runs trained" in out
+    found = [Ledger()[run.key] for run in studies.load(study).runs("one")]
+    assert [record.specification["corpus"] for record in found] == ["one", "one"]
+    assert not any(run.key in Ledger() for run in studies.load(study).runs("two"))
+    monkeypatch.setattr(places, "ROOT", tmp_path / "checkout")
+    (tmp_path / "checkout/results").mkdir(parents=True)
+    status, out, _ = label_risk("compact", str(study))
+    assert (status, out.count("2 of 4 runs")) == (0, 1)
+    assert set(Ledger(own=tmp_path / "nowhere").committed) == {record.key for record in found}
+    bill = yaml.safe_load((tmp_path / "checkout/results/pair.cost.yml").read_text())
+    assert (bill["study"], bill["runs"], bill["parts"]["one"]["gold"]["runs"]) == ("pair", 2, 2)
+
+
+def test_the_doctor_names_what_is_not_as_pinned(label_risk, monkeypatch):
+    status, out, _ = label_risk("doctor")
+    assert status == ("!!  " in out)
+    version = doctor.metadata.version
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "0.1" if name == "numpy" else version(name))
+    status, out, _ = label_risk("doctor")
+    assert status == 1
+    assert re.search(r"numpy 0\.1, pinned \d", out)
 
 
 def test_an_interruption_says_that_nothing_is_lost(monkeypatch, label_risk):
