@@ -1160,6 +1160,13 @@ def test_the_papers_figures_stand_beside_ours():
     assert "Corpora, annotators and encoder are all others" in part.said
 
 
+def test_the_papers_weakest_and_strongest_annotator_stand_beside_ours():
+    table = findings.overview(jury((0.5,) * 3, (0.5, 0.6, 0.85))).parts["paper"].table
+    ours = table[table["Measure"] == "Accuracy of students, %"].set_index("Labels")["news"]
+    assert ours["Qwen2.5-3B-Instruct"] == "50.0 (flawed)"
+    assert ours["Qwen2.5-7B-Instruct"] == "85.0 (other)"
+
+
 def test_the_page_on_the_paper_quotes_no_other_figures():
     """It is prose, so they are typed there a second time: the same ones, to the digit."""
     page = (places.ROOT / "book/paper.md").read_text("utf-8")
