@@ -248,6 +248,13 @@ def test_one_corpus_is_run_alone_and_finished_runs_are_written_into_one_file(tmp
     assert set(Ledger(own=tmp_path / "nowhere").committed) == {record.key for record in found}
     bill = yaml.safe_load((tmp_path / "checkout/results/pair.cost.yml").read_text())
     assert (bill["study"], bill["runs"], bill["parts"]["one"]["gold"]["runs"]) == ("pair", 2, 2)
+    # A study that goes on from there adds what it has more.
+    study.write_text(yaml.safe_dump(plan | {"name": "more", "seeds": 3}))
+    assert label_risk("run", str(study), "--corpus", "one", "--workers", "1")[0] == 0
+    status, out, _ = label_risk("compact", str(study))
+    assert "3 of 6 runs, 2 of them in other files" in out
+    assert pq.read_table(tmp_path / "checkout/results/more.parquet").num_rows == 1
+    assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
 
 
 def test_the_doctor_names_what_is_not_as_pinned(label_risk, monkeypatch):

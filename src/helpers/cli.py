@@ -311,16 +311,21 @@ def status(study: StudyFile) -> None:
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
 def compact(study: StudyFile) -> None:
-    """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost."""
+    """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost.
+
+    Runs that the file of another study holds already are left there.
+    """
     from helpers import labelling, ledger, places, progress
 
     plan, book = studies.load(study), ledger.Ledger()
     keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
     file = places.ROOT / "results" / f"{plan.name}.parquet"
-    ledger.compact([book[key] for key in keys if key in book], file)
+    done, elsewhere = {key for key in keys if key in book}, book.elsewhere(file)
+    ledger.compact([book[key] for key in done - elsewhere], file)
     bill = file.with_suffix(".cost.yml")
     bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
-    typer.echo(f"{places.shown(file)}: {sum(key in book for key in keys)} of {len(keys)} runs; {places.shown(bill)}")
+    others = f", {len(done & elsewhere)} of them in other files" if done & elsewhere else ""
+    typer.echo(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")
 
 
 @app.command(epilog="Example: `label-risk verdicts studies/default.yml --json`")

@@ -92,6 +92,11 @@ class Ledger:
             self._committed = {record.key: record for file in files for record in _records(file)}
         return self._committed
 
+    def elsewhere(self, file: Path) -> set[str]:
+        """Keys of the runs that other files of `results/` hold than `file`: each run is shipped once."""
+        others = [other for other in self.results.glob("*.parquet") if other != file]
+        return {key for other in others for key in pq.read_table(other, columns=["key"])["key"].to_pylist()}
+
     def add(self, record: Record) -> None:
         """Write one finished run to the user's ledger, whole or not at all."""
         file = self._file(record.key)
