@@ -1,7 +1,8 @@
 """Annotating, against what a user would write with transformers and against llama.cpp's server.
 
-Everybody gets the same model file and the same texts of the middle of the length distribution. The others write a short
-answer or score full prompts; a label is compared with ours text by text.
+Everybody gets the same model file and the beginning of one random draw of texts. The others write a short answer or
+score full prompts; a label is compared with ours text by text. Ours is timed twice, on many texts and on few: it
+computes texts of one length together, and of few texts few are of one length.
 """
 
 import json
@@ -17,8 +18,10 @@ CORPUS = "movie"
 #: Requests that a server gets at once.
 _AT_ONCE = 4
 MODELS = ("smollm2-135m", "qwen2.5-coder-0.5b")
+MANY, FEW = "this project", "this project, few texts"
 CONTENDERS = {
-    "this project": ("ours", 1024),
+    MANY: ("ours", 1024),
+    FEW: ("ours", 96),
     "pipeline that generates, 16 at once": ("generating_pipeline", 48),
     "full prompts, one label at a time": ("label_by_label", 48),
     "llama.cpp's server, log-probabilities": ("llama_server", 96),
@@ -39,7 +42,7 @@ def measure() -> dict:
     found = {}
     for model in MODELS:
         rows = {name: contender.run("annotators", f, model=model, texts=n) for name, (f, n) in CONTENDERS.items()}
-        labels = rows["this project"]["labels"]
+        labels = rows[MANY]["labels"]
         for row in rows.values():
             if "labels" in row:
                 theirs = row.pop("labels")

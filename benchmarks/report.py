@@ -104,15 +104,15 @@ def _targets(found: dict) -> list[str]:
 
 def _share(annotators: dict, model: str) -> float:
     """Of the rate of one large matrix product, 0 to 1, what annotating with `model` reached."""
-    ours = annotators["models"][model]["this project"]
+    ours = annotators["models"][model][annotating.MANY]
     reached = ours["texts_per_second"] * ours["flops"] / ours["texts"] / 1e9
     return reached / _rate(annotators, annotators["machine"]["cores"])
 
 
 def _faster(annotators: dict, model: str, other: str) -> float:
-    """How many times as fast as another contender; nan where that was not measured."""
+    """How many times as fast as another contender, on as few texts; nan where that was not measured."""
     contenders = annotators["models"][model]
-    return contenders["this project"]["texts_per_second"] / contenders[other].get("texts_per_second", float("nan"))
+    return contenders[annotating.FEW]["texts_per_second"] / contenders[other].get("texts_per_second", float("nan"))
 
 
 def _machine(found: dict) -> str:
@@ -214,19 +214,22 @@ def _annotators(found: dict) -> list[str]:
         "",
         f"Texts of `{found['corpus']}`, the same model files for all. *Agreement* is the share of texts with the same",
         "label as ours; a pipeline that generates may answer with what is no label, and that counts against it.",
-        "Ours and llama.cpp were timed once over all their texts; the others show the median of their batches.",
+        "Ours and llama.cpp were timed once over all their texts; the others show the median of their batches. Ours",
+        "gains from many texts, as those of one length are computed together; the ratios are of few texts to few. A",
+        "share above 100 % says that the machine, a virtual one, was slower when its rate was measured.",
     ]
     for model, contenders in found["models"].items():
-        ours, rows = contenders["this project"], []
+        few, rows = contenders[annotating.FEW], []
         for name, one in contenders.items():
             if "missing" in one:
-                rows.append([name, one["missing"], "", "", "", ""])
+                rows.append([name, "", one["missing"], "", "", "", ""])
                 continue
             speed = one["texts_per_second"]
-            share = f"{100 * _share(found, model):.0f} %" if one is ours else ""
-            ratio = f"{ours['texts_per_second'] / speed:.1f}"
-            rows.append([name, f"{speed:,.1f}", ratio, share, f"{100 * one['agreement']:.0f} %", one["peak_mb"]])
-        head = [f"{model}", "texts a second", "ours to it", "of the floor's rate", "agreement", "peak MB"]
+            share = f"{100 * _share(found, model):.0f} %" if name == annotating.MANY else ""
+            ratio = "" if name == annotating.MANY else f"{few['texts_per_second'] / speed:.1f}"
+            agreement = f"{100 * one['agreement']:.0f} %"
+            rows.append([name, f"{one['texts']:,}", f"{speed:,.1f}", ratio, share, agreement, one["peak_mb"]])
+        head = [model, "texts", "texts a second", "ours to it", "of the floor's rate", "agreement", "peak MB"]
         lines += ["", *_table(head, rows)]
     whole, gained = found["without"]["whole"], []
     for what, why in annotating.WITHOUT.items():
