@@ -29,6 +29,7 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
         alt.X(
             "kept:Q",
             title="share of the labels that is kept",
+            scale=alt.Scale(zero=False, nice=False, padding=12),  # room for the marks at either end
             axis=alt.Axis(format="~%", values=sorted({*rows["kept"]})),
         ),
         alt.Y("accuracy:Q", title="test accuracy", scale=alt.Scale(zero=False)),
