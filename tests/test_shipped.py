@@ -26,7 +26,9 @@ def say(name, results):
     """Summary, sentences, numbers of chart and tables, and verdict of one page."""
     found = findings.FINDINGS[name](results)
     parts = [(part.said, part.listed) for part in found.parts.values()]
-    tables = (found.frame, found.table, *(part.table for part in found.parts.values()))
+    tables = [found.frame, found.table]
+    for part in found.parts.values():
+        tables += [part.table, *([] if part.frame is None else [part.frame])]
     numbers = [table.to_csv() for table in tables]
     return {"words": [found.summary, *parts], "numbers": numbers, "verdict": found.verdicts["verdict"].item()}
 
