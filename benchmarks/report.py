@@ -216,7 +216,7 @@ def _annotators(found: dict) -> list[str]:
         "label as ours; a pipeline that generates may answer with what is no label, and that counts against it.",
         "Ours and llama.cpp were timed once over all their texts; the others show the median of their batches. Ours",
         "gains from many texts, as those of one length are computed together; the ratios are of few texts to few. A",
-        "share above 100 % says that the machine, a virtual one, was slower when its rate was measured.",
+        "share above 100 % says that the rate was measured too low: the speed of a virtual machine varies.",
     ]
     for model, contenders in found["models"].items():
         few, rows = contenders[annotating.FEW], []
