@@ -211,12 +211,12 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
                 among = [name for name in study.annotator_names if name in map(annotator_of, source.annotators)]
                 found["ensembling"] |= {Cell(LabelSource("annotator", (name,)), more) for name in among}
     if study.controls:
-        random = {LabelSource(method, source.annotators) for method in study.controls.methods for source in alone}
-        found["controls"] = curve | {Cell(source, n) for source in random for n in sizes}
+        random = {cell for cell in study.grid(corpus) if cell.source.method in study.controls.methods}
+        found["controls"] = curve | random
         if found["plateau"]:
             found["plateau"] |= found["controls"]
         if found["instability"]:
-            found["instability"] |= {Cell(source, last) for source in random}
+            found["instability"] |= {cell for cell in random if cell.n == last and not cell.source.draw}
     return found
 
 

@@ -131,12 +131,16 @@ class Controls(BaseModel):
     seeds
         Number of seeds, where it is not the study's. If it is larger, gold and annotators have as many at every size,
         for they are compared seed by seed.
+    redraw
+        Whether the student of each seed learns errors that were drawn for it. If not, all learn those of the first
+        draw, and no interval knows of another.
     """
 
     model_config = _STRICT
 
     methods: list[Literal["uniform", "class_conditional", "shuffled"]] = Field(min_length=1)
     seeds: int | None = Field(None, ge=1)
+    redraw: bool = True
 
 
 class Stability(BaseModel):
@@ -147,7 +151,7 @@ class Stability(BaseModel):
     seeds
         Number of seeds at the largest size, for gold, every annotator and every control.
     controls
-        Whether controls have that many, too; if not, they have as many at the largest size as at every other.
+        Whether controls have that many, too, all of the first draw of their errors.
     draws
         Number of training subsets that are drawn anew, for gold and every annotator, each with seed 0. They are of the
         corpus's largest size that is at most half of its pool: larger ones would hardly differ.
@@ -342,9 +346,11 @@ class Study(BaseModel):
         if self.ensembling:
             cells += [Cell(source, self.ensembling.size) for source in self.ensembles]
         if self.controls:
+            draws = range(self._control_seeds if self.controls.redraw else 1)
             for method in self.controls.methods:
-                for source in alone:
-                    cells += [Cell(LabelSource(method, source.annotators), n) for n in sizes]
+                for (annotator,) in (source.annotators for source in alone):
+                    errors = [LabelSource(method, (annotator,), draw=draw) for draw in draws]
+                    cells += [Cell(source, n) for n in sizes for source in errors]
         if self.stability and self.stability.draws:
             n = self.resampled_size(corpus)
             draws = range(1, self.stability.draws + 1)
@@ -395,20 +401,27 @@ class Study(BaseModel):
         most = max((n for n in self.sizes_of(corpus) if n <= budget), default=0)
         return most if most > size else None
 
-    def replicates(self, corpus: str, cell: Cell) -> int:
-        """Number of seeds of one cell."""
+    @property
+    def _control_seeds(self) -> int:
+        return (self.controls.seeds if self.controls else None) or self.seeds
+
+    def seeds_of(self, corpus: str, cell: Cell) -> range:
+        """Seeds of the students of one cell."""
         if cell.drawn:
-            return 1
+            return range(1)
+        if cell.source.draw:
+            return range(cell.source.draw, cell.source.draw + 1)
         control = self.controls is not None and cell.source.method in self.controls.methods
         plain = cell.source.method in ("gold", "annotator")
-        of_controls = (self.controls.seeds if self.controls else None) or self.seeds
-        seeds = of_controls if control else self.seeds
-        if plain and cell.n in self.sizes_of(corpus):
-            seeds = max(seeds, of_controls)
+        seeds = self.seeds
+        if control:
+            seeds = 1 if self.controls.redraw else self._control_seeds
+        elif plain and cell.n in self.sizes_of(corpus):
+            seeds = max(seeds, self._control_seeds)
         repeated = plain or (control and self.stability and self.stability.controls)
         if self.stability and repeated and cell.n == self.sizes_of(corpus)[-1]:
             seeds = max(seeds, self.stability.seeds)
-        return seeds
+        return range(seeds)
 
     def costs(self, corpus: Corpus) -> list[tuple[Cell, int]]:
         """Cell and cost (`Student.cost`) of each training that the grid spans: known before there is any label."""
@@ -416,7 +429,7 @@ class Study(BaseModel):
             (cell, self.student.cost(round(cell.source.keep * cell.n), len(part.test)))
             for cell in self.grid(corpus.name)
             for part in corpus.parts
-            for _ in range(self.replicates(corpus.name, cell))
+            for _ in self.seeds_of(corpus.name, cell)
         ]
 
     def runs(self, corpus: str) -> list["Run"]:
@@ -426,7 +439,7 @@ class Study(BaseModel):
         runs = []
         for cell in self.grid(corpus):
             used = {name: found[name] for name in cell.source.annotators}
-            seeds = range(self.replicates(corpus, cell))
+            seeds = self.seeds_of(corpus, cell)
             for part in loaded.parts:
                 rows = part.subset(cell.n, draw=cell.drawn)
                 made = labels.make(cell.source, Pool(rows, part.gold[rows], used, len(part.labels)))
@@ -480,12 +493,15 @@ class Run:
     @property
     def specification(self) -> dict:
         """What a reader needs to know of the run, as plain data."""
-        # Only where it is not the nested subset: runs of that kind were written before there was another.
+        # Only where it is not the nested subset, or the first draw: runs of that kind were written before others were.
         drawn = {"drawn": self.drawn} if self.drawn else {}
+        source = asdict(self.source) | {"annotators": list(self.source.annotators)}
+        if not self.source.draw:
+            del source["draw"]
         fold = {} if self.corpus.part is None else {"fold": self.corpus.part}
         return {
             "corpus": self.corpus.name,
-            "source": asdict(self.source) | {"annotators": list(self.source.annotators)},
+            "source": source,
             "n": self.n,
             "n_train": len(self.made.rows),
             "seed": self.seed,

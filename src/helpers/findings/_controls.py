@@ -8,12 +8,11 @@ import pandas as pd
 
 from helpers.findings._curves import curve, number, points
 from helpers.findings.finding import Finding, Part, Tally, bounds, counted, out_of, percent
-from helpers.findings.results import Results, Students, load, paired
-from helpers.labels import LabelSource
+from helpers.findings.results import Results, Students, load, one_each, paired
 from helpers.ledger import Ledger
 from helpers.measures.crossing import Crossing, crossing
 from helpers.measures.intervals import Interval, paired_difference
-from helpers.studies import Cell, Study
+from helpers.studies import Study
 
 #: Method -> what a reader sees, the closest to the annotator first: the verdict is about the first that a study has.
 ERRORS = {"shuffled": "shuffled within class", "class_conditional": "by its confusions", "uniform": "uniform"}
@@ -62,9 +61,10 @@ def controls(
         sizes = results.study.sizes_of(one.name)
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
-            sources = {NONE: LabelSource("gold"), OWN: LabelSource("annotator", (annotator,))}
-            sources |= {ERRORS[method]: LabelSource(method, (annotator,)) for method in methods}
-            trained = {errors: [one.cells[Cell(source, n)] for n in sizes] for errors, source in sources.items()}
+            whose = {NONE: None, OWN: annotator}
+            trained = {errors: [one.students(labels, n) for n in sizes] for errors, labels in whose.items()}
+            draws = {method: [one.controlled(method, annotator, n) for n in sizes] for method in methods}
+            trained |= {ERRORS[method]: [one_each(found) for found in draws[method]] for method in methods}
             # Curves that are set side by side are of the same seeds, as the differences are.
             seeds = min(students.seeds for found in trained.values() for students in found)
             curves = {errors: curve(students.first(seeds) for students in found) for errors, found in trained.items()}
@@ -95,7 +95,9 @@ def controls(
                         "Its own cost more by, points": percent(ends[1].effect),
                         "95 % interval": bounds(tally.claim, ends[1]),
                         "Training labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
-                        "Random labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][0])),
+                        "Random labels wrong, %": percent(
+                            1 - np.mean([one.label_accuracy(students) for students in draws[method][-1]])
+                        ),
                         "Fewest labels": sizes[0],
                         "Its own cost more there by, points": percent(ends[0].effect),
                         "95 % interval there": bounds(tally.claim, ends[0]),

@@ -8,7 +8,6 @@ from helpers.findings._flips import STATISTICS, flips, measures, scores, subsets
 from helpers.findings._number_types import number_types
 from helpers.findings.finding import Finding, Part, Tally, bounds, minus, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
-from helpers.labels import LabelSource
 from helpers.ledger import Ledger
 from helpers.measures.intervals import (
     FEWEST_FOR_RATIO,
@@ -19,7 +18,7 @@ from helpers.measures.intervals import (
     stability_difference,
     stability_interval,
 )
-from helpers.studies import Cell, Study
+from helpers.studies import Study
 
 #: Measure -> what a table calls it, its unit, how it is scaled, and to how many decimals it is written.
 _WRITTEN = {
@@ -86,7 +85,10 @@ def instability(
             ratios.append(ratio)
             disagreed.append(disagreement)
             for method in results.study.controls.methods if results.study.controls else []:
-                control = one.cells[Cell(LabelSource(method, (annotator,)), sizes[-1])]
+                # Of one draw, as an annotator's labels are the same for all seeds, too.
+                control = one.controlled(method, annotator, sizes[-1])[0]
+                if control.seeds < 2:
+                    continue
                 pair = paired(one.students(None, sizes[-1]), control)
                 ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng)[0])
             for whose in ("people", annotator):

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import count, groupby, takewhile
 
 import numpy as np
 
@@ -81,6 +81,19 @@ class Students:
         return replace(self, probs=self.probs[:seeds], types=self.types[:seeds])
 
 
+def one_each(draws: Sequence[Students]) -> Students:
+    """The students of a control, each of errors that were drawn for its seed; of one draw, all of its seeds.
+
+    Their `targets` are those of the first.
+    """
+    if len(draws) == 1:
+        return draws[0]
+    # The first draw may have more seeds, for the page on instability: of each, the student of its own seed.
+    first = [students.first(1) for students in draws]
+    types = tuple(kind for students in first for kind in students.types)
+    return replace(first[0], probs=np.concatenate([students.probs for students in first]), types=types)
+
+
 def paired(*cells: Students) -> tuple[Students, ...]:
     """The students of the seeds that all `cells` have: comparisons are between equal seeds."""
     seeds = min(cell.seeds for cell in cells)
@@ -130,6 +143,11 @@ class CorpusResults:
     def students(self, annotator: str | None, n: int, drawn: int = 0) -> Students:
         """Students of `n` labels of an annotator, or of gold (None); `drawn` numbers a subset that was drawn anew."""
         return self.cells[Cell(GOLD if annotator is None else LabelSource("annotator", (annotator,)), n, drawn)]
+
+    def controlled(self, method: str, annotator: str, n: int) -> list[Students]:
+        """Students of `n` labels of a control: those of each draw of its errors, in their order."""
+        cells = (Cell(LabelSource(method, (annotator,), draw=draw), n) for draw in count())
+        return [self.cells[cell] for cell in takewhile(self.cells.__contains__, cells)]
 
     def annotated(self, annotator: str) -> tuple[np.ndarray, np.ndarray]:
         """What the annotator itself says of the test texts.

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.labels.source import LabelSource, Pool, Targets, method, one_hot, said_by
 
-#: Seeds the errors of the controls. A constant of the design: another seed is another control.
+# Seeds the errors of the controls, together with the number of the draw.
 _NOISE_SEED = 2504
 
 
@@ -57,5 +57,5 @@ def _draw(pool: Pool, source: LabelSource) -> np.ndarray:
     all the texts there are, and is dealt anew.
     """
     name = zlib.crc32(f"{source.method} {' '.join(source.annotators)}".encode())
-    numbers = np.random.default_rng([_NOISE_SEED, name]).random((int(pool.rows.max()) + 1, 2))
+    numbers = np.random.default_rng([_NOISE_SEED, name, source.draw]).random((int(pool.rows.max()) + 1, 2))
     return numbers[pool.rows].T

@@ -22,16 +22,20 @@ class LabelSource:
         annotator's name, that with another wording is `NAME@WORDING`.
     keep
         Share of the texts that a filter keeps, in (0, 1].
+    draw
+        Which draw of its random errors a control has, 0 or more.
     """
 
     method: str
     annotators: tuple[str, ...] = ()
     keep: float = 1.0
+    draw: int = 0
 
     def __str__(self) -> str:
         who = "+".join(self.annotators) or "people"
         share = "" if self.keep == 1 else f" {self.keep:g}"
-        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}")
+        draw = f", draw {self.draw}" if self.draw else ""
+        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}{draw}")
 
 
 def annotator_of(table: str) -> str:
