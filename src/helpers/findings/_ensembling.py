@@ -1,6 +1,7 @@
 """Whether a vote over students, or over annotators, is better than one."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 
@@ -66,10 +67,12 @@ def ensembling(
         for annotator in results.annotators:
             students = one.students(annotator, n).first(seeds)
             tally.frame += _points(one, annotator, students)
-            rng = results.rng(one.name, annotator, seed)
+            place = one.name, annotator, seed
+            rng = results.rng(*place)
             interval = _gain(students, rng)
             verdict = tally.judge(one.name, annotator, interval, seeds)
-            row = {"Corpus": one.name, "Annotator": annotator} | _row(one, students, gold, interval, verdict, rng)
+            row = {"Corpus": one.name, "Annotator": annotator}
+            row |= _row(one, students, gold, interval, verdict, results.rng(*place))
             row |= {"LLM calls": n, "Trainings": seeds} | _more_labels(results, one, annotator, n, rng)
             tally.table.append(row)
             by_mean = _gain(students, rng, together=mean)
@@ -78,10 +81,10 @@ def ensembling(
             students, method = one.cells[cell].first(seeds), cell.source.method
             labels = f"{choice_of(method)} of annotators"
             tally.frame += _points(one, labels, students)
-            rng = results.rng(one.name, method, seed)
+            place = one.name, method, seed
             # The vote of its students is no cell of the claim, so it has no verdict.
             row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
-            row |= _row(one, students, gold, _gain(students, rng), "", rng)
+            row |= _row(one, students, gold, _gain(students, results.rng(*place)), "", results.rng(*place))
             tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
             for annotator in results.annotators:
                 mine, alone = paired(students, one.students(annotator, n))
@@ -149,7 +152,7 @@ def _row(
     rng: np.random.Generator,
 ) -> dict:
     together = (vote(students.probs) == one.gold).astype(float)
-    gap = paired_difference(gold.correct, students.correct, rng=rng)
+    gap = paired_difference(gold.correct, students.correct, rng=deepcopy(rng))
     return {
         "Verdict": verdict,
         "Vote minus one, points": percent(interval.effect),
@@ -159,7 +162,7 @@ def _row(
         "By their mean probability, %": percent((mean(students.probs) == one.gold).mean()),
         "One gold student, %": percent(gold.accuracy),
         "Vote of gold students, %": percent((vote(gold.probs) == one.gold).mean()),
-        **shown(recovery(together[None], students, gold, gap, rng=rng)),
+        **shown(recovery(together, students, gold, gap, rng=rng)),
         "Training labels right, %": percent(one.label_accuracy(students)),
         "Correlation of the students' mistakes": round(mean_correlation(students.pred, students.gold), 2),
     }

@@ -82,7 +82,8 @@ def filtering(
                     variant = "" if (method, kept) == ("entropy", fraction) else f"{method}, {kept:g} kept"
                     verdict = tally.judge(one.name, annotator, interval, 2 * filtered.seeds, variant=variant)
                     beyond = paired_difference(*(s.correct for s in paired(filtered, random)), rng=rng)
-                    closed = recovery(filtered.correct, all_labels, best, gap, rng=rng)
+                    again = results.rng(one.name, annotator, seed)
+                    closed = recovery(filtered.correct, all_labels, best, gap, rng=again)
                     moved = _shift(filtered, everything)
                     compared.append(
                         Compared(

@@ -173,7 +173,8 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 "Alpha of its students": round(one.alpha(students), 3),
                 "LLM calls": llm_calls(source, cell.n),
             }
-            rng = results.rng(one.name, name_of(source), seed)
+            place = one.name, name_of(source), seed
+            rng = results.rng(*place)
             if cell.n in study.sizes_of(one.name):
                 mine, alone, gold = paired(students, one.students(strongest, cell.n), one.students(None, cell.n))
                 interval = paired_difference(mine.correct, alone.correct, rng=rng)
@@ -186,7 +187,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                     "Beside": strongest,
                     "Minus its student of as many texts, points": percent(interval.effect),
                     "95 % interval": bounds(claim, interval),
-                    **shown(recovery(mine.correct, alone, gold, gap, rng=rng)),
+                    **shown(recovery(mine.correct, alone, gold, gap, rng=results.rng(*place))),
                 }
             # As many calls buy more texts of one annotator: the most of these that the study has students of.
             if affordable := study.affordable(one.name, source):

@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers.findings.finding import percent, signed
 from helpers.findings.results import Students
-from helpers.measures.intervals import Interval, bootstrap_of_means
+from helpers.measures.intervals import Interval, ratio_interval
 
 
 def recovery(
@@ -15,10 +15,13 @@ def recovery(
     Parameters
     ----------
     mended
-        Correctness of the mitigated predictions, float (seeds, texts), or (1, texts) for one ensemble of all
-        seeds.
+        Correctness of the mitigated predictions, float (seeds, texts), or (texts,) for one ensemble of all seeds:
+        then the interval is over texts, for these very seeds, as that of what the ensemble gains.
     gap
         The difference in accuracy of `gold` and `plain`.
+    rng
+        In the state that the interval of `mended` minus `plain` was drawn in, if that is shown beside: by the same
+        draws, both lie on the same side of zero.
 
     Returns
     -------
@@ -28,13 +31,10 @@ def recovery(
     """
     if gap.sign < 1:
         return Interval(np.nan, np.nan, np.nan)
-
-    def share(better, before, best):
-        # A draw without a gap has no share: a few are dropped, many leave the effect without bounds.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(best > before, (better - before) / (best - before), np.nan)
-
-    return bootstrap_of_means(share, mended, plain.correct, gold.correct, rng=rng, n_boot=1000)
+    before, best = plain.correct, gold.correct
+    if mended.ndim == 1:
+        before, best = before.mean(axis=0), best.mean(axis=0)
+    return ratio_interval(mended - before, best - before, rng=rng)
 
 
 def shown(share: Interval) -> dict[str, float | str]:

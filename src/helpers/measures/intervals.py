@@ -31,6 +31,7 @@ from typing import Literal
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 
 from helpers.measures._checks import as_generator, as_runs, same_texts
 from helpers.measures.stability import alpha_from_counts, class_counts, disagreement_by_text
@@ -116,7 +117,8 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
         return Interval(effect, np.nan, np.nan, level)
     leave_one_out = np.array([without_seed(seed) for seed in range(n_seeds or 0)], dtype=float)
     text_draws = np.array([on_texts(rng.integers(0, n_texts, n_texts)) for _ in range(n_boot)], dtype=float)
-    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, rng=rng, level=level)
+    normal = rng.standard_normal(n_boot)
+    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, normal=normal, level=level)
 
 
 def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
@@ -133,6 +135,53 @@ def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
     Returns, Raises
         As `paired_bootstrap`.
     """
+    of = _of_means(scores, rng=rng, n_boot=n_boot, level=level)
+    return of(statistic)
+
+
+def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
+    """Interval of mean(numerator) / mean(denominator), paired by seed and text: for a share of a gap.
+
+    It holds each ratio r for which the interval of mean(numerator - r * denominator) holds zero (Fieller, 1954, Journal
+    of the Royal Statistical Society B 16), all with the same draws. So it lies above zero exactly where
+    `paired_difference` of the numerator alone does, by a generator in the same state; a bootstrap of the ratio itself
+    is symmetric, and contradicts that where the denominator is uncertain.
+
+    Parameters
+    ----------
+    numerator, denominator : array (S, T), or (T,) for one result of all seeds
+        Of the same seeds and texts.
+
+    Returns
+    -------
+    Interval
+        Without bounds where the interval of the denominator does not lie above zero, or when S = 1.
+    """
+    scores = [np.asarray(array, dtype=float) for array in (numerator, denominator)]
+    of = _of_means(scores, rng=rng, n_boot=n_boot, level=level)
+    top, bottom = (array.mean() for array in scores)
+    if of(lambda _, gap: gap).sign < 1:
+        return Interval(float(top / bottom) if bottom > 0 else np.nan, np.nan, np.nan, level)
+    ratio = float(top / bottom)
+
+    def rest(share):
+        return of(lambda top, bottom: top - share * bottom)
+
+    def edge(direction, clear):
+        """Go from the ratio to where what is left is clear of zero, and back to where it just is."""
+        step = direction * max(abs(ratio), 1.0)
+        while clear(ratio + step) <= 0:
+            step *= 2
+            if not np.isfinite(step):
+                return np.nan
+        return brentq(clear, ratio, ratio + step)
+
+    low, high = edge(-1, lambda share: rest(share).low), edge(1, lambda share: -rest(share).high)
+    return Interval(ratio, float(low), float(high), level)
+
+
+def _of_means(scores, *, rng, n_boot, level):
+    """The two-level interval as a function of the statistic of means: (B,) values each -> (B,). All share the draws."""
     _check_options(rng, n_boot, level)
     arrays = [np.asarray(array, dtype=float) for array in scores]
     if not arrays or any(array.ndim not in (1, 2) for array in arrays):
@@ -140,11 +189,10 @@ def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
     n_texts = _common_length([array.shape[-1] for array in arrays], "texts")
     n_seeds = _common_length([len(array) for array in arrays if array.ndim > 1 and len(array) > 1], "seeds")
     by_seed = [np.atleast_1d(array.mean(axis=-1)) for array in arrays]
-    effect = float(statistic(*(means.mean() for means in by_seed)))
+    whole = [means.mean() for means in by_seed]
     if n_seeds is None and any(array.ndim > 1 for array in arrays):
-        return Interval(effect, np.nan, np.nan, level)
+        return lambda statistic: Interval(float(statistic(*whole)), np.nan, np.nan, level)
     without = [(m.sum() - m) / (n_seeds - 1) if len(m) > 1 else np.repeat(m, n_seeds or 0) for m in by_seed]
-    leave_one_out = statistic(*without)
     by_text = [np.atleast_2d(array).mean(axis=0) for array in arrays]
     means = np.empty((len(arrays), n_boot))
     # A block of draws at a time, as all of them do not fit into a processor's cache.
@@ -152,7 +200,13 @@ def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
     for start in range(0, n_boot, block):
         drawn = rng.integers(0, n_texts, (min(block, n_boot - start), n_texts))
         means[:, start : start + len(drawn)] = [texts[drawn].mean(axis=1) for texts in by_text]
-    return _two_level(effect, [leave_one_out], statistic(*means), n_texts=n_texts, rng=rng, level=level)
+    normal = rng.standard_normal(n_boot)
+
+    def interval(statistic):
+        values = float(statistic(*whole)), [statistic(*without)], statistic(*means)
+        return _two_level(*values, n_texts=n_texts, normal=normal, level=level)
+
+    return interval
 
 
 def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
@@ -231,7 +285,8 @@ def stability_difference(
     leave_one_out = [np.array([f(every != i, all_texts)[0] for i in every]) for f, every in ((a, all_a), (b, all_b))]
     weights = text_weights(n_texts, rng=rng, n_boot=n_boot)
     text_draws = a(all_a, weights) - b(all_b, weights)
-    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, rng=rng, level=level)
+    normal = rng.standard_normal(n_boot)
+    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, normal=normal, level=level)
 
 
 def stability_interval(
@@ -292,7 +347,8 @@ def _stability_interval(value, n_seeds, n_texts, *, rng, n_boot, level):
         return Interval(float(effect), np.nan, np.nan, level)
     leave_one_out = np.array([value(seeds != seed, all_texts)[0] for seed in seeds])
     text_draws = value(seeds, text_weights(n_texts, rng=rng, n_boot=n_boot))
-    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, rng=rng, level=level)
+    normal = rng.standard_normal(n_boot)
+    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, normal=normal, level=level)
 
 
 def _disagreement_from_counts(counts, weights):
@@ -430,9 +486,11 @@ def text_weights(n_texts, *, rng, n_boot):
     return np.bincount(index.ravel(), minlength=n_boot * n_texts).reshape(n_boot, n_texts).astype(float)
 
 
-def _two_level(effect, leave_one_out, text_draws, *, n_texts, rng, level):
-    """Join the two levels: values without each seed, (S,) or (0,), of each set of seeds; values on texts drawn anew."""
-    normal = rng.standard_normal(len(text_draws))
+def _two_level(effect, leave_one_out, text_draws, *, n_texts, normal, level):
+    """Join the two levels: values without each seed, (S,) or (0,), of each set of seeds; values on texts drawn anew.
+
+    `normal` has a standard normal number for each of these draws, (B,): where the seeds' deviation is drawn.
+    """
     defined = np.isfinite(text_draws)
     known = np.isfinite(effect) and all(np.isfinite(values).all() for values in leave_one_out)
     if not known or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
