@@ -22,9 +22,9 @@
 # random, on the same texts and with the same seeds. *Shuffled within class*: the annotator's labels, dealt
 # out anew among the texts of each gold class, so that every confusion happens exactly as often, only
 # elsewhere. *By its confusions*: each label drawn from what the annotator says of texts of that class.
-# *Uniform*: as many labels flipped, whatever the class. The effect is the accuracy with random errors minus
-# that with the annotator's own, at the largest number of labels. It is *reproduced* where the 95 % interval
-# lies above zero, *reversed* where it lies below, and *not shown* otherwise.
+# *Uniform*: as many labels flipped, whatever the class. The effect is the accuracy with errors shuffled within class
+# minus that with the annotator's own, at the largest number of labels. It is *reproduced* where the 95 % interval
+# lies above zero, *reversed* where it lies below, and *not shown* otherwise. The other two kinds stand beside it.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -56,6 +56,9 @@ charts.table(finding, "by corpus")
 # curves cross is read from the difference between them, which is supposed to fall with the number of labels, so
 # that a crossing can be identified although the ends are not clear. It is *not identified* where the interval
 # reaches past the sizes of the study, and *nowhere* where the whole interval lies outside them.
+#
+# If the annotator's own errors and the shuffled ones cost the same, it is the confusions that matter and not the
+# texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
 
 # %%
 charts.table(finding)
@@ -64,14 +67,10 @@ charts.table(finding)
 # ## What would change our mind
 #
 # - *More labels.* A crossing beyond the largest size looks like its absence. Only a longer curve can tell.
-# - *The errors of one class are not alike.* Shuffling within a class keeps how often classes are confused. If
-#   the annotator's own errors and the shuffled ones cost the same, it is the confusions that matter and not
-#   the texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
 # - *Training that gets longer.* Beyond a least number of steps, more labels are trained on for longer, and the last
 #   doublings change both.
-# - *One draw of the random errors.* Of a kind and a number of labels there is one; when labels are added, errors by
-#   confusions and uniform ones all but stay, and shuffled ones are dealt anew. The interval knows of seeds and of test
-#   texts, and not of another draw.
+# - *Another draw of the random errors.* With few labels, which of them are wrong can matter more than how many. When
+#   labels are added, errors by confusions and uniform ones all but stay, and shuffled ones are dealt anew.
 
 # %% [markdown]
 # ## What to try next

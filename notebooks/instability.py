@@ -14,13 +14,13 @@
 # # Instability
 #
 # **The claim.** Train the same student again with another seed, and it predicts other classes for some texts.
-# The paper reports that this happens more often with an LLM's labels than with gold labels [(finding
-# two)](../paper.md): Krippendorff's alpha over runs and the proportion of unchanged predictions (PUC) fall.
+# The paper reports that students of an LLM's labels agree less with each other than gold students [(the
+# paper)](../paper.md): Krippendorff's alpha over runs and the proportion of unchanged predictions (PUC) fall.
 #
 # **The test.** A seed sets the new weights, the order of the data and dropout; the texts stay the same. The
 # effect is the alpha of the gold students minus that of the annotator's students at the largest number of
 # labels. It is *reproduced* where the 95 % interval lies above zero, *reversed* where it lies below, and *not
-# shown* otherwise.
+# shown* otherwise. PUC and plain disagreement are judged by the same rule and counted beside it.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -44,10 +44,11 @@ charts.show(finding)
 # menu has the other measures. The standard deviations over seeds are what the paper calls variance of
 # accuracy and macro-F1. They rest on one number a seed, so the interval of their ratio is wide; alpha rests
 # on every test text and can tell more. Brown-Forsythe is the customary test of equal variances, which does
-# not assume that accuracies are normal. Alpha is blank where all predictions are of one class: such students agree
-# because they learnt nothing. PUC falls with the number of seeds that must agree, so only rows of as many seeds
-# can be compared by it. Where the study has [random errors](controls.ipynb), their students
-# stand below the annotator's: their verdicts fall by the same rule, for comparison, and are not counted above.
+# not assume that accuracies are normal; its *p* is for one row, and there are many. Alpha is blank where all
+# predictions are of one class: such students agree because they learnt nothing. PUC falls with the number of seeds
+# that must agree, so only rows of as many seeds can be compared by it. Where the study has several seeds of one draw of
+# [random errors](controls.ipynb), their students stand below the annotator's: their verdicts fall by the same rule, for
+# comparison, and are not counted above.
 
 # %%
 charts.table(finding)
@@ -63,8 +64,9 @@ charts.table(finding, "levels")
 #
 # Test texts in four quarters, from those on which people agree to those on which they split, and again from
 # those that the annotator is sure of to those that it is not. Texts of equal entropy share a quarter, so one
-# may be empty; highest and lowest are those that are not. Gold students stand beside an annotator's, in quarters of its
-# entropy too: a text may be hard for everybody, and only where its own students flip more does its doubt pass on.
+# may be empty; *highest* and *lowest* are then the outermost that are not. Gold students stand beside an
+# annotator's, in quarters of its entropy too: a text may be hard for everybody, and only where its own students flip
+# more does its doubt pass on.
 
 # %%
 charts.table(finding, "flips")
@@ -73,8 +75,8 @@ charts.table(finding, "flips")
 # ## Another sample of texts
 #
 # Seeds are one kind of chance. Another is which texts were labelled: here students of one seed are trained on training
-# subsets that are drawn anew from the same pool. Such subsets share texts; the column for fresh texts corrects for
-# that what the standard deviation has beyond that of seeds. An interval takes three subsets or more.
+# subsets that are drawn anew from the same pool. Such subsets overlap, so they differ less than fresh texts would; the
+# column *for fresh texts* corrects for that. An interval needs three subsets.
 
 # %%
 charts.table(finding, "subsets")
@@ -93,18 +95,16 @@ charts.table(finding, "types")
 # ## What would change our mind
 #
 # - *Few seeds.* The interval widens to allow for that. More `seeds` in the study would narrow it.
-# - *Alpha depends on the classes that students use.* A student that nearly always gives one class disagrees rarely
-#   in plain terms and still has a low alpha. The disagreement of two seeds, in the menu, is not corrected for
-#   chance: where it and alpha point in different directions, the change is in the classes given and not in the
-#   agreement.
+# - *Alpha depends on the classes that students use.* Students that nearly always give one class disagree rarely
+#   and still have a low alpha. Where alpha falls and plain disagreement does not rise, what changed is the classes
+#   given.
 # - *Other labels from the same LLM*, by another wording of the prompt, would add variance of their own, which
 #   neither seeds nor subsets show.
 
 # %% [markdown]
 # ## What to try next
 #
-# A student that depends on its seed is one that a vote over seeds should help: see
-# [ensembling](ensembling.ipynb).
+# Does a vote over seeds help a student that depends on its seed? See [ensembling](ensembling.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

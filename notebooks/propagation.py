@@ -76,9 +76,9 @@ charts.table(finding, "by size")
 # %% [markdown]
 # ## Few votes
 #
-# $P$ is estimated from few votes a text, which adds to every divergence from it. Half of the votes add about twice
-# as much, so that splitting the raters into halves shows how much it is. $P$ are the plain shares of the votes
-# in this table, for smoothing would hide from the split what it is to find.
+# $P$ is estimated from few votes a text, which adds as much to every divergence from it, and nothing to the cross
+# term. Half of the votes add about twice as much, so that splitting the raters into halves shows how much it is. $P$
+# are the plain shares of the votes in this table, for smoothing would hide from the split what it is to find.
 
 # %%
 charts.table(finding, "few votes")
@@ -87,7 +87,8 @@ charts.table(finding, "few votes")
 # ## Smoothing and floor
 #
 # The share of the cross term, with more or less of a vote added to each class, with other floors under the
-# probabilities of annotator and student, and for the Brier score, which needs no floor.
+# probabilities of annotator and student, and for the Brier score, which needs no floor: of the annotator's
+# probabilities, and of the labels that its students were given, each certain.
 
 # %%
 charts.table(finding, "settings")

@@ -5,6 +5,7 @@ little up or down: everybody shares the texts, so that comparisons are paired as
 asked of an interval; what falls outside says so in its docstring, and here.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from helpers.measures.crossing import crossing
 from helpers.measures.inheritance import beyond_class, error_inheritance, expected_by_class, inherited
 from helpers.measures.intervals import (
     bootstrap_of_means,
+    disagreement_contrast,
     log_variance_ratio,
     paired_bootstrap,
     paired_difference,
@@ -25,7 +27,7 @@ from helpers.measures.intervals import (
     stability_difference,
     stability_interval,
 )
-from helpers.measures.plateau import gold_equivalent_bounds, onset_interval
+from helpers.measures.plateau import fit_curve, gold_equivalent_bounds, onset_interval
 from helpers.measures.propagation import decompose_by_text
 from helpers.measures.stability import krippendorff_alpha, pairwise_disagreement, unchanged_share
 
@@ -56,11 +58,14 @@ def accuracy(skills, seed_sd):
     return ndtr(np.asarray(skills) / np.sqrt(EASY**2 + OWN**2 + NOISE**2 + seed_sd**2))
 
 
-def coverage(interval_of, truth, *, worlds=WORLDS):
-    """Share of the worlds whose interval holds the truth; worlds without an interval do not count."""
+def coverage(interval_of, truth, *, worlds=WORLDS, least=0.5):
+    """Share of the worlds whose interval holds the truth; worlds without an interval do not count, if they are few.
+
+    `least` is the share of the worlds that must have one.
+    """
     found = [interval_of(rng(world, 2504)) for world in range(worlds)]
     held = [interval.low <= truth <= interval.high for interval in found if interval.low <= interval.high]
-    assert len(held) > 0.5 * worlds
+    assert len(held) > least * worlds
     return np.mean(held)
 
 
@@ -127,11 +132,12 @@ def test_onset(n_seeds, seed_sd):
     assert coverage(interval, 2000, worlds=300) >= 0.96
 
 
-@pytest.mark.parametrize("n_seeds", [3, 5, 10])
-def test_recovery(n_seeds):
-    """Gold, plain and mended students; the gap is 6 points, half of which is closed."""
+@pytest.mark.parametrize("n_seeds", [3, 10])
+@pytest.mark.parametrize(("before", "after"), [(1.2, 1.4), (1.35, 1.5), (1.45, 1.55)])
+def test_recovery(before, after, n_seeds):
+    """Gold, plain and mended students; the gap is 6.8, 4.1 or 2.4 points, and not clear in every world."""
     seed_sd = 0.1
-    skills = 1.6, 1.2, 1.4
+    skills = 1.6, before, after
     gold, plain, mended = accuracy(skills, seed_sd)
 
     def interval(draw):
@@ -139,7 +145,26 @@ def test_recovery(n_seeds):
         gap = paired_difference(best, before, rng=draw, n_boot=400)
         return recovery(after, SimpleNamespace(correct=before), SimpleNamespace(correct=best), gap, rng=draw)
 
-    assert 0.92 <= coverage(interval, (mended - plain) / (gold - plain), worlds=600) <= 0.98
+    assert 0.92 <= coverage(interval, (mended - plain) / (gold - plain), worlds=500, least=0.15) <= 0.98
+
+
+def test_recovery_of_a_vote():
+    """Of the very students that vote, as the interval of what their vote gains."""
+    skills, seed_sd = (1.7, 1.3), 0.05
+
+    def share(draw, n_texts):
+        (best, pred), gold = labelled(draw, skills, 3, n_texts, seed_sd)
+        best, before = ((made == gold).astype(float) for made in (best, pred))
+        return (most_common(pred) == gold).astype(float), before, best
+
+    def interval(draw):
+        together, before, best = share(draw, 800)
+        gap = paired_difference(best, before, rng=draw, n_boot=400)
+        return recovery(together, SimpleNamespace(correct=before), SimpleNamespace(correct=best), gap, rng=draw)
+
+    large = [[made.mean() for made in share(rng(world), 20_000)] for world in range(200)]
+    together, before, best = np.mean(large, axis=0)
+    assert 0.91 <= coverage(interval, (together - before) / (best - before), worlds=500) <= 0.98
 
 
 def labelled(draw, skills, n_seeds, n_texts, seed_sd):
@@ -274,6 +299,40 @@ def test_crossing(n_seeds):
     assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.99
 
 
+@pytest.mark.parametrize("n_seeds", [3, 10])
+def test_where_predictions_flip(n_seeds):
+    """Texts that are hard for everybody, and texts that are easy."""
+    skills, seed_sd = (0.4, 1.6), 0.1
+
+    def two(draw, n_seeds, n_texts):
+        hard, easy = (labelled(draw, (skill,), n_seeds, n_texts, seed_sd)[0][0] for skill in skills)
+        return np.concatenate([hard, easy], axis=1)
+
+    large = [two(rng(world), 5, 20_000) for world in range(40)]
+    truth = np.mean([pairwise_disagreement(p[:, :20_000]) - pairwise_disagreement(p[:, 20_000:]) for p in large])
+    hard = np.arange(400) < 200
+
+    def interval(draw):
+        return disagreement_contrast(two(draw, n_seeds, 200), hard, ~hard, rng=draw, n_boot=400)
+
+    assert 0.94 <= coverage(interval, truth, worlds=400) <= (1.0 if n_seeds == 3 else 0.99)
+
+
+@pytest.mark.parametrize(("n_seeds", "n_texts", "seed_sd"), [(3, 4000, 0.03), (10, 1000, 0.1)])
+def test_asymptote_where_it_is_identified(n_seeds, n_texts, seed_sd):
+    """Curves of seven sizes to 85 %; where the fit is not identified, nothing is printed that could hold the truth."""
+    sizes = np.array([62, 125, 250, 500, 1000, 2000, 4000])
+    shares = 0.85 - 2.2 * sizes**-0.55
+    skills = np.interp(shares, accuracy(np.linspace(-1, 3, 4001), seed_sd), np.linspace(-1, 3, 4001))
+
+    def interval(draw):
+        fit = fit_curve(sizes, runs(draw, skills, n_seeds, n_texts, seed_sd).swapaxes(0, 1), rng=draw, n_boot=300)
+        bounds = fit.asymptote
+        return bounds if fit.identified else SimpleNamespace(low=np.nan, high=np.nan)
+
+    assert 0.92 <= coverage(interval, 0.85, worlds=200, least=0.2) <= 0.99
+
+
 def taught(draw, n_seeds, n_texts):
     """Labels of an annotator without a seed, of students that copy a third of what it says, and of gold students."""
     (annotator, student, other), gold = labelled(draw, (1.0, 1.6, 1.6), n_seeds, n_texts, (0.0, 0.1, 0.1))
@@ -294,14 +353,18 @@ def test_inherited_mistakes(n_seeds):
 
 
 def test_mistakes_beyond_the_class():
-    student, _, annotator, gold = taught(rng(1), 20, 200_000)
-    truth = np.mean(error_inheritance(student, annotator, gold) - expected_by_class(student, annotator, gold))
+    student, other, annotator, gold = taught(rng(1), 20, 200_000)
+    mine, golds = (
+        np.mean(error_inheritance(pred, annotator, gold) - expected_by_class(pred, annotator, gold))
+        for pred in (student, other)
+    )
 
-    def interval(draw):
-        student, _, annotator, gold = taught(draw, 3, 600)
-        return beyond_class(student, annotator, gold, rng=draw, n_boot=300)
+    def interval(draw, *, beside):
+        student, other, annotator, gold = taught(draw, 3, 600)
+        return beyond_class(student, annotator, gold, gold_student=other if beside else None, rng=draw, n_boot=300)
 
-    assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.98
+    assert 0.92 <= coverage(partial(interval, beside=False), mine, worlds=400) <= 0.98
+    assert 0.92 <= coverage(partial(interval, beside=True), mine - golds, worlds=400) <= 0.98
 
 
 def test_correlation_of_mistakes():

@@ -57,6 +57,7 @@ def controls(
         )
     methods = [method for method in ERRORS if method in spec.methods]
     compared: dict[str, list[_Compared]] = {}
+    mostly_wrong: list[bool] = []
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
         for annotator in results.annotators:
@@ -68,6 +69,7 @@ def controls(
             # Curves that are set side by side are of the same seeds, as the differences are.
             seeds = min(students.seeds for found in trained.values() for students in found)
             curves = {errors: curve(students.first(seeds) for students in found) for errors, found in trained.items()}
+            mostly_wrong.append(one.label_accuracy(trained[OWN][-1]) < 0.5)
             place = {"corpus": one.name, "annotator": annotator}
             for errors in (NONE, OWN):
                 tally.frame += [place | {"errors": errors} | p for p in points(sizes, curves[errors], rng)]
@@ -99,8 +101,8 @@ def controls(
                             1 - np.mean([one.label_accuracy(students) for students in draws[method][-1]])
                         ),
                         "Fewest labels": sizes[0],
-                        "Its own cost more there by, points": percent(ends[0].effect),
-                        "95 % interval there": bounds(tally.claim, ends[0]),
+                        "At the fewest, its own cost more by, points": percent(ends[0].effect),
+                        "95 % interval at the fewest": bounds(tally.claim, ends[0]),
                         "Most labels": sizes[-1],
                         "The curves cross at, labels": beside.where,
                     }
@@ -111,12 +113,18 @@ def controls(
     tally.parts["by corpus"] = Part(
         pd.DataFrame(), f"Its own errors against random ones, {ERRORS[methods[0]]}, corpus by corpus:", listed
     )
-    said = [_remark([one for found in compared.values() for one in found], ERRORS[methods[0]])]
+    said = [_remark([one for found in compared.values() for one in found], ERRORS[methods[0]], spec.redraw)]
     variants = pd.DataFrame(tally.variants)
     if others := [
         f"{ERRORS[method]}, {counted(variants[variants['variant'] == ERRORS[method]])}" for method in methods[1:]
     ]:
         said.append(f"Against other random errors the claim is: {'; '.join(others)}.")
+    judged = pd.DataFrame(tally.verdicts)
+    if (mostly := judged[mostly_wrong]).size and len(mostly) < len(judged):
+        said.append(
+            f"In {out_of(len(mostly), len(judged), 'cell')} most labels are wrong, so that random errors may leave "
+            f"nothing to learn; of these the claim is {counted(mostly)}."
+        )
     return tally.finish(" ".join(said))
 
 
@@ -175,9 +183,14 @@ def _crossing(sizes: list[int], pairs: list[tuple[Students, Students]], rng: np.
     return crossing(sizes, own, random, rng=rng)
 
 
-def _remark(compared: list[_Compared], errors: str) -> str:
+def _remark(compared: list[_Compared], errors: str, redraw: bool) -> str:
     """How the random errors were made, and what happens towards the left end of the curves."""
-    said = [f"The random errors are {errors}."]
+    draws = (
+        "drawn anew for the student of every seed, so that intervals allow for another draw"
+        if redraw
+        else "drawn once, so that intervals do not allow for another draw"
+    )
+    said = [f"The random errors are {errors}, {draws}."]
     several = [one for one in compared if one.met is not None]
     if several:
         signs = [one.fewest.sign for one in several]

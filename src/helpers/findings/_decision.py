@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.findings._choices import choice_of
-from helpers.findings._curves import curve, number
+from helpers.findings._curves import Worth, curve, number, worth
 from helpers.findings._ensembling import vote
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, out_of, percent, signed, unsigned
@@ -16,7 +16,6 @@ from helpers.findings.rules import rules
 from helpers.labels import NEED_GOLD, annotator_of
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
-from helpers.measures.plateau import Censored, gold_equivalent, gold_equivalent_bounds
 from helpers.measures.prevalence import labels_for_precision, wilson
 from helpers.studies import Cell, Study
 
@@ -97,8 +96,10 @@ def decision(
             remedy = _remedy(one, plain, annotator, n, results.study.seeds, rng)
             best = remedy.correct if remedy else plain.correct
             mended = _difference(gold.correct, best, rng) if gold and remedy else loss
-            worth, low, high = _worth(one, results.study.sizes_of(one.name), best, rng)
-            advice = _advise(loss, mended, low, high, k=k, tolerance=tolerance)
+            # By the draws of the page on the plateau: without a remedy, both say the same.
+            again = results.rng(one.name, f"{annotator} worth", seed)
+            in_gold = _worth(one, results.study.sizes_of(one.name), best, again)
+            advice = _advise(loss, mended, in_gold, k=k, tolerance=tolerance)
             closed = _NONE
             if gold and remedy:
                 seeds = _common_seeds(gold.correct, plain.correct, remedy.correct)
@@ -122,8 +123,8 @@ def decision(
                     "95 % interval": signed(mended),
                     **shown(closed),
                     "Number of its labels": n,
-                    "Worth, gold labels": number(worth) if worth else "",
-                    "95 % interval of the worth": f"{number(low)} to {number(high)}" if low else "",
+                    "Worth, gold labels": number(in_gold.at) if in_gold else "",
+                    "95 % interval of the worth": in_gold.bounds if in_gold else "",
                     f"Right on {len(sample)} gold labels, %": percent(right.effect),
                     "95 % interval of its accuracy": unsigned(right),
                     f"Gold labels to know that to ± {100 * precision:g} points": _needed(right, precision),
@@ -195,25 +196,15 @@ def _common_seeds(*cells: np.ndarray) -> int:
     return min(map(len, cells))
 
 
-def _worth(
-    one: CorpusResults, sizes: list[int], best: np.ndarray, rng: np.random.Generator
-) -> tuple[Censored | None, Censored | None, Censored | None]:
-    """Gold labels whose students are as accurate, and the bounds; None where the gold curve or seeds are too few."""
+def _worth(one: CorpusResults, sizes: list[int], best: np.ndarray, rng: np.random.Generator) -> Worth | None:
+    """Gold labels whose students are as accurate; None where the gold curve has too few sizes."""
     known = [n for n in sizes if Cell(GOLD, n) in one.cells]
-    if len(known) < 2:
-        return None, None, None
-    gold = curve(one.students(None, n) for n in known)
-    seeds = _common_seeds(gold, best)
-    worth = gold_equivalent(known, gold[:seeds].mean((0, 2)), float(best[:seeds].mean()))
-    if len(gold) < 2:
-        return worth, None, None
-    return worth, *gold_equivalent_bounds(known, gold[:seeds], best[:seeds], rng=rng)
+    return worth(known, curve(one.students(None, n) for n in known), best, rng) if len(known) > 1 else None
 
 
-def _advise(
-    loss: Interval, mended: Interval, low: Censored | None, high: Censored | None, *, k: int, tolerance: float
-) -> str:
+def _advise(loss: Interval, mended: Interval, in_gold: Worth | None, *, k: int, tolerance: float) -> str:
     """The first advice of `notebooks/decisions.yml` whose rule holds."""
+    low, high = (in_gold.low, in_gold.high) if in_gold else (None, None)
     holds = {
         "train": loss.high < tolerance,
         "train, mended": mended.high < tolerance,

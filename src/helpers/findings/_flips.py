@@ -153,7 +153,7 @@ def subsets(results: Results, seed: int) -> Part:
                     "95 % interval of the difference": signed(difference) or "none",
                     "95 % interval of two subsets, %": unsigned(disagreement) or "none",
                     "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
-                    "The same for fresh texts, points": round(100 * float(fresh), 2),
+                    "Accuracy, sd for fresh texts, points": round(100 * float(fresh), 2),
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
                     "Subsets": len(drawn),
                     "Seeds": seeds.seeds,

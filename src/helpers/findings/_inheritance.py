@@ -27,6 +27,7 @@ class Inheritance:
         self._groups: list[dict] = []
         self._beside: list[Interval] = []
         self._beyond: list[Interval] = []
+        self._beyond_gold: list[Interval] = []
         self._slopes: list[float] = []
 
     def add(self, one: CorpusResults, annotator: str, gold: Students, students: Students) -> None:
@@ -40,9 +41,11 @@ class Inheritance:
         rng = self._tally.results.rng(one.name, annotator, self._seed)
         beside = inherited(theirs, other, said, truth, rng=rng)
         beyond = beyond_class(theirs, said, truth, rng=rng)
+        than_gold = beyond_class(theirs, said, truth, gold_student=other, rng=rng)
         self._tally.judge(one.name, annotator, beside, 2 * students.seeds, variant="inherited mistakes")
         self._beside.append(beside)
         self._beyond.append(beyond)
+        self._beyond_gold.append(than_gold)
         where = {"Corpus": one.name, "Annotator": annotator}
         claim = self._tally.claim
         self._rows.append(
@@ -52,6 +55,9 @@ class Inheritance:
                 "To be expected by class, %": percent(expected_by_class(theirs, said, truth).mean()),
                 "Beyond that, points": percent(beyond.effect),
                 "95 % interval of that": bounds(claim, beyond),
+                "Gold student beyond its own, points": percent(beyond.effect - than_gold.effect),
+                "Difference beyond class, points": percent(than_gold.effect),
+                "95 % interval beyond class": bounds(claim, than_gold),
             }
         )
         groups = {f"gold is {label}": truth == k for k, label in enumerate(one.corpus.labels)}
@@ -87,7 +93,10 @@ class Inheritance:
             f"A student repeats a mistake of its annotator more often than a gold student makes it in "
             f"{out_of(signs.count(1), cells, 'cell')}, less often in {signs.count(-1)}, and in {signs.count(0)} that "
             f"is not clear; the median difference is {shown(np.median(effects))}. It repeats more than is "
-            f"to be expected by class in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}."
+            f"to be expected by class in {sum(interval.sign == 1 for interval in self._beyond)} of {cells}. So may a "
+            f"gold student, for texts are hard for everybody: its annotator's student does more so in "
+            f"{sum(interval.sign == 1 for interval in self._beyond_gold)}, and less so in "
+            f"{sum(interval.sign == -1 for interval in self._beyond_gold)}."
         )
         surer = sum(slope > 0 for slope in self._slopes)
         by_group = (

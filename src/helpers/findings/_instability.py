@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.findings._controls import ERRORS, OWN
 from helpers.findings._flips import STATISTICS, flips, measures, scores, subsets, where
 from helpers.findings._number_types import number_types
-from helpers.findings.finding import Finding, Part, Tally, bounds, minus, out_of, percent, signed
+from helpers.findings.finding import Finding, Part, Tally, bounds, counted, minus, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.intervals import (
@@ -20,11 +20,14 @@ from helpers.measures.intervals import (
 )
 from helpers.studies import Study
 
+#: Variants of the verdict by other measures, named as the measures are.
+_PUC, _DISAGREEMENT = "unchanged predictions", "disagreement of two seeds"
+
 #: Measure -> what a table calls it, its unit, how it is scaled, and to how many decimals it is written.
 _WRITTEN = {
     "alpha": ("Alpha", "", 1, 3),
-    "unchanged predictions": ("Unchanged (PUC)", ", %", 100, 1),
-    "disagreement of two seeds": ("Two seeds disagree", ", %", 100, 1),
+    _PUC: ("Unchanged (PUC)", ", %", 100, 1),
+    _DISAGREEMENT: ("Two seeds disagree", ", %", 100, 1),
     "sd of accuracy": ("Accuracy, sd", ", points", 100, 2),
     "sd of macro-F1": ("Macro-F1, sd", ", points", 100, 2),
 }
@@ -41,7 +44,8 @@ def instability(
     """Krippendorff's alpha of the gold students minus that of each annotator's students, at the largest
     number of labels.
 
-    The students of random errors at an annotator's rate, where the study has them, are variants.
+    The same by the share of unchanged predictions and by the disagreement of two seeds are variants, and so are the
+    students of random errors at an annotator's rate, where the study has several seeds of one draw of them.
 
     Parameters are those of `degradation`.
 
@@ -71,7 +75,6 @@ def instability(
         )
     rows: list[dict] = []
     ratios: list[Interval] = []
-    disagreed: list[Interval] = []
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
         for labels in [None, *results.annotators]:
@@ -81,16 +84,14 @@ def instability(
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             gold, students = paired(*(one.students(labels, sizes[-1]) for labels in (None, annotator)))
-            ratio, disagreement = _compare(tally, one, annotator, OWN, gold, students, rng)
-            ratios.append(ratio)
-            disagreed.append(disagreement)
+            ratios.append(_compare(tally, one, annotator, OWN, gold, students, rng))
             for method in results.study.controls.methods if results.study.controls else []:
                 # Of one draw, as an annotator's labels are the same for all seeds, too.
                 control = one.controlled(method, annotator, sizes[-1])[0]
                 if control.seeds < 2:
                     continue
                 pair = paired(one.students(None, sizes[-1]), control)
-                ratios.append(_compare(tally, one, annotator, ERRORS[method], *pair, rng)[0])
+                _compare(tally, one, annotator, ERRORS[method], *pair, rng)
             for whose in ("people", annotator):
                 rows += flips(one, annotator, whose, one.students(annotator, sizes[-1]), results, seed)
             rows += flips(one, "gold", annotator, one.students(None, sizes[-1]), results, seed)
@@ -101,39 +102,50 @@ def instability(
             "subsets": subsets(results, seed),
             "types": number_types(results),
         }
-    return tally.finish(_remark([row["Seeds"] for row in tally.table], ratios, disagreed))
+    return tally.finish(_remark(tally, ratios))
 
 
-def _remark(seeds: list[int], ratios: list[Interval], disagreed: list[Interval]) -> str:
-    """How many seeds, and what the other measures say: plain disagreement, and the variance of accuracy.
-
-    `disagreed` are the disagreement of gold students minus that of an annotator's, `ratios` logs of the ratio of an
-    annotator's variance, or that of random errors, to gold's.
-    """
-    if not seeds:
+def _remark(tally: Tally, ratios: list[Interval]) -> str:
+    if not tally.verdicts:
         return "The study has no annotators."
+    seeds = [row["Seeds"] for row in tally.table if row["Errors"] == OWN]
+    return f"{_without_chance(tally)} {_variances(seeds, ratios)}".strip()
+
+
+def _without_chance(tally: Tally) -> str:
+    """What the measures that are not corrected for chance say of the claim, and of what alpha says."""
+    variants = pd.DataFrame(tally.variants)
+    unchanged, disagreement = (variants[variants["variant"] == name] for name in (_PUC, _DISAGREEMENT))
+    if not np.isfinite(unchanged["low"]).any():
+        return ""
+    reproduced = np.array([row["verdict"] == "reproduced" for row in tally.verdicts])
+    against = [(cells["verdict"] == "reversed").to_numpy() for cells in (unchanged, disagreement)]
+    said = (
+        "Alpha allows for the classes in use, and two other measures do not: by the share of unchanged predictions "
+        f"(PUC) the claim is {counted(unchanged)}; by the disagreement of two seeds, {counted(disagreement)}."
+    )
+    if reproduced.any():
+        cells = out_of(int((reproduced & np.logical_or(*against)).sum()), int(reproduced.sum()), "cell")
+        said += f" One of them or both reverse what alpha reproduces in {cells}."
+    return said
+
+
+def _variances(seeds: list[int], ratios: list[Interval]) -> str:
+    """Of how many seeds cells are, and the logs of the ratio of an annotator's variance of accuracy to gold's."""
     fewest, most = min(seeds), max(seeds)
     told = [ratio for ratio in ratios if ratio.low <= ratio.high]
     if told:
         signs = [ratio.sign for ratio in told]
         said = (
             f"the variance of accuracy is clearly larger than the gold students' in "
-            f"{out_of(signs.count(1), len(told), 'row')} with an interval of the ratio, and clearly smaller in "
+            f"{out_of(signs.count(1), len(told), 'cell')} where the ratio has an interval, and clearly smaller in "
             f"{signs.count(-1)}"
         )
     elif most < FEWEST_FOR_RATIO:
         said = "too few for an interval of the ratio of variances"
     else:
         said = "no ratio of variances has an interval, for one of the two is zero"
-    seeds_said = f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
-    known = [interval.sign for interval in disagreed if interval.low <= interval.high]
-    if not known:
-        return seeds_said
-    return (
-        f"In plain terms, which do not allow for the classes in use, two seeds of an annotator's students disagree "
-        f"clearly more often than two gold students in {out_of(known.count(-1), len(known), 'cell')} and clearly less "
-        f"often in {known.count(1)}. {seeds_said}"
-    )
+    return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
 
 
 def _compare(
@@ -144,11 +156,10 @@ def _compare(
     gold: Students,
     students: Students,
     rng: np.random.Generator,
-) -> tuple[Interval, Interval]:
-    """One verdict and one row of the table: students of an annotator, or of as many random errors, against gold's.
+) -> Interval:
+    """One row of the table and its verdicts: students of an annotator, or of as many random errors, against gold's.
 
-    Returned are the log of the ratio of their variances of accuracy, and how much more often two gold students
-    disagree.
+    Returned is the log of the ratio of their variances of accuracy.
     """
 
     def lost(statistic: str) -> Interval:
@@ -161,11 +172,16 @@ def _compare(
     )
     variant = "" if errors == OWN else f"random errors, {errors}"
     verdict = tally.judge(one.name, annotator, alpha, 2 * students.seeds, variant=variant)
+    if errors == OWN:
+        # Positive in the direction of the claim: gold students disagree less often.
+        less = Interval(-disagreement.effect, -disagreement.high, -disagreement.low)
+        for name, interval in ((_PUC, unchanged), (_DISAGREEMENT, less)):
+            tally.judge(one.name, annotator, interval, 2 * students.seeds, variant=name)
     stable, theirs = measures(one, gold), measures(one, students)
     its, golds = (scores(one, cell) for cell in (students, gold))
     accuracies, f1s = ((its[name], golds[name]) for name in its)
     ratio = log_variance_ratio(*accuracies, rng=rng)
-    f, _ = brown_forsythe(*accuracies)
+    _, p = brown_forsythe(*accuracies)
     f1_ratio = log_variance_ratio(*f1s, rng=rng)
     tally.table.append(
         {
@@ -188,14 +204,14 @@ def _compare(
             "Accuracy, sd of its students, points": round(100 * theirs["sd of accuracy"], 2),
             "Ratio of variances, of its students to gold's": round(float(np.exp(ratio.effect)), 2),
             "95 % interval of the ratio": _ratios(ratio),
-            "Brown-Forsythe F": round(f, 2) if np.isfinite(f) else np.nan,
+            "Brown-Forsythe p": round(p, 3) if np.isfinite(p) else np.nan,
             "Macro-F1, sd of gold students, points": round(100 * stable["sd of macro-F1"], 2),
             "Macro-F1, sd of its students, points": round(100 * theirs["sd of macro-F1"], 2),
             "Ratio of variances of macro-F1": round(float(np.exp(f1_ratio.effect)), 2),
             "95 % interval of that ratio": _ratios(f1_ratio),
         }
     )
-    return ratio, disagreement
+    return ratio
 
 
 def _ratios(log: Interval) -> str:
@@ -219,7 +235,7 @@ def _levels(frame: list[dict], results: Results) -> Part:
         value, low, high = (f"{scale * point[key]:.{decimals}f}" for key in ("value", "low", "high"))
         row[f"{name}{unit}"] = float(value)
         row[f"95 % interval: {name}"] = minus(f"{low} to {high}") if point["low"] <= point["high"] else "none"
-    said = f"An interval of alpha, PUC or disagreement takes three seeds, that of an sd {FEWEST_FOR_RATIO}."
+    said = f"An interval of alpha, PUC or disagreement needs three seeds, that of an sd {FEWEST_FOR_RATIO}."
     return Part(pd.DataFrame(list(rows.values())), said)
 
 

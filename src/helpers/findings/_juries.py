@@ -79,7 +79,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
         )
     if short := [lost for lost in short if np.isfinite(lost)]:
         said.append(
-            f"A vote of annotators is right less often than if they erred apart within each class in "
+            f"A vote of annotators is right less often than if they erred independently within each class in "
             f"{out_of(sum(lost > 0 for lost in short), len(short), 'corpus', 'corpora')}; it falls short of that by "
             f"{minus(f'{percent(np.median(short))}')} points in the median."
         )
@@ -129,7 +129,7 @@ def _vote(one: CorpusResults, names: list[str], said: np.ndarray, gold: np.ndarr
             "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
             "Best one alone, %": percent((said == gold).mean(axis=1).max()),
             "Vote, %": percent(_right(one, said, gold)),
-            "Vote, if they erred apart within classes, %": percent(_apart(one, said, gold)),
+            "Vote, if they erred independently within classes, %": percent(_apart(one, said, gold)),
             "Best rule in hindsight, %": percent(best_rule(said, gold)),
             "At least one is right, %": percent(any_right(said, gold)),
         }

@@ -55,10 +55,7 @@ def overview(
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     found = [function(results, seed=seed, **claims()[name].parameters) for name, function in FINDINGS.items()]
     verdicts, variants = _joined(f.verdicts for f in found), _joined(f.variants for f in found)
-    summary = " ".join(
-        f"{f.claim.title}: {counted(f.verdicts)}." if len(f.verdicts) else f"{f.claim.title}: {f.summary}"
-        for f in found
-    )
+    summary = " ".join(map(_sentence, found))
     if not results.corpora:  # one sentence and not one of each
         summary = (
             f"The claims take a gold label for every text, which not all have of {', '.join(results.without_gold)}. "
@@ -79,6 +76,17 @@ def verdicts(
     """The verdicts of `overview`, and then the variants: the columns of `Finding.verdicts`."""
     found = overview(study, corpus=corpus, annotators=annotators, ledger=ledger, seed=seed)
     return _joined([found.verdicts, found.variants])
+
+
+def _sentence(found: Finding) -> str:
+    """The verdicts of one finding counted, and those of what measures the same otherwise."""
+    if not len(found.verdicts):
+        return f"{found.claim.title}: {found.summary}"
+    said = f"{found.claim.title}: {counted(found.verdicts)}"
+    others = {name: found.variants[found.variants["variant"] == name] for name in found.claim.beside}
+    if beside := [f"{name}: {counted(cells)}" for name, cells in others.items() if len(cells)]:
+        said += f" ({'; '.join(beside)})"
+    return f"{said}."
 
 
 def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from helpers.findings._ensembling import vote
 from helpers.findings.claims import claims
 from helpers.findings.finding import Part, minus, percent
 from helpers.findings.results import CorpusResults, Results, Students, paired
-from helpers.labels import LabelSource
+from helpers.labels import LabelSource, annotator_of
 from helpers.measures.intervals import paired_difference
 from helpers.studies import Cell
 
@@ -20,6 +20,15 @@ _MEASURES = {
     "alpha": "Krippendorff's alpha, times 100",
     "recovered": "Gap to gold closed, %",
 }
+
+
+def _remedies() -> dict[str, str]:
+    """What a reader sees for each remedy that `notebooks/paper.yml` names."""
+    return {
+        "entropy": f"the {100 * _kept():g} % of lowest entropy",
+        "agreement": "labels on which all wordings agree",
+        "vote": "a vote of students",
+    }
 
 
 @cache
@@ -31,7 +40,7 @@ def paper() -> dict:
 def beside(results: Results, *, seed: int) -> Part:
     """A row a confirmed figure, with a column for each of the study's corpora, and a paragraph on the set-up.
 
-    A cell is empty where the study has no such runs. What a mitigation closes is the median over annotators whose gap
+    A cell is empty where the study has no such runs. What a remedy closes is the median over annotators whose gap
     to gold is clear, and how many these are.
     """
     if not results.corpora:
@@ -44,9 +53,9 @@ def beside(results: Results, *, seed: int) -> Part:
         rows.append(
             {
                 "Measure": _MEASURES[figure["measure"]],
-                "Labels": figure["labels"],
+                "Labels": f"{figure['labels']}, {_remedies()[figure['by']]}" if "by" in figure else figure["labels"],
                 "The paper": f"{low} to {high[0]}" if high else low,
-                "On": figure["corpus"],
+                "Its corpus": figure["corpus"],
                 **{one.name: _ours(results, one, figure, seed) for one in results.corpora.values()},
             }
         )
@@ -55,7 +64,7 @@ def beside(results: Results, *, seed: int) -> Part:
 
 def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
     if figure["measure"] == "recovered":
-        return _recovered(results, one, figure["labels"], seed)
+        return _recovered(results, one, figure["by"], seed)
     annotator = None
     if figure["labels"] != "gold":
         if not results.annotators:
@@ -68,11 +77,11 @@ def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
     return minus(f"{percent(value)}") + (f" ({annotator})" if annotator else "")
 
 
-def _recovered(results: Results, one: CorpusResults, mitigation: str, seed: int) -> str:
+def _recovered(results: Results, one: CorpusResults, remedy: str, seed: int) -> str:
     """For example `35 (2 of 3)`: the median share of the gap that is closed, and of how many annotators."""
     shares = []
     for annotator in results.annotators:
-        cells = _mitigated(results, one, annotator, mitigation)
+        cells = _mended(results, one, annotator, remedy)
         if cells is None:
             return ""
         better, plain, gold = cells
@@ -86,26 +95,32 @@ def _recovered(results: Results, one: CorpusResults, mitigation: str, seed: int)
     return f"{minus(f'{percent(np.median(shares))}')} ({len(shares)} of {len(results.annotators)})"
 
 
-def _mitigated(
-    results: Results, one: CorpusResults, annotator: str, mitigation: str
+def _mended(
+    results: Results, one: CorpusResults, annotator: str, remedy: str
 ) -> tuple[float, Students, Students] | None:
-    """Accuracy with the mitigation, the students without it, and gold's; None where the study has no runs for it."""
+    """Accuracy with the remedy, the students without it, and gold's; None where the study has no runs for it."""
     study = results.study
-    if mitigation == "filtering":
-        share = claims()["filtering"].parameters["fraction"]
-        if study.filtering is None:
-            return None
-        n = study.filtering.size
-        filtered = one.cells.get(Cell(LabelSource("entropy", (annotator,), share), n))
-        if filtered is None:
-            return None
-        filtered, plain, gold = paired(filtered, one.students(annotator, n), one.students(None, n))
-        return filtered.accuracy, plain, gold
-    n = study.ensembling_size(one.name)
-    plain, gold = (one.students(labels, n).first(study.seeds) for labels in (annotator, None))
-    if plain.seeds < 2:
+    if remedy == "vote":
+        n = study.ensembling_size(one.name)
+        plain, gold = (one.students(labels, n).first(study.seeds) for labels in (annotator, None))
+        return None if plain.seeds < 2 else (float((vote(plain.probs) == one.gold).mean()), plain, gold)
+    if remedy == "entropy":
+        n = study.filtering.size if study.filtering else 0
+        sources = [LabelSource("entropy", (annotator,), _kept())]
+    else:
+        n = study.ensembling.size if study.ensembling else 0
+        wordings = [source for source in study.ensembles if {*map(annotator_of, source.annotators)} == {annotator}]
+        sources = [source for source in wordings if source.method == remedy]
+    mended = next((one.cells[cell] for source in sources if (cell := Cell(source, n)) in one.cells), None)
+    if mended is None or n not in study.sizes_of(one.name):
         return None
-    return float((vote(plain.probs) == one.gold).mean()), plain, gold
+    mended, plain, gold = paired(mended, one.students(annotator, n), one.students(None, n))
+    return mended.accuracy, plain, gold
+
+
+def _kept() -> float:
+    """Share of the labels that the claim on filtering is about."""
+    return claims()["filtering"].parameters["fraction"]
 
 
 def _setup(results: Results) -> str:
@@ -125,6 +140,12 @@ def _setup(results: Results) -> str:
         f"{_list(list(results.corpora))}, of {_range(classes)} classes and with {_range(sizes)} labels, in "
         f"{_range(seeds)} {'runs' if seeds[-1] > 1 else 'run'} each.",
     ]
+    tried = {f"{part.size}" for part in (study.filtering, study.ensembling) if part}
+    if tried:
+        words.append(
+            f"Remedies are tried with {' and '.join(sorted(tried))} labels, in {study.seeds} "
+            f"{'runs' if study.seeds > 1 else 'run'} each."
+        )
     if own:
         who = _list(results.annotators)
         several = len(results.annotators) > 1

@@ -4,25 +4,20 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings._controls import controls
-from helpers.findings._curves import curve, number, points
+from helpers.findings._curves import curve, number, points, worth
 from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent, signed, unsigned
 from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
-from helpers.measures.plateau import (
-    Censored,
-    CurveFit,
-    Onset,
-    fit_curve,
-    gain_per_doubling,
-    gold_equivalent,
-    gold_equivalent_bounds,
-    onset_interval,
-)
+from helpers.measures.plateau import CurveFit, Onset, fit_curve, gain_per_doubling, onset_interval
 from helpers.studies import Study
 
 #: What the data may tell of a curve, as the summary counts it.
-_END, _PAUSE, _WORTH = "where it ends", "where it first pauses", "what all its labels are worth in gold, to both sides,"
+_END, _PAUSE, _WORTH = (
+    "the level at which a curve ends",
+    "where it first pauses",
+    "what an annotator's labels are worth in gold, with both ends of the interval,",
+)
 #: The claim is about the end of the curve: the gain is taken over so many of the largest sizes.
 _LAST = 3
 
@@ -67,6 +62,7 @@ def plateau(
     gained: list[dict] = []
     flatten: dict[str, dict[str, str]] = {}
     identified: dict[str, list[bool]] = {_END: [], _PAUSE: [], _WORTH: []}
+    counts: set[int] = set()
     for one in results.corpora.values():
         sizes = np.array(results.study.sizes_of(one.name))
         if len(sizes) < 2:
@@ -85,6 +81,7 @@ def plateau(
             theirs = curve(one.students(annotator, int(n)) for n in sizes)
             seeds = min(len(gold), len(theirs))
             best, theirs = gold[:seeds], theirs[:seeds]
+            counts.add(seeds)
             own = {"own": float((one.annotated(annotator)[1] == one.gold).mean())}
             place = {"corpus": one.name, "labels": annotator}
             tally.frame += [place | p | own for p in points(sizes, theirs, rng)]
@@ -92,14 +89,13 @@ def plateau(
             interval = paired_difference(*gains, rng=rng)
             verdict = tally.judge(one.name, annotator, interval, 2 * len(sizes[-_LAST:]) * seeds)
             fit = _fit(sizes, theirs, rng)
-            worth = gold_equivalent(sizes, best.mean((0, 2)), float(theirs[:, -1].mean()))
+            in_gold = worth(sizes, best, theirs[:, -1], results.rng(one.name, f"{annotator} worth", seed))
             flat = onset_interval(sizes, theirs, threshold, rng=rng)
             gained += _gains(one.name, annotator, sizes, theirs, rng)
             flatten[one.name][annotator] = _onset(flat, sizes)
-            low, high = _worth_bounds(sizes, best, theirs[:, -1], rng)
             identified[_END].append(fit is not None and fit.identified)
             identified[_PAUSE].append(_told(flat, sizes))
-            identified[_WORTH].append(bool(low) and not (low.flag or high.flag))
+            identified[_WORTH].append(in_gold.told)
             tally.table.append(
                 {
                     "Corpus": one.name,
@@ -110,10 +106,10 @@ def plateau(
                     "Gain per doubling, gold, points": percent(gains[0].mean()),
                     "Gain per doubling, its labels, points": percent(gains[1].mean()),
                     "Number of its labels": int(sizes[-1]),
-                    "Worth, gold labels": number(worth),
-                    "95 % interval of that": f"{number(low)} to {number(high)}" if low else "none",
-                    "Gold first pauses at, labels": _onset(gold_onset, sizes),
-                    "It first pauses at, labels": _onset(flat, sizes),
+                    "Worth, gold labels": number(in_gold.at),
+                    "95 % interval of that": in_gold.bounds or "none",
+                    "Gold curve first pauses at, labels": _onset(gold_onset, sizes),
+                    "Its curve first pauses at, labels": _onset(flat, sizes),
                     "Gold students end at, %": _asymptote(gold_fit),
                     "Its students end at, %": _asymptote(fit),
                 }
@@ -132,7 +128,7 @@ def plateau(
             "gains": Part(pd.DataFrame(gained), rule, listed),
             "random errors": _random_errors(results, seed),
         }
-    return tally.finish(_remark(results, identified))
+    return tally.finish(_remark(results, identified, counts))
 
 
 def _random_errors(results: Results, seed: int) -> Part:
@@ -142,13 +138,16 @@ def _random_errors(results: Results, seed: int) -> Part:
     return beside._replace(frame=found.frame)
 
 
-def _remark(results: Results, identified: dict[str, list[bool]]) -> str:
-    """What the data tell of the curves; `identified` has it for each curve, or each annotator's."""
+def _remark(results: Results, identified: dict[str, list[bool]], counts: set[int]) -> str:
+    """What the data tell of the curves; `identified` has it for each curve, or each annotator's, `counts` the seeds."""
     if not results.annotators:
         return "The study has no annotators."
     single = [name for name in results.corpora if len(results.study.sizes_of(name)) < 2]
-    said = [f"{what} in {out_of(sum(known), len(known), 'curve')}" for what, known in identified.items() if known]
+    said = [f"{what} for {out_of(sum(known), len(known), 'curve')}" for what, known in identified.items() if known]
     told = [f"The data tell {'; '.join(said)}."] if said else []
+    if counts:
+        seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
+        told.append(f"Curves are of the seeds that every size has: {seeds}.")
     if single:
         told.append(
             f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."
@@ -204,13 +203,6 @@ def _onset(flat: Onset, sizes: np.ndarray) -> str:
     if flat.identified:
         return f"by {number(flat.high)}"
     return f"not identified ({number(flat.low)} to {number(flat.high)})"
-
-
-def _worth_bounds(
-    sizes: np.ndarray, gold: np.ndarray, target: np.ndarray, rng: np.random.Generator
-) -> tuple[Censored | None, Censored | None]:
-    """The interval of the gold equivalent; None of one seed."""
-    return gold_equivalent_bounds(sizes, gold, target, rng=rng) if len(gold) > 1 else (None, None)
 
 
 def _fit(sizes: np.ndarray, correct: np.ndarray, rng: np.random.Generator) -> CurveFit | None:

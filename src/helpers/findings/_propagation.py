@@ -93,10 +93,10 @@ def propagation(
                     "Cross / total": round(interval.effect, 2),
                     "95 % interval": bounds(tally.claim, interval),
                     **{f"{term.capitalize()}, nats": round(means[term], 3) for term in TERMS},
-                    "Half of the people to the other, nats": round(people, 3),
+                    "One half of the people to the other, nats": round(people, 3),
                     "Student closer to people than its annotator": _CLOSER[closer.sign],
                     **{f"{term.capitalize()}, Brier": round(brier_means[term], 3) for term in TERMS},
-                    "Half of the people to the other, Brier": round(people_brier, 3),
+                    "One half of the people to the other, Brier": round(people_brier, 3),
                     "Cross / total, Brier": round(ratio(brier_means["cross"], brier_means["total"]), 2),
                 }
             )
@@ -127,7 +127,7 @@ def _remark(results: Results, with_votes: list[CorpusResults], close: list[bool]
     said = []
     if close:
         cells = out_of(sum(close), len(close), "cell")
-        said.append(f"Students are as close to people as half of the people to the other half in {cells}.")
+        said.append(f"Students come as close to people as one half of the people to the other in {cells}.")
     if hard := replace(results, corpora={one.name: one for one in with_votes}).hard:
         said.append(
             f"Labels without probabilities count as certain, so that divergences from them are those of the floor; the "

@@ -31,6 +31,7 @@ class Claim:
     decimals: int
     margin: float = 0.0
     parameters: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     def verdict(self, interval: Interval) -> Verdict:
         """What the interval of an effect says of the claim.
@@ -78,4 +79,4 @@ def claims() -> dict[str, Claim]:
     """Name -> claim, in the order of the book."""
     file = places.ROOT / "notebooks" / "findings.yml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return {name: Claim(name, **entry) for name, entry in content.items()}
+    return {name: Claim(name, **entry | {"beside": (*entry.get("beside", ()),)}) for name, entry in content.items()}

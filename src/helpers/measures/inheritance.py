@@ -71,10 +71,12 @@ def inherited(student, gold_student, annotator_pred, gold, *, rng, n_boot=2000, 
     return paired_difference(*same, rng=rng, n_boot=n_boot, level=level)
 
 
-def beyond_class(student, annotator_pred, gold, *, rng, n_boot=500, level=0.95):
+def beyond_class(student, annotator_pred, gold, *, gold_student=None, rng, n_boot=500, level=0.95):
     """`error_inheritance` minus `expected_by_class`: what a student's mistakes know of its annotator's.
 
-    Seeds and all texts are resampled. Parameters and what is returned are those of `inherited`.
+    Hard texts alone make it positive, so it is read beside that of a gold student: with `gold_student`, int (S, T), it
+    is the difference to the gold student's, paired by seed and text. Seeds and all texts are resampled. The other
+    parameters and what is returned are those of `inherited`.
     """
     student, annotator_pred, gold = _three(student, annotator_pred, gold)
     if (annotator_pred == gold).all():
@@ -83,7 +85,13 @@ def beyond_class(student, annotator_pred, gold, *, rng, n_boot=500, level=0.95):
     def excess(pred, said, truth):
         return np.mean(error_inheritance(pred, said, truth) - expected_by_class(pred, said, truth))
 
-    return paired_bootstrap(excess, student, annotator_pred, gold, rng=rng, n_boot=n_boot, level=level)
+    def more(pred, other, said, truth):
+        return excess(pred, said, truth) - excess(other, said, truth)
+
+    options = {"rng": rng, "n_boot": n_boot, "level": level}
+    if gold_student is None:
+        return paired_bootstrap(excess, student, annotator_pred, gold, **options)
+    return paired_bootstrap(more, student, as_labels(gold_student, "gold_student"), annotator_pred, gold, **options)
 
 
 def _three(pred, annotator_pred, gold):

@@ -43,6 +43,8 @@ _MAX_UNDEFINED_DRAWS = 0.01
 FEWEST_FOR_RATIO = 4
 #: Numbers that are drawn at a time.
 _BLOCK = 2**16
+# How far from a ratio the end of its interval is looked for, in ratios.
+_STEPS = 2.0 ** np.arange(20)
 # With fewer seeds, too many resamples hold two or three different ones, and their variances say nothing.
 _FEWEST_TO_RESAMPLE = 8
 
@@ -155,7 +157,7 @@ def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
     Returns
     -------
     Interval
-        Without bounds where the interval of the denominator does not lie above zero, or when S = 1.
+        Without bounds where the interval of the denominator does not lie clearly above zero, or when S = 1.
     """
     scores = [np.asarray(array, dtype=float) for array in (numerator, denominator)]
     of = _of_means(scores, rng=rng, n_boot=n_boot, level=level)
@@ -169,14 +171,14 @@ def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
 
     def edge(direction, clear):
         """Go from the ratio to where what is left is clear of zero, and back to where it just is."""
-        step = direction * max(abs(ratio), 1.0)
-        while clear(ratio + step) <= 0:
-            step *= 2
-            if not np.isfinite(step):
-                return np.nan
-        return brentq(clear, ratio, ratio + step)
+        for step in direction * max(abs(ratio), 1.0) * _STEPS:
+            if clear(ratio + step) > 0:
+                return brentq(clear, ratio, ratio + step)
+        return np.nan
 
     low, high = edge(-1, lambda share: rest(share).low), edge(1, lambda share: -rest(share).high)
+    # A denominator that is just clear of zero may leave one side open.
+    low, high = (low, high) if np.isfinite(low) and np.isfinite(high) else (np.nan, np.nan)
     return Interval(ratio, float(low), float(high), level)
 
 

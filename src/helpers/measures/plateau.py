@@ -15,6 +15,8 @@ from helpers.measures._checks import as_generator
 from helpers.measures.intervals import Interval, paired_difference, text_weights
 
 _MIN_SIZES = 5
+# The sizes that are the end of a curve.
+_LAST = 3
 _MAX_ASYMPTOTE_WIDTH = 0.1
 # Below the lower rate, n^-c is log n in all but name and its limit lies beyond any data; above the upper one,
 # the curve has flattened before the first size.
@@ -197,7 +199,8 @@ def fit_curve(sizes, accuracy, *, rng, n_boot=1000, level=0.95):
     -------
     CurveFit
         Not identified, with the reason, when there are fewer than 5 sizes or 2 seeds, when the curve does not
-        rise, when c ends at a bound, or when the interval of the asymptote reaches 1 or is wider than 0.1.
+        rise, or falls over the last three sizes (the law rises throughout, and ends above such data), when c ends at
+        a bound, or when the interval of the asymptote reaches 1 or is wider than 0.1.
     """
     as_generator(rng)
     accuracy = np.asarray(accuracy, dtype=float)
@@ -211,24 +214,27 @@ def fit_curve(sizes, accuracy, *, rng, n_boot=1000, level=0.95):
         low, high = np.quantile(_fit_power_law(sizes, draws)[0], [0.5 - level / 2, 0.5 + level / 2])
     asymptote = Interval(a, float(min(low, a)), float(max(high, a)), level)
     rise = b * (sizes[0] ** -c - sizes[-1] ** -c)
-    reason = _why_not_identified(len(sizes), len(accuracy), asymptote, rise, c)
+    at_the_end = float(gain_per_doubling(sizes[-_LAST:], mean[-_LAST:]))
+    reason = _why_not_identified(len(sizes), len(accuracy), asymptote, rise, at_the_end, c)
     return CurveFit(asymptote=asymptote, scale=b, rate=c, identified=not reason, reason=reason)
 
 
-def _why_not_identified(n_sizes, n_seeds, asymptote, rise, rate):
+def _why_not_identified(n_sizes, n_seeds, asymptote, rise, at_the_end, rate):
     if n_sizes < _MIN_SIZES:
         return f"fewer than {_MIN_SIZES} sizes"
     if n_seeds < 2:
         return "one seed, so no interval"
     if rise <= _LEAST_RISE:
         return "accuracy does not rise with n"
+    if at_the_end < -_LEAST_RISE:
+        return "accuracy falls at the end, and the fit cannot"
     if asymptote.high >= 1 or rate <= _RATE_BOUNDS[0] * 1.01:
         return "the fit sets no limit below 100 %"
     if rate >= _RATE_BOUNDS[1] * 0.99:
         return "the fit is flat after the first sizes"
     width = asymptote.high - asymptote.low
     if not width <= _MAX_ASYMPTOTE_WIDTH:
-        return f"the interval of the asymptote is {width:.2f} wide, more than {_MAX_ASYMPTOTE_WIDTH}"
+        return f"its interval is {100 * width:.0f} points wide, more than {100 * _MAX_ASYMPTOTE_WIDTH:.0f}"
     return ""
 
 
