@@ -258,6 +258,21 @@ def test_controls_have_the_annotators_texts_and_rate_of_error(pool):
     assert not errors(pool, conditional)[errors(pool, real) == 0].any()
 
 
+@pytest.mark.parametrize("method", ["uniform", "class_conditional", "shuffled"])
+def test_another_draw_puts_as_many_errors_elsewhere(method):
+    rng = np.random.default_rng(2)
+    gold = rng.integers(0, 2, 4000)
+    said = np.where(rng.random(4000) < 0.3, 1 - gold, gold)
+    pool = Pool(np.arange(4000), gold, {"a": Annotations(np.log(np.eye(2)[said] * 0.98 + 0.01), {}, {})}, 2)
+    first, second, again = (
+        labels.make(LabelSource(method, ("a",), draw=draw), pool).targets.argmax(1) != gold for draw in (0, 1, 1)
+    )
+    assert np.array_equal(second, again)
+    assert abs(second.mean() - first.mean()) < 0.02
+    # Errors of two draws have nothing to do with each other.
+    assert abs(second[first].mean() - second.mean()) < 0.05
+
+
 def test_random_errors_do_not_follow_the_texts():
     rng = np.random.default_rng(0)
     n, classes_ = 20_000, 3

@@ -17,6 +17,7 @@ from helpers.measures.intervals import (
     log_variance_ratio,
     paired_bootstrap,
     paired_difference,
+    ratio_interval,
     sd_interval,
     stability_difference,
     stability_interval,
@@ -96,6 +97,41 @@ def test_pairing_by_text_is_what_makes_intervals_short():
     paired = paired_difference(a, b, rng=rng())
     unpaired = paired_difference(a, b[:, rng(4).permutation(500)], rng=rng())
     assert paired.high - paired.low < 0.8 * (unpaired.high - unpaired.low)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 1.0, -0.5]), st.sampled_from([(3, 120), (120,)]))
+@settings(deadline=None, max_examples=40)
+def test_a_ratio_lies_on_the_side_of_zero_where_its_numerator_does(seed, share, shape):
+    draw = rng(seed)
+    gap = draw.normal(0.5, 1.0, shape)
+    won = share * gap + draw.normal(0, 1.0, shape)
+    found = ratio_interval(won, gap, rng=rng(seed), n_boot=200)
+    if bootstrap_of_means(np.positive, gap, rng=rng(seed), n_boot=200).sign < 1:
+        assert np.isnan(found.low)
+        assert np.isnan(found.high)
+    else:
+        assert found.effect == pytest.approx(won.mean() / gap.mean())
+    if np.isfinite(found.low):
+        assert found.low <= found.effect <= found.high
+        assert found.sign == bootstrap_of_means(np.positive, won, rng=rng(seed), n_boot=200).sign
+
+
+def test_a_ratio_without_noise_and_without_a_denominator():
+    gap = rng(0).normal(1, 0.1, (3, 50))
+    exact = ratio_interval(0.25 * gap, gap, rng=rng())
+    assert [exact.effect, exact.low, exact.high] == pytest.approx([0.25] * 3, abs=1e-9)
+    none = ratio_interval(gap, -gap, rng=rng())
+    assert np.isnan([none.effect, none.low, none.high]).all()
+    lone = ratio_interval(gap[:1], gap[:1], rng=rng())
+    assert (lone.effect, np.isnan(lone.low)) == (1, True)
+
+
+def test_a_ratio_of_a_small_denominator_reaches_further_on_the_far_side():
+    """Fieller's interval is not symmetric: what divides may be close to zero."""
+    draw = rng(3)
+    gap = draw.normal(0.3, 1.0, 200)
+    found = ratio_interval(0.5 * gap + draw.normal(0.3, 1.0, 200), gap, rng=rng())
+    assert found.high - found.effect > 1.5 * (found.effect - found.low)
 
 
 def test_closed_form_and_general_bootstrap_agree():

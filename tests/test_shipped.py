@@ -85,7 +85,7 @@ def test_every_page_that_rests_on_a_result_follows_it(study, said, tmp_path, nam
         and run.source.annotators in ((), (ANNOTATOR,))
         and run.source.keep in (1, findings.claims()["filtering"].parameters["fraction"])
     ]
-    assert len(chosen) == study.replicates(CORPUS, chosen[0].cell)
+    assert len(chosen) == len(study.seeds_of(CORPUS, chosen[0].cell))
     records = dict(Ledger().committed)
     for run in chosen:
         records[run.key] = replace(records[run.key], probs=answers(run.corpus, rng).astype(np.float16))

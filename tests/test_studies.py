@@ -164,7 +164,7 @@ def test_the_controls_of_the_default_study_keep_their_keys(corpus):
     plan = {
         "sizes": [250, 500, 1000, 2000],
         "seeds": 3,
-        "controls": studies.Controls(methods=methods),
+        "controls": studies.Controls(methods=methods, redraw=False),
         "stability": None,
     }
     runs = study.model_copy(update=plan).runs(corpus)
@@ -263,13 +263,13 @@ def test_stability_adds_seeds_at_the_largest_size_and_subsets_drawn_anew(tmp_pat
             annotators=["smollm2-135m"],
             seeds=2,
             filtering={"size": 100, "fractions": [0.5]},
-            controls={"methods": ["shuffled"], "seeds": 3},
+            controls={"methods": ["shuffled"], "seeds": 3, "redraw": False},
             stability={"seeds": 4, "draws": 2},
             sizes=[50, 100, 1502, 1503],
         )
     )
     grid = study.grid("tweets")
-    count = {str(cell): study.replicates("tweets", cell) for cell in grid}
+    count = {str(cell): len(study.seeds_of("tweets", cell)) for cell in grid}
     assert count["gold, n=1503"] == count["smollm2-135m, n=1503"] == count["shuffled of smollm2-135m, n=1503"] == 4
     assert count["entropy 0.5 of smollm2-135m, n=100"] == 2
     # Random errors are compared with gold and with the annotator's own seed by seed.
@@ -295,15 +295,43 @@ def test_stability_may_leave_controls_with_the_seeds_of_the_other_sizes(tmp_path
             tmp_path,
             annotators=["smollm2-135m"],
             seeds=2,
-            controls={"methods": ["shuffled"], "seeds": seeds},
+            controls={"methods": ["shuffled"], "seeds": seeds, "redraw": False},
             stability={"seeds": 4, "controls": False},
             sizes=[50, 100],
         )
     )
-    count = {str(cell): study.replicates("tweets", cell) for cell in study.grid("tweets")}
+    count = {str(cell): len(study.seeds_of("tweets", cell)) for cell in study.grid("tweets")}
     assert count["gold, n=100"] == count["smollm2-135m, n=100"] == max(4, of_controls)
     assert count["gold, n=50"] == count["smollm2-135m, n=50"] == max(2, of_controls)
     assert count["shuffled of smollm2-135m, n=50"] == count["shuffled of smollm2-135m, n=100"] == of_controls
+
+
+@pytest.mark.parametrize(("stable", "at_most"), [(None, [0]), ({"seeds": 4}, [0, 1, 2, 3])])
+def test_every_seed_of_a_control_has_a_draw_of_its_own(tmp_path, stable, at_most):
+    study = studies.load(
+        write(
+            tmp_path,
+            annotators=["smollm2-135m"],
+            seeds=2,
+            controls={"methods": ["shuffled"], "seeds": 3},
+            stability=stable,
+            sizes=[50, 100],
+        )
+    )
+    seeds = {str(cell): [*study.seeds_of("tweets", cell)] for cell in study.grid("tweets")}
+    for n, first in ((50, [0]), (100, at_most)):
+        assert seeds[f"shuffled of smollm2-135m, n={n}"] == first
+        assert seeds[f"shuffled of smollm2-135m, draw 1, n={n}"] == [1]
+        assert seeds[f"shuffled of smollm2-135m, draw 2, n={n}"] == [2]
+    assert seeds["gold, n=50"] == seeds["smollm2-135m, n=50"] == [0, 1, 2]
+    runs = {str(run): run for run in study.runs("tweets")}
+    first, second = (
+        runs[f"tweets, shuffled of smollm2-135m{draw}, n=100, seed {i}"] for i, draw in enumerate(("", ", draw 1"))
+    )
+    assert second.specification["source"]["draw"] == 1
+    assert "draw" not in first.specification["source"]
+    assert first.made.targets.sum(axis=0).tolist() == second.made.targets.sum(axis=0).tolist()
+    assert (first.made.targets != second.made.targets).any()
 
 
 def test_subsets_drawn_anew_take_a_size_that_is_half_of_the_pool_at_most(tmp_path):

@@ -216,7 +216,10 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
         if found["plateau"]:
             found["plateau"] |= found["controls"]
         if found["instability"]:
-            found["instability"] |= {cell for cell in random if cell.n == last and not cell.source.draw}
+            # Of one draw, whose students differ in nothing but their seeds.
+            found["instability"] |= {
+                cell for cell in random if cell.n == last and len(study.seeds_of(corpus, cell)) > 1
+            }
     return found
 
 
