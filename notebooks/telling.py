@@ -42,23 +42,23 @@ charts.show(finding)
 # mistakes are handed down.
 #
 # The table has the mistakes that were handed down most clearly: most students of the annotator repeat them, and
-# fewest gold students do. Whatever in a text acts without being seen, such as marks that turn the direction of
-# writing, is written out.
+# fewest gold students do. Invisible characters are written out. How often all mistakes of an annotator are repeated is
+# under [degradation](degradation.ipynb).
 
 # %%
 charts.table(finding)
 
 # %% [markdown]
 # Whether texts are shown is the choice of the study (`texts` in its file; without it none is) and of whoever builds
-# the book (`label-risk book --no-texts`). The ids lead back to the corpus for those who have it.
+# the book (`label-risk book --no-texts`). Where none is, the table has ids, which lead back to the corpus.
 
 # %% [markdown]
 # ## What would change our mind
 #
 # - *A text can be hard for everybody.* Read the column of the gold students beside that of the annotator's.
-# - *Gold is what most people said*, and some of these texts will make you side with the annotator. Those are no
+# - *Gold is what most people said*, and some of these texts will make you side with the annotator. These are not
 #   mistakes handed down, but another opinion.
-# - *These are the clearest cases*, chosen for being so, and no sample. The chart has all of them.
+# - *These are the clearest cases*, chosen for being so, and no sample. The chart counts all mistakes.
 
 # %% [markdown]
 # ## What to try next

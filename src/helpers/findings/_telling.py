@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent
 from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
 from helpers.measures.intervals import paired_difference
 from helpers.studies import Study
-
-_HIDDEN = "not shown"
 
 
 def telling(
@@ -26,7 +24,8 @@ def telling(
     """The `count` mistakes of each annotator that its students repeat most and gold students least.
 
     Ties go to the mistake that the annotator is surest of. Texts are shown where the study allows it
-    (`helpers.studies.Study.shows`); elsewhere only ids are.
+    (`helpers.studies.Study.shows`). The table has rows of these corpora only; where no text may be shown, it has the
+    ids of all.
 
     Parameters are those of `degradation`, and `count`, texts a corpus and annotator.
 
@@ -34,7 +33,8 @@ def telling(
     -------
     Finding
         `frame` has a row a corpus, `annotator`, `students` ("its students" or "gold students") and `repeated`: `share`
-        of the annotator's mistakes on the test texts that so large a share of the students makes too.
+        of the annotator's mistakes on the test texts that so large a share of the students makes too. In `verdicts`,
+        the effect is the share of mistakes that its students repeat minus that which gold students make.
 
     Raises
     ------
@@ -44,6 +44,7 @@ def telling(
     if count < 0:
         raise UserError(f"count = {count}: texts are counted from 0")
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
+    shown = [name for name in results.corpora if results.study.shows(name)]
     frame, table, verdicts = [], [], []
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
@@ -60,6 +61,8 @@ def telling(
             verdicts.append(dict(zip(VERDICT_COLUMNS, (*row, 2 * cells[0].seeds), strict=True)))
             for students, made in (("its students", repeat), ("gold students", by_gold)):
                 frame += _histogram(one, annotator, students, made.mean(axis=0), cells[0].seeds)
+            if shown and one.name not in shown:
+                continue
             sure = np.nan_to_num(probs[wrong].max(axis=1))
             order = np.lexsort((-sure, by_gold.mean(axis=0) - repeat.mean(axis=0)))[:count]
             for i in order:
@@ -68,16 +71,13 @@ def telling(
                     {
                         "Corpus": one.name,
                         "Id": one.corpus.rows["id"].iloc[text],
-                        "Text": one.corpus.rows["text"].iloc[text] if results.study.shows(one.name) else _HIDDEN,
+                        **({"Text": one.corpus.rows["text"].iloc[text]} if shown else {}),
                         "Gold": one.corpus.labels[one.gold[wrong[i]]],
                         "Annotator": annotator,
                         "It says": one.corpus.labels[said[wrong[i]]],
                         "With probability, %": np.nan if one.hard(annotator) else percent(sure[i]),
                         "Its students that say so, %": percent(repeat[:, i].mean()),
                         "Gold students that say so, %": percent(by_gold[:, i].mean()),
-                        "Answer": advice,
-                        "Its students' share minus gold students', all mistakes, points": percent(effect.effect),
-                        "95 % interval": signed(effect),
                     }
                 )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
@@ -104,7 +104,8 @@ def _summary(results: Results, verdicts: pd.DataFrame) -> str:
         said.append("The study has no annotators.")
     if hidden := [name for name in results.corpora if not results.study.shows(name)]:
         said.append(
-            f"Texts of {', '.join(hidden)} are not shown: the study does not allow it, or the book was built without."
+            f"Texts of {', '.join(hidden)} are not shown: the study does not allow it, or the book was built without "
+            "texts."
         )
     if results.without_gold:
         said.append(f"Left out, because not every text has a gold label: {', '.join(results.without_gold)}.")
