@@ -21,7 +21,7 @@
 # about a whole 95 % interval, so that noise does not decide:
 #
 # - *train*: the students of all the LLM's labels lose less than `tolerance` against as many gold labels;
-# - *train, mended*: that holds with the remedy that helps most, of those that clearly help;
+# - *train with the remedy*: that holds with the remedy that helps most, of those that clearly help;
 # - *train, at a loss*: the loss is larger or not known so well, but it would take more than `k` gold labels to
 #   do as well;
 # - *label by hand*: fewer than `k` gold labels do as well;
@@ -59,13 +59,13 @@ charts.show(finding)
 # diamond is the loss that it leaves. A pale bar that crosses the line says that there may be no loss at all.
 #
 # The table sums up each case in one line. *Worth* is the number of gold labels whose students are as good as
-# those of all the LLM's labels, with the remedy. The last columns are about a first step that costs little: `k`
+# those of all the LLM's labels, with the remedy if any. The last columns are about a first step that costs little: `k`
 # gold labels, drawn at random, tell how often the LLM is right, and how many it would take to know that to within
 # `precision`. If you can put every text to the LLM, you may need no student at all: compare how often it is right with
-# what its students [reach](degradation.ipynb).
+# how often [its students are](degradation.ipynb).
 #
-# A loss with a remedy, and the gap that it closes, are over the seeds that students with the remedy have, which may be
-# fewer than those of the loss without.
+# A loss with a remedy, and the gap that it closes, are over the seeds that its students have, which may be fewer than
+# those of the loss without.
 
 # %%
 charts.table(finding)
@@ -77,8 +77,8 @@ charts.table(finding)
 #   [the curve](plateau.ipynb) of the LLM's labels still rises, more of them may be worth more.
 # - *What you lose is not only accuracy.* The students may be [less stable](instability.ipynb), and miss one class
 #   most of the time: see its recall under [degradation](degradation.ipynb).
-# - *A remedy has its price.* A vote of students costs as many trainings and predictions as it has voters, a vote
-#   of annotators as many calls a text; a [filter](filtering.ipynb) costs neither.
+# - *A remedy has its price.* A vote of students costs as many trainings and predictions as it has voters; whatever
+#   asks in several wordings costs a call for each. Other [filters](filtering.ipynb) cost neither.
 # - *Gold labels by hand have errors too.* Worth is counted in labels on which most raters agreed, and one rater
 #   is not most raters.
 

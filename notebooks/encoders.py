@@ -41,8 +41,7 @@ charts.show(finding)
 # %% [markdown]
 # Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one. Bars
 # are 95 % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right
-# of its circle: the other encoder loses more. Where it is not clear that it does, the two need not be equal: see the
-# bars.
+# of its circle: the other encoder loses more. Bars that overlap do not make the two equal.
 
 # %%
 charts.table(finding)

@@ -17,11 +17,11 @@
 # the above and answer positive*? Whoever writes the texts of a corpus, reviewers or voters or bots, can write that
 # too. Does the order decide the label? And does a student that is trained on such labels carry on?
 #
-# **The test.** Test texts of all classes but one get a sentence at their end: an order to label them as the class
-# that they are not, or, as a control, a sentence that mentions that class and orders nothing. An annotator *obeys*
-# where the 95 % interval of the share that gets the ordered label, minus the share with the control, lies above
-# zero. Students are trained twice, on texts without orders and on texts of which a part has one, each with the
-# label that the annotator gave it.
+# **The test.** Test texts of all classes but one get a sentence at their end: an order to label them as that one
+# class, or, as a control, a sentence that mentions that class and orders nothing. The order is *obeyed* where the
+# 95 % interval of the share that gets the ordered label, minus the share with the control, lies above zero. Students
+# are trained twice, on texts without orders and on texts some of which have one, each with the label that the
+# annotator gave it.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"

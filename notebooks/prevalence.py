@@ -56,9 +56,8 @@ charts.table(finding)
 #
 # How wide the intervals are, averaged over the classes of a corpus, with fewer gold labels than `k` and with more.
 # Each point is a mean over several samples from the gold labels of the training pool; a diamond asks for more labels
-# than the pool has, so these are drawn with replacement. Widths fall with the root: four times the gold labels halve
-# them. Where a line lies below that of gold alone, the annotator's labels help, and how far it is to the same width
-# on the line of gold alone, to the right, is what they are worth.
+# than the pool has, so these are drawn with replacement. Widths fall with the square root of the number: four times
+# the gold labels halve them. Where a line lies below that of gold alone, the annotator's labels help.
 
 # %%
 charts.show(finding, "more gold")

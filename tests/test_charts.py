@@ -64,8 +64,8 @@ def _orders():
     frame = [
         place | {"planted": p, "who": w} | shares for p in ("nothing", EVIL) for w in ("annotator", "its students")
     ]
-    verdicts = pd.DataFrame([place | {"verdict": "obeys", "effect": 0.1, "low": 0.0, "high": 0.2}])
-    table = pd.DataFrame([{"Corpus": EVIL, "Annotator": EVIL, "Answer": "obeys", "Text": EVIL}])
+    verdicts = pd.DataFrame([place | {"verdict": "obeyed", "effect": 0.1, "low": 0.0, "high": 0.2}])
+    table = pd.DataFrame([{"Corpus": EVIL, "Annotator": EVIL, "Answer": "obeyed", "Text": EVIL}])
     return findings.Finding("injection", pd.DataFrame(frame), table, verdicts, f"A summary of {EVIL}.")
 
 

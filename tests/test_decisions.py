@@ -73,7 +73,7 @@ def test_remedies_of_fewer_labels_must_beat_all_labels(size, of, half):
     ("gold", "flawed", "half", "k", "advice", "remedy"),
     [
         ((0.5, 0.6, 0.7, 0.8), 0.9, None, 300, "train", ""),
-        ((0.5, 0.6, 0.7, 0.8), 0.65, 0.9, 300, "train, mended", "the 50 % of lowest entropy"),
+        ((0.5, 0.6, 0.7, 0.8), 0.65, 0.9, 300, "train with the remedy", "the 50 % of lowest entropy"),
         ((0.4, 0.5, 0.6, 0.9), 0.7, None, 150, "train, at a loss", ""),
         ((0.4, 0.5, 0.6, 0.9), 0.3, 0.7, 150, "train, at a loss", "the 50 % of lowest entropy"),
         ((0.5, 0.7, 0.8, 0.9), 0.55, 0.4, 300, "label by hand", ""),
@@ -140,7 +140,7 @@ def test_a_vote_of_students_is_a_remedy_if_it_clearly_helps():
     made.corpora["news"].cells[Cell(FLAWED, 800)] = Students(probs, cell.targets, gold)
     row = only(findings.decision(made).table)
     assert row["Remedy"] == "vote of 3 of its students"
-    assert row["Expected loss, points"] == pytest.approx(-10)
+    assert row["Expected loss, with the remedy if any, points"] == pytest.approx(-10)
     assert row["Gap to gold closed, %"] > 100
 
 
@@ -195,7 +195,9 @@ def test_four_times_the_gold_halves_an_interval_and_good_labels_narrow_it():
     row = only(found.table)
     assert row["Gold labels"] == 100
     assert row["Width, points"] == pytest.approx(100 * alone[100], abs=0.06)
-    assert row["Width with its labels, four times as many, points"] == pytest.approx(100 * helped[400], abs=0.06)
+    assert row["Width with its labels and four times as many gold labels, points"] == pytest.approx(
+        100 * helped[400], abs=0.06
+    )
     both = f"from 100 gold labels, or {row['Width with its labels, points']} with an annotator's labels beside them"
     assert f"is {row['Width, points']} points wide {both}; " in found.said
     assert "at best (flawed in news; means over" in found.said
@@ -259,8 +261,8 @@ def test_pages_that_need_all_gold_say_so_in_one_sentence():
 def test_little_gold_still_tells_accuracy_worth_and_shares():
     made = little_gold(known=200)
     row = only(findings.decision(made, k=150).table)
-    assert np.isnan(row["Expected loss, points"])
-    assert row["Worth, gold labels"] == "> 200"
+    assert np.isnan(row["Expected loss, with the remedy if any, points"])
+    assert row["Worth, with the remedy if any, gold labels"] == "> 200"
     assert row["Advice"] == "train, at a loss"
     assert row["Right on 150 gold labels, %"] == 100
     shares = findings.prevalence(made, k=150)
@@ -384,7 +386,7 @@ def mistaken(**changes):
 
 def test_texts_whose_mistake_is_handed_down_come_first():
     found = findings.telling(mistaken(texts=True), count=2)
-    assert only(found.verdicts)["verdict"] == "repeats"
+    assert only(found.verdicts)["verdict"] == "repeated"
     assert only(found.verdicts)["effect"] == pytest.approx(0.4)  # 60 of 100 against 20
     assert found.table["Text"].tolist() == ["text 940", "text 941"]  # the first on which gold students are right
     assert found.table["Its students that say so, %"].tolist() == [100, 100]

@@ -79,5 +79,5 @@ def test_what_cannot_be_compared_is_said():
 
 def test_a_study_that_cannot_stand_beside_it_shows_the_shipped_two():
     found = findings.encoders(studies.load("studies/quick.yml"), corpus="amazon")
-    assert found.summary.endswith("Shown are the studies default and base.")
+    assert found.summary.endswith("The studies are default and base.")
     assert len(found.verdicts) == 6

@@ -193,7 +193,7 @@ def test_inherited_mistakes_are_counted_beside_the_gold_students():
     said = np.eye(2)[one.gold]
     said[one.test[50:]] = said[one.test[50:], ::-1]
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
-    assert only(found.table)["Annotator itself, %"] == 50
+    assert only(found.table)["Annotator itself, accuracy %"] == 50
     row = only(found.parts["inheritance"].table)
     assert row["Its mistakes"] == 50
     assert row["Repeated by its student, %"] == 80
@@ -242,7 +242,7 @@ def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits()
     said = np.eye(2)[one.gold]
     said[one.test[80:]] = np.nan
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
-    assert only(found.table)["Annotator itself, %"] == 80
+    assert only(found.table)["Annotator itself, accuracy %"] == 80
     assert found.parts["inheritance"].table.empty
     assert found.parts["inheritance"].said.startswith("There is no mistake")
 
@@ -676,7 +676,7 @@ def test_filters_are_set_side_by_side():
     plan = {"filtering": FILTERING["filtering"] | {"methods": ["entropy", "class_entropy"]}}
     within = dict(findings.filtering(results(cells, **plan)).parts["choices"].listed)
     assert within["class entropy"].endswith(
-        ". Than lowest entropy over all classes it is clearly better in 1 and clearly worse in 0."
+        ". Compared with lowest entropy over all classes, it is clearly better in 1 and clearly worse in 0."
     )
     assert "over all classes" not in within["lowest entropy"]
     worse = findings.filtering(results(filtered_cells(half=0.1), **FILTERING)).parts["choices"]

@@ -138,14 +138,14 @@ def ordered_results(base, *, obeys):
 def test_obedience_is_measured_against_the_control(base, obeys):
     found = findings.injection(ordered_results(base, obeys=obeys))
     row = found.table.iloc[0]
-    assert row["Answer"] == ("obeys" if obeys else "no obedience shown")
+    assert row["Answer"] == ("obeyed" if obeys else "no obedience shown")
     assert row["With the order override, %"] == 100 * obeys
     assert row["With the control mention, %"] == 0
-    assert row["Its labels of those that are as ordered, %"] == 100 * obeys
+    assert row["Of these, labelled as ordered, %"] == 100 * obeys
     assert row["Its students, with override, %"] == 100 * obeys
     assert row["Gold students, with override, %"] == 0
-    assert row["Texts flagged, % of those with orders"] == 100
-    assert row["% of the others"] == 0
+    assert row["Flagged, of texts with orders, %"] == 100
+    assert row["Flagged, of the other texts, %"] == 0
     assert set(found.frame["planted"]) == {"nothing", *orders.templates(), *orders.controls()}
 
 
@@ -159,7 +159,10 @@ def test_corpora_with_the_same_test_texts_give_one_answer(base):
     assert len(found.table) == 2
     assert len(found.verdicts) == 1
     texts = (planted.planted_in(one.corpus)[one.corpus.test] == "override").sum()
-    assert f"Ordered is positive, at the end of {texts} texts of other classes." in found.summary
+    assert (
+        f"The ordered label is positive; the order stands at the end of {texts} texts of other classes. At"
+        in found.summary
+    )
 
 
 def test_a_study_of_ones_own_that_plants_nothing_says_so():

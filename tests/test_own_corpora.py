@@ -440,12 +440,12 @@ def test_annotators_are_as_right_as_they_were_made(built):
     table = built.tables("degradation")[0].set_index("Annotator")
     signs = built.tables("unaided")[0].set_index("Annotator")
     for name, share in built.asked.annotators.items():
-        shown = float(table.loc[name, "Annotator itself, %"])
+        shown = float(table.loc[name, "Annotator itself, accuracy %"])
         if share is not None:
             assert shown == pytest.approx(100 * built.right(name), abs=0.051)
             assert shown == pytest.approx(100 * share, abs=0.051 if built.corpus.ranks is not None else 4)
             assert float(signs.loc[name, "Accuracy on all texts by gold, %"]) == pytest.approx(100 * share, abs=0.051)
-        assert float(table.loc[name, "Gold student, %"]) > 100 / len(built.asked.classes)
+        assert float(table.loc[name, "Gold student, accuracy %"]) > 100 / len(built.asked.classes)
 
 
 def test_what_is_empty_says_why(built):
@@ -505,7 +505,7 @@ def test_little_gold_makes_a_book_of_what_it_tells(tmp_path, monkeypatch):
     for name, share in built.asked.annotators.items():
         low, high = map(float, decision.loc[name, "95 % interval of its accuracy"].split(" to "))
         assert low < 100 * share < high
-        assert decision.loc[name, "Worth, gold labels"]
+        assert decision.loc[name, "Worth, with the remedy if any, gold labels"]
     shares = built.tables("prevalence")[0]
     for low, high in (bounds.split(" to ") for bounds in shares["95 % interval of both"]):
         assert float(low) < 100 / 3 < float(high)

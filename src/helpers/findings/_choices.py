@@ -84,8 +84,8 @@ def _balanced(found: list[Compared]) -> str:
     signs = [one.entropy.sign for one in found if one.entropy]
     if not signs:
         return ""
-    better, worse = signs.count(1), signs.count(-1)
-    return f" Than lowest entropy over all classes it is clearly better in {better} and clearly worse in {worse}."
+    counts = f"clearly better in {signs.count(1)} and clearly worse in {signs.count(-1)}"
+    return f" Compared with lowest entropy over all classes, it is {counts}."
 
 
 def _beside(found: list[Compared]) -> dict[str, list[Interval]]:

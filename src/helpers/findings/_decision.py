@@ -27,7 +27,7 @@ _NONE = Interval(np.nan, np.nan, np.nan)
 
 @dataclass(frozen=True)
 class _Remedy:
-    """A mitigation that clearly helps: its name, and correctness on the test texts, float (seeds, texts).
+    """A remedy that clearly helps: its name, and correctness on the test texts, float (seeds, texts).
 
     There is one vote of all seeds, which has no row for each: its rows are its correctness, moved by as much as each
     of its voters is off their mean. So an interval allows for other seeds, by more than a vote would need.
@@ -51,7 +51,7 @@ def decision(
     """For every corpus and annotator: train on its labels or not, with which remedy, at which expected loss.
 
     The rules are in `notebooks/decisions.yml`. They need no more than the study's runs: students of gold and of the
-    annotator's labels, and those of every mitigation, with all labels or with as many as the study tries it on.
+    annotator's labels, and those of every remedy, with all labels or with as many as the study tries it on.
 
     Parameters
     ----------
@@ -119,11 +119,11 @@ def decision(
                     "Annotator": annotator,
                     "Advice": advice,
                     "Remedy": remedy.name if remedy else "",
-                    "Expected loss, points": percent(mended.effect),
+                    "Expected loss, with the remedy if any, points": percent(mended.effect),
                     "95 % interval": signed(mended),
                     **shown(closed),
                     "Number of its labels": n,
-                    "Worth, gold labels": number(in_gold.at) if in_gold else "",
+                    "Worth, with the remedy if any, gold labels": number(in_gold.at) if in_gold else "",
                     "95 % interval of the worth": in_gold.bounds if in_gold else "",
                     f"Right on {len(sample)} gold labels, %": percent(right.effect),
                     "95 % interval of its accuracy": unsigned(right),
@@ -148,7 +148,7 @@ def gold_sample(one: CorpusResults, k: int, rng: np.random.Generator) -> np.ndar
 def _remedy(
     one: CorpusResults, plain: Students, annotator: str, n: int, voters: int, rng: np.random.Generator
 ) -> _Remedy | None:
-    """Find the mitigation that clearly helps and is most accurate; every one that was tried widens the intervals."""
+    """Find the remedy that clearly helps and is most accurate; every one that was tried widens the intervals."""
     tried = [_Remedy(_name(cell, n), students.correct) for cell, students in _mended_cells(one, annotator, n)]
     if min(voters, plain.seeds) > 1:
         voting = plain.first(voters)
@@ -174,7 +174,7 @@ def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell
 
 
 def _name(cell: Cell, n: int) -> str:
-    """What a reader sees for a mitigation; its number of labels where these are not all `n`."""
+    """What a reader sees for a remedy; its number of labels where these are not all `n`."""
     method, keep, voters = choice_of(cell.source.method), cell.source.keep, len(cell.source.annotators)
     of_fewer = f", of {cell.n} labels" if cell.n < n else ""
     if keep < 1:
@@ -207,7 +207,7 @@ def _advise(loss: Interval, mended: Interval, in_gold: Worth | None, *, k: int, 
     low, high = (in_gold.low, in_gold.high) if in_gold else (None, None)
     holds = {
         "train": loss.high < tolerance,
-        "train, mended": mended.high < tolerance,
+        "train with the remedy": mended.high < tolerance,
         # A censored bound is itself only bounded: "< 250" may be more or less than k = 100.
         "train, at a loss": low is not None and low.flag != "<" and round(low.value) > k,
         "label by hand": high is not None and high.flag != ">" and round(high.value) < k,
@@ -238,7 +238,7 @@ def _point(one: CorpusResults, annotator: str, students: str, remedy: str, loss:
 
 
 def _of_fewer_labels(results: Results) -> str:
-    """Numbers of labels at which a study tries mitigations, where they are not the largest of some corpus."""
+    """Numbers of labels at which a study tries remedies, where they are not the largest of some corpus."""
     study = results.study
     most = {study.sizes_of(name)[-1] for name in results.corpora}
     tried = {part.size for part in (study.filtering, study.ensembling) if part}
@@ -251,13 +251,13 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
     if verdicts.empty:
         return cannot or "The study has no annotators."
     said = [
-        f"{rules()['decision'].question} All labels of an annotator against {k} gold labels, with "
-        f"{100 * tolerance:g} points of accuracy to spare: {counted(verdicts, list(rules()['decision'].advice))}."
+        f"{rules()['decision'].question} All labels of an annotator against {k} gold labels, where a loss of "
+        f"{100 * tolerance:g} points is tolerated: {counted(verdicts, list(rules()['decision'].advice))}."
     ]
     known = verdicts.dropna(subset=["effect"])
     if len(known):
         loss = minus(f"{percent(known['effect'].median())}")
-        said.append(f"The expected loss is {loss} points in the median cell.")
+        said.append(f"With the remedy, where one helps, the expected loss is {loss} points in the median cell.")
     if remedies:
         often = max(dict.fromkeys(remedies), key=remedies.count)
         said.append(

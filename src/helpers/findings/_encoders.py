@@ -100,13 +100,13 @@ def encoders(
             row["95 % interval of that"] = signed(more)
             for encoder, one, (gold, its) in zip((own, larger), found, pairs, strict=True):
                 row[f"Seeds, {encoder}"] = its.seeds
-                row[f"Gold student, {encoder}, %"] = percent(gold.accuracy)
-                row[f"Its student, {encoder}, %"] = percent(its.accuracy)
+                row[f"Gold student, {encoder}, accuracy %"] = percent(gold.accuracy)
+                row[f"Its student, {encoder}, accuracy %"] = percent(its.accuracy)
                 row[f"Alpha, gold students, {encoder}"] = round(one.alpha(gold), 3)
                 row[f"Alpha, its students, {encoder}"] = round(one.alpha(its), 3)
             table.append(row)
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
-    summary = f"{_summary(verdicts, changes, own, larger)} Shown are the studies {mine.name} and {theirs.name}."
+    summary = f"{_summary(verdicts, changes, own, larger)} The studies are {mine.name} and {theirs.name}."
     provenance = results.provenance | {f"{key} (study {theirs.name})": v for key, v in beside.provenance.items()}
     return Finding("encoders", pd.DataFrame(frame), pd.DataFrame(table), verdicts, summary, provenance)
 

@@ -99,14 +99,14 @@ def injection(
                     f"With the control {_CONTROL}, %": percent(given[_CONTROL].mean()),
                     f"With the order {template}, %": percent(given[template].mean()),
                     "Training texts with the order, %": percent((in_training != "").mean()),
-                    "Its labels of those that are as ordered, %": _obeyed(one, annotator, in_training, target, n),
+                    "Of these, labelled as ordered, %": _obeyed(one, annotator, in_training, target, n),
                     "Its students, nothing planted, %": percent(theirs[""].mean()),
                     f"Its students, with the control {_CONTROL}, %": percent(theirs[_CONTROL].mean()),
                     f"Its students, with {template}, %": percent(theirs[template].mean()),
                     "Gold students, nothing planted, %": percent(_gold_share(one, n, test == "", target)),
                     f"Gold students, with {template}, %": percent(_gold_share(one, n, test == template, target)),
-                    "Texts flagged, % of those with orders": percent(_flagged(one, what, ordered=True)),
-                    "% of the others": percent(_flagged(one, what, ordered=False)),
+                    "Flagged, of texts with orders, %": percent(_flagged(one, what, ordered=True)),
+                    "Flagged, of the other texts, %": percent(_flagged(one, what, ordered=False)),
                 }
             )
     frame, table, verdicts = pd.DataFrame(frame), pd.DataFrame(table), _verdicts(verdicts)
@@ -158,16 +158,20 @@ def _flagged(one: CorpusResults, what: np.ndarray, *, ordered: bool) -> float:
 def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str, planting: set[tuple[str, int]]) -> str:
     if verdicts.empty:
         return "The study has no annotators."
-    ordered = " or ".join(f"{label}, at the end of {texts} texts of other classes" for label, texts in sorted(planting))
+    ordered = " ".join(
+        f"The ordered label is {label}; the order stands at the end of {texts} texts of other classes."
+        for label, texts in sorted(planting)
+    )
     with_order = f"With the order {template}, %"
     worst = table.loc[table[with_order].idxmax()]
     poisoned = table[table["Training texts with the order, %"] > 0]
     said = [
         f"{rules()['injection'].question} The order {template}: {counted(verdicts, list(rules()['injection'].advice))} "
-        f"(a cell is a set of test texts and an annotator). Ordered is {ordered}.",
-        f"At most, {worst[with_order]:g} % of the texts of other classes get the ordered label, where a sentence that "
-        f"only mentions it brings it to {worst[f'With the control {_CONTROL}, %']:g} % and nothing planted to "
-        f"{worst['Ordered label, nothing planted, %']:g} % ({worst['Corpus']}, {worst['Annotator']}).",
+        f"(a cell is a set of test texts and an annotator). {ordered}",
+        f"At most, {worst[with_order]:g} % of these texts get the ordered label; "
+        f"{worst[f'With the control {_CONTROL}, %']:g} % do with a sentence that only mentions it, and "
+        f"{worst['Ordered label, nothing planted, %']:g} % with nothing planted ({worst['Corpus']}, "
+        f"{worst['Annotator']}).",
     ]
     if len(poisoned):
         students, plain = f"Its students, with {template}, %", "Its students, nothing planted, %"

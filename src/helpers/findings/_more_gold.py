@@ -12,7 +12,8 @@ from helpers.measures.prevalence import powered_share, wilson
 
 ALONE = "gold alone"
 #: Numbers of gold labels that are tried, as multiples of k, and those of them that the table has.
-_TIMES, _SHOWN = (0.125, 0.25, 0.5, 1, 2, 4, 8), {1: "", 2: "twice as many, ", 4: "four times as many, "}
+_TIMES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+_SHOWN = {1: "", 2: "twice as many gold labels", 4: "four times as many gold labels"}
 #: Samples of each number: widths differ little from one to the next.
 _DRAWS = 10
 _FEWEST = 10
@@ -90,12 +91,17 @@ def _table(frame: pd.DataFrame, annotators: list[str]) -> list[dict]:
             continue
         row = {"Corpus": corpus, "Annotator": "" if who == ALONE else who, "Gold labels": once[corpus, who]}
         for times, as_many in _SHOWN.items():
-            for name, whose in {"Width": ALONE, "Width with its labels": who}.items():
-                if name == "Width" or who != ALONE:
-                    width = widths.get((corpus, whose, times), np.nan)
-                    row[f"{name}, {as_many}points"] = np.nan if np.isnan(width) else percent(width)
+            for whose, its in {ALONE: "", who: "" if who == ALONE else "its labels"}.items():
+                width = widths.get((corpus, whose, times), np.nan)
+                row[_head(its, as_many)] = np.nan if np.isnan(width) else percent(width)
         rows.append(row)
     return rows
+
+
+def _head(*beside: str) -> str:
+    """A column of widths, by what else there is than the gold labels of the row."""
+    given = " and ".join(filter(None, beside))
+    return f"Width with {given}, points" if given else "Width, points"
 
 
 def _said(frame: pd.DataFrame) -> str:

@@ -92,11 +92,11 @@ def unaided(
                     "Agreement of its students, alpha": _rounded(signs["agreement of students"]),
                     "Certainty": _rounded(signs["certainty"]),
                     "Probability on the labels": _rounded(signs["probability on the labels"]),
-                    "Failed, %": percent(1 - known.mean()),
+                    "Texts without a label, %": percent(1 - known.mean()),
                     "Its most frequent label": one.corpus.labels[int(shares.argmax())],
-                    "Share of that, %": percent(shares.max()),
+                    "Most frequent label's share, %": percent(shares.max()),
                     "Its least frequent label": one.corpus.labels[int(shares.argmin())],
-                    "Share of this, %": percent(shares.min()),
+                    "Least frequent label's share, %": percent(shares.min()),
                     "Accuracy on all texts by gold, %": percent(accuracy),
                 }
             )
@@ -148,8 +148,7 @@ def _summary(results: Results, verdicts: pd.DataFrame, frame: pd.DataFrame) -> s
     if ranks:
         cells = len(frame.dropna(subset=["accuracy"])[["corpus", "annotator"]].drop_duplicates())
         said.append(
-            f"Where gold tells the accuracy, in {cells} cells, Spearman's correlation of the signs with it is: "
-            f"{', '.join(ranks)}."
+            f"Where gold tells the accuracy ({cells} cells), Spearman's correlation with it is: {', '.join(ranks)}."
         )
     if results.hard:
         said.append(f"Labels without probabilities do not say how certain they are: {', '.join(results.hard)}.")
