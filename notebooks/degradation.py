@@ -14,14 +14,15 @@
 # # Degradation
 #
 # **The claim.** A small encoder that is fine-tuned on an LLM's labels is less accurate than the same encoder
-# fine-tuned on gold labels, and the loss grows as the task gets harder or less balanced [(the paper, finding
-# one)](../paper.md).
+# fine-tuned on gold labels, and the loss grows as the task gets harder or less balanced [(the
+# paper)](../paper.md).
 #
 # **The test.** For every corpus and annotator, students are trained on the same texts with the same seeds,
 # once with gold labels and once with the annotator's. The effect is the accuracy of the gold students minus
 # that of the annotator's students at the largest number of labels, on test texts that no student has seen. It
 # is *reproduced* where the 95 % interval over seeds and test texts lies above zero, *reversed* where it lies
-# below, and *not shown* otherwise. That the loss grows with the task is not judged: the table lets you look.
+# below, and *not shown* otherwise. That the loss grows with the task is not judged; how often people agree and how
+# balanced the classes are is on the [start page](overview.ipynb).
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -52,11 +53,11 @@ charts.table(finding)
 #
 # Do students *repeat* mistakes? On the test texts that the annotator gets wrong, the next table gives the
 # share where the annotator's students, and where the gold students, make that very mistake. Hard texts
-# attract the same mistake from everyone, so only the difference between the two is inheritance. An annotator
+# attract the same mistake from everyone, so it is the difference between the two that counts. An annotator
 # that leans towards a class teaches its student to lean as well: *to be expected by class* is the share that
 # such a student would repeat if it knew no more of the annotator's mistakes than the gold class of the text.
-# What is beyond that depends on the text: it was learnt from the annotator, or the text misleads every student, as
-# the gold students show.
+# What is beyond that depends on the text: it was learnt from the annotator, or the text misleads every student,
+# which the gold students would show.
 
 # %%
 charts.table(finding, "inheritance")
@@ -77,7 +78,7 @@ charts.table(finding, "inheritance by group")
 # - *One encoder.* A larger student may resist noise better, or learn it better: [a larger
 #   encoder](encoders.ipynb) has students of the size of the paper's, on fewer corpora.
 # - *The shipped annotators are small.* A cell where the annotator is about as accurate as [one of the
-#   raters](overview.ipynb) would be the fairest test of the claim, and the one that could reverse it.
+#   raters](overview.ipynb) would be the fairest test of the claim, and the likeliest to reverse it.
 
 # %% [markdown]
 # ## What to try next

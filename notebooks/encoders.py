@@ -47,9 +47,9 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
-# The gold students say what the larger encoder is worth by itself. Where its students of the annotator's labels are
+# The gold students show what the larger encoder is worth by itself. Where its students of the annotator's labels are
 # better than the small encoder's by about as much, the larger one neither mends the labels' errors nor learns more of
-# them. Alpha says whether that goes for [stability](instability.ipynb) as well; it is blank where all predictions are
+# them. Alpha shows whether that goes for [stability](instability.ipynb) as well; it is blank where all predictions are
 # one class.
 
 # %% [markdown]

@@ -14,13 +14,13 @@
 # # Ensembling
 #
 # **The claim.** Several students, or several annotators, vote, and the vote is better than one alone; it
-# recovers a part of the gap to gold labels and does not remove the instability [(mitigation
-# two)](../paper.md).
+# recovers a part of the gap to gold labels and does not remove the instability [(the
+# paper)](../paper.md).
 #
 # **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote minus the
 # mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is one vote of all of
-# them, and how another set of seeds would vote was not tried; so whether votes are more stable than students is not
-# judged (of joined labels, alpha is in the last table). It is *reproduced* where the interval lies above zero,
+# them, and how another set of seeds would vote was not tried. So whether votes are more stable than students is not
+# judged; for joined labels, alpha is in the last table. The claim is *reproduced* where the interval lies above zero,
 # *reversed* where it lies below, and *not shown* otherwise.
 
 # %% tags=["parameters"]
@@ -47,8 +47,8 @@ charts.show(finding)
 # together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and its labels
 # can be compared with each annotator's in the column *Training labels right*. Mind the budget: a vote of students
 # costs trainings, a vote of annotators costs LLM calls. So a vote stands beside one student of *more labels*, which
-# takes no more training than all of its voters and more calls. Labels of several wordings of one annotator are joined
-# in the last table of this page.
+# takes no more training than all voters together, but more LLM calls. Labels of several wordings of one annotator are
+# joined in the last table of this page.
 
 # %%
 charts.table(finding)
@@ -58,10 +58,10 @@ charts.table(finding)
 #
 # A vote mends what its voters do not get wrong together. The next table has the correlation of the mistakes of
 # several annotators on the test texts, or of one annotator in several wordings of the prompt, on those texts of the
-# training pool that were put in all of them; and how many voters with unrelated mistakes they are worth. Then what
-# their vote gives, what it would give if, within each gold class, one's mistakes said nothing of another's, and the
-# most that any rule could get out of these labels alone, chosen in hindsight: such a rule may give a class that none
-# of them gave.
+# training pool that were put in all of them; and how many voters with unrelated mistakes they are worth. Then it has
+# what their vote gives, what it would give if, within each gold class, one's mistakes said nothing of another's, and
+# the most that any rule could get out of these labels alone, chosen in hindsight: such a rule may give a class that
+# none of them gave.
 
 # %%
 charts.table(finding, "shared mistakes")
@@ -72,7 +72,7 @@ charts.table(finding, "shared mistakes")
 # A student of the labels of all annotators stands beside one of the strongest annotator's alone, which is the one that
 # is right most often on the gold labels of the training pool; a student of the labels in all wordings that an annotator
 # was asked in, beside one of its labels in the study's own wording. They are compared on the same texts, and on more
-# texts: the most that the study has students of and the same number of LLM calls would have bought.
+# texts: the largest number that the study has students of and that as many LLM calls would pay for.
 
 # %%
 charts.table(finding, "labels together")

@@ -15,10 +15,10 @@
 #
 # **The claim.** An LLM gives every label with a probability. Keep the labels whose distribution has the
 # lowest entropy, drop the rest, and the student gets better; but it does not get as good as gold labels make
-# it [(mitigation one)](../paper.md).
+# it [(the paper)](../paper.md).
 #
 # **The test.** The effect is the accuracy of the students of the kept labels minus that of the students of
-# *all* labels, of as many labels as the study filters. The parameter `fraction` says which kept share the verdict is
+# *all* labels that were there to filter. The parameter `fraction` says which kept share the verdict is
 # about; the table and the chart show every share of the study. It is *reproduced* where the 95 % interval lies above
 # zero, *reversed* where it lies below, and *not shown* otherwise. That a gap to gold remains is not judged: the table
 # says how much of it is closed.
@@ -41,10 +41,9 @@ charts.show(finding)
 
 # %% [markdown]
 # Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
-# dashed curve shows the second alone, with a random choice of as many texts (of which those that the annotator failed
-# on have no label). What lies between it and the
-# solid one is what the filter knows; where the study has several filters, a menu has them. The level line is the
-# gold students of all texts.
+# dashed curve shows the second alone, with a random choice of as many texts. What lies between it and the solid one is
+# what the filter knows; where the study has several filters, a menu has them. The horizontal line is the gold students
+# of all texts.
 #
 # The verdicts that count are those of lowest entropy at that one share; in the other rows they fall by the same rule,
 # for comparison. *Gap to gold closed* (the recovery) is the part of the distance between the students of all labels
@@ -84,9 +83,9 @@ charts.table(finding, "choices")
 #   is a verdict on the entropy, not on filtering.
 # - *A filter within each predicted class* keeps the balance. Where *class entropy* does better than lowest
 #   entropy, it was the lost balance that cost, and not the lost labels.
-# - *One random choice.* Of each size there is one random subset, the first texts of all; how much [another
-#   subset](instability.ipynb) changes is more than seeds tell, and a filter that is a little better or worse than this
-#   one choice may not be so beside another.
+# - *One random choice.* Of each size there is one random subset, the first texts of all. Seeds do not tell what
+#   [another subset](instability.ipynb) would change, and a filter that is a little better or worse than this one may
+#   not be so beside another.
 # - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
 #   the others.
 
@@ -94,7 +93,8 @@ charts.table(finding, "choices")
 # ## What to try next
 #
 # Set `fraction` to another share of the study. A filter of your own is one function in
-# `src/helpers/labels/filters.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb).
+# `src/helpers/labels/filters.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb). Which filter, if any,
+# pays for your labels: [the decision](decision.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

@@ -40,7 +40,7 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Each row is what was planted, the circles are the annotators, the diamonds their students; the corpora of one study
+# Each row is what was planted, the circles are the annotators, the diamonds their students. The corpora of one study
 # have the same test texts, and differ in how many training texts have an order: the number in the name, in percent.
 # All texts here are of other classes than the ordered one, so what stands at *nothing* is plain error, and what lies
 # to the right of the controls is obedience.

@@ -14,7 +14,7 @@
 # # Premature plateau
 #
 # **The claim.** The learning curve of an LLM's labels flattens earlier, and lower, than that of gold labels
-# [(finding three)](../paper.md). Labels are cheap, but there comes a point where more of them buy nothing.
+# [(the paper)](../paper.md). Labels are cheap, but there comes a point where more of them buy nothing.
 #
 # **The test.** Training sets are nested: the smaller ones are the beginning of the larger ones, the same
 # texts for every label source. The gain per doubling is the slope of accuracy on the logarithm of the number
@@ -39,16 +39,14 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Bands are 95 % intervals over seeds and test texts. A dashed line is the accuracy of the annotator itself: a
-# curve that climbs past it has averaged some of its teacher's noise away.
+# Bands are 95 % intervals over seeds and test texts. A dashed line is the accuracy of the annotator itself: students
+# above it have averaged some of their teacher's noise away.
 #
-# The table prices the labels: how many gold labels give the accuracy of all the annotator's labels. A price below the
-# smallest size, or above the largest, is only a bound, and is written as one. A curve *first pauses* at the first size
-# after which a doubling of the labels gains less than the parameter `threshold` (its onset), even if it rises again
-# later; the largest size cannot be that, for nothing comes after it. Where the interval of that size reaches the
-# largest, it is *not identified*; where it begins at the smallest, only its other end is known, for the curve may have
-# paused before: *by* so many labels. Where all but the largest are ruled out, it is *not by* so many. The level at
-# which a curve would end is printed only where the data can tell it; otherwise the table says why not.
+# *Worth* is the number of gold labels that give the accuracy of all the annotator's labels. Below the smallest size, or
+# above the largest, it is only a bound, and is written as one. A curve *first pauses* at the first size after which a
+# doubling of the labels gains less than the parameter `threshold`, even if it rises again later; what *by*, *not by*
+# and *not identified* mean is under [Measures](../measures.md). The level at which a curve would end is printed only
+# where the data can tell it; otherwise the table says why not.
 
 # %%
 charts.table(finding)
@@ -63,7 +61,7 @@ charts.table(finding, "gains")
 # ## Beside random errors
 #
 # Does a curve flatten because its labels are wrong *in those places*, or because so many are wrong? The same curves
-# beside those of gold with as many errors at random; [random errors](controls.ipynb) has how they are made, and more.
+# beside those of gold with as many errors at random; [random errors](controls.ipynb) says how they are made, and more.
 
 # %%
 charts.show(finding, "random errors")
@@ -77,7 +75,7 @@ charts.table(finding, "random errors")
 # - *A flat end is not a plateau.* Over three sizes, a curve that has paused and one that has ended look the
 #   same. A cell with a curve that rises again at the next doubling would undo the verdict.
 # - *A ceiling looks like a plateau, too.* Where gold students are near the best that the encoder can do,
-#   gold's gain is small, and so must be its difference to the annotator's.
+#   gold's gain is small, and can hardly exceed the annotator's.
 # - *The number of training steps is the same for all small sets*, the student's `min_steps`, and grows with the
 #   labels only beyond that ([from how many labels on](overview.ipynb)). Where it grows, a doubling changes two things
 #   at once.
@@ -85,8 +83,9 @@ charts.table(finding, "random errors")
 # %% [markdown]
 # ## What to try next
 #
-# Add a larger size to `sizes` in a study and run it: only the new students are trained. If the curve has
-# flattened, choose better labels instead of more: [filtering](filtering.ipynb).
+# Add a larger size to `sizes` in a study and run it: only the new students are trained. If the curve has flattened,
+# more labels of this kind buy little: see whether [a filter](filtering.ipynb) helps, or [gold labels](decision.ipynb)
+# are worth more.
 
 # %% [markdown]
 # ## Run it on your own data

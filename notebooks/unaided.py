@@ -45,8 +45,8 @@ charts.show(finding)
 # %% [markdown]
 # Each row is an annotator, grouped by corpus, and each mark a sign. Where gold is known, as it is in the shipped
 # corpora, the pale bar is the annotator's accuracy: what the signs would have to tell and do not know. They are on
-# scales of their own, so what counts is not where a mark lies beside the end of the bar, but whether the two go
-# together from row to row.
+# scales of their own, so what counts is not how far a mark lies from the end of the bar, but whether the two rise and
+# fall together from row to row.
 
 # %%
 charts.table(finding)
@@ -54,7 +54,7 @@ charts.table(finding)
 # %% [markdown]
 # ## What would change our mind
 #
-# - *A sign can be right on the average and wrong about yours.* Correlations with accuracy, which take four cells or
+# - *A sign can be right on average and wrong about your labels.* Correlations with accuracy, which take four cells or
 #   more, are over the cells of one study, and cells of one corpus or one annotator are alike.
 # - *Annotators of one family* were trained on much the same texts and share their mistakes. Agreement with a model
 #   of another kind says more.
