@@ -140,18 +140,18 @@ def _setup(results: Results) -> str:
         f"{_list(list(results.corpora))}, of {_range(classes)} classes and with {_range(sizes)} labels, in "
         f"{_range(seeds)} {'runs' if seeds[-1] > 1 else 'run'} each.",
     ]
-    tried = {f"{part.size}" for part in (study.filtering, study.ensembling) if part}
-    if tried:
-        words.append(
-            f"Remedies are tried with {' and '.join(sorted(tried))} labels, in {study.seeds} "
-            f"{'runs' if study.seeds > 1 else 'run'} each."
-        )
     if own:
         who = _list(results.annotators)
         several = len(results.annotators) > 1
         words.append(
             f"Its {f'annotators, {who}, are themselves' if several else f'annotator, {who}, is itself'} right on "
             f"{_range(own)} % of the test texts."
+        )
+    tried = {f"{part.size}" for part in (study.filtering, study.ensembling) if part}
+    if tried:
+        words.append(
+            f"Remedies are tried with {' and '.join(sorted(tried))} labels, in {study.seeds} "
+            f"{'runs' if study.seeds > 1 else 'run'} each."
         )
     shared = [
         what
