@@ -950,7 +950,8 @@ def test_the_sentence_on_controls_follows_from_the_curves():
     one = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), sizes=[400])
     assert one.parts["by corpus"].listed == (("news", "at 400 labels, random errors cost more with 1 of 1 annotator."),)
     assert one.summary.endswith("so that intervals allow for another draw.")
-    once = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), redraw=False)
+    cells = at_all_sizes((0.9,) * 3, (0.9,) * 3) | control_cells("shuffled", (0.3, 0.4, 0.5))
+    once = findings.controls(results(cells, controls={"methods": ["shuffled"], "redraw": False}))
     assert "drawn once, so that intervals do not allow for another draw." in once.summary
 
 
