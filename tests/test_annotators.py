@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import GOOD, sentences
-from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig, BloomForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BloomConfig,
+    BloomForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+)
 
 from helpers import annotators, artifacts
 from helpers.annotators import origin
@@ -325,6 +332,32 @@ def test_a_model_without_a_number_of_positions_has_the_room_that_its_tokenizer_s
     assert asked.window == 333
     text = f"the plot is {GOOD[0]}"
     assert asked.score([text])[0] == pytest.approx(score_one_by_one(tmp_path, text), abs=1e-4)
+
+
+def test_a_prompt_longer_than_a_sliding_window_keeps_its_positions(tiny_model, tmp_path):
+    """The first layer slides, and it is the one that is asked how long the prompt was."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(11)
+    config = Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=256,
+        initializer_range=0.4,
+        layer_types=["sliding_attention", "full_attention"],
+        sliding_window=8,
+    )
+    Gemma3ForCausalLM(config).save_pretrained(tmp_path)
+    asked = LocalAnnotator("sliding", tmp_path, compute="float32")
+    asked.use(PROMPT)
+    assert len(asked._prefix) > 8
+    for text in ("fine", f"the plot is {GOOD[0]}, and so is the rest of it"):
+        assert asked.score([text])[0] == pytest.approx(score_one_by_one(tmp_path, text), abs=1e-4)
 
 
 @pytest.mark.slow

@@ -185,6 +185,8 @@ class LocalAnnotator:
         cache = DynamicCache(config=self.model.config)
         for index, layer in enumerate(self._cache.layers):
             cache.update(_repeat(layer.keys, len(rows)), _repeat(layer.values, len(rows)), index)
+            if hasattr(layer, "cumulative_length"):  # a sliding window holds the last keys only: positions go by all
+                cache.layers[index].cumulative_length = layer.cumulative_length
         logits = self.model(ids.to(self.device), past_key_values=cache, use_cache=True).logits
         at = torch.arange(len(wanted), device=self.device)[:, None]
         logp = logits[:, at, wanted] - logits.logsumexp(dim=-1, keepdim=True)
