@@ -344,6 +344,21 @@ def test_annotations_of_a_cluster_are_the_same_digits(site, tiny_model, tmp_path
     assert [file for file in (tmp_path / "there").rglob("*") if file.is_file()] == [there]
 
 
+def test_a_prompt_that_fails_does_not_spoil_the_annotator_for_the_one_before(monkeypatch):
+    class Fragile:
+        def use(self, prompt):
+            self.prompt = prompt
+            if not prompt.labels:
+                raise UserError("no labels")
+
+    monkeypatch.setattr(annotators, "load", lambda spec: Fragile())
+    good, bad = prompts.Prompt("prompt1", "Which?", ("a", "b")), prompts.Prompt("prompt1", "Which?", ())
+    assert shards._ready("fragile", good).prompt is good
+    with pytest.raises(UserError, match="no labels"):
+        shards._ready("fragile", bad)
+    assert shards._ready("fragile", good).prompt is good
+
+
 @pytest.mark.slow
 def test_a_table_is_made_on_machines_of_one_kind(site, tiny_model):
     text = "a warm and lovely film"

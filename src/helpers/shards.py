@@ -92,6 +92,7 @@ def _flat(provenance: dict) -> dict:
 def _ready(spec: str | Spec, prompt: Prompt) -> Annotator:
     """The annotator, prepared for one prompt: the cache has one entry, so it holds the prompt that was used last."""
     annotator = _loaded(spec)
+    _ready.cache_clear()  # should this prompt fail, nobody knows what the annotator is prepared for
     annotator.use(prompt)
     return annotator
 

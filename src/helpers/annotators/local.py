@@ -117,15 +117,17 @@ class LocalAnnotator:
             If the tokenizer gives two labels the same tokens, or an example's marks cannot be told from the template's.
         """
         before, after = self._chat(prompt.instruction)
-        self._prefix = self._encode_around(prompt.instruction, before)
-        self._suffix = self._encode(after, special=True)
-        self._labels = [self._encode(label, special=False) for label in prompt.labels]
-        if len(set(map(tuple, self._labels))) < len(self._labels):
+        prefix = self._encode_around(prompt.instruction, before)
+        suffix = self._encode(after, special=True)
+        labels = [self._encode(label, special=False) for label in prompt.labels]
+        if len(set(map(tuple, labels))) < len(labels):
             raise UserError(f"annotator {self.name}: two of the labels {prompt.labels} have the same tokens")
         with torch.inference_mode():
-            ids = torch.tensor([self._prefix], device=self.device)
+            ids = torch.tensor([prefix], device=self.device)
             self._head.positions = torch.zeros(1, 1, dtype=torch.int64, device=self.device)  # nothing is asked yet
-            self._cache = self.model(ids, use_cache=True).past_key_values
+            cache = self.model(ids, use_cache=True).past_key_values
+        # Together: a prompt that fails leaves the one before whole.
+        self._prefix, self._suffix, self._labels, self._cache = prefix, suffix, labels, cache
 
     def provenance(self) -> dict:
         """Model hash, of a hub model its id and the revision if one was named, number type and versions."""
