@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from helpers import hub
+from helpers.corpora import ready
 from helpers.errors import UserError
 
 #: The annotators of the default study, weakest first.
@@ -94,6 +95,8 @@ class _Spec(BaseModel, ABC):
             raise ValueError("it needs a `name` of at most 80 letters, digits, `.`, `_` and `-`, the first no sign")
         if name in SHIPPED and not isinstance(self, Shipped):
             raise ValueError(f"{name} is a shipped model: give this one another `name`")
+        if name.casefold() in ready.TAKEN:
+            raise ValueError(ready.taken(name))
         object.__setattr__(self, "name", name)  # the model is frozen for everybody else
         return self
 
@@ -355,7 +358,7 @@ def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:
     if not colon or kind not in KINDS:
         if not _NAME.fullmatch(said):
             raise UserError(unknown(said))
-        return Shipped(name=said)
+        return _build(Shipped, {"name": said}, said)
     if kind == "openai" and "@" in value:
         found = _SERVER.fullmatch(value)
         if not found:

@@ -13,6 +13,9 @@ from helpers.corpora.reading import TableError
 #: Share of the rows that must have a usable label: below it, it is the wrong column.
 _FEWEST = 0.5
 
+#: What tables and choices of the pages call something else: no annotator has such a name.
+TAKEN = frozenset({"gold", "people", "all"})
+
 Columns = str | Mapping[str, str]
 
 
@@ -49,11 +52,18 @@ def check(ready: Mapping[str, Columns] | None) -> dict[str, Columns]:
             raise TableError(
                 f"`ready_made`: an annotator cannot be called {name!r}: use letters, digits, `.`, `_` and `-`"
             )
+        if name.casefold() in TAKEN:
+            raise TableError(f"`ready_made`: {taken(name)}")
         if not isinstance(columns, str) and not (
             isinstance(columns, Mapping) and all(isinstance(column, str) for column in columns.values())
         ):
             raise TableError(f"`ready_made`: {name} must be a column of labels, or a mapping from classes to columns")
     return dict(ready)
+
+
+def taken(name: str) -> str:
+    """What to tell the user of an annotator's name in `TAKEN`."""
+    return f"an annotator cannot be called {name!r}, pages call something else so: give it another name"
 
 
 def columns_of(columns: Columns) -> list[str]:
