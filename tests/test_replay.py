@@ -105,6 +105,25 @@ def test_ids_that_are_numbers(tmp_path):
         assert replay(write(tmp_path / f"a{suffix}", table), corpus, tmp_path / suffix).failures == {}
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_ids_of_a_column_of_floats(tmp_path, suffix):
+    """Formats write them in two ways, and the table of the corpus may have either."""
+    table = pd.DataFrame({"id": np.arange(1.0, 21), "label": ["negative"] * 20})
+    file = write(tmp_path / f"a{suffix}", table)
+    for ids in ("1", "1.0"):
+        corpus = make_corpus([text for text, _ in sentences(20)])
+        corpus.rows["id"] = [ids.replace("1", str(i)) for i in range(1, 21)]
+        assert replay(file, corpus, tmp_path / ids).failures == {}
+
+
+def test_ids_that_differ_by_a_point_are_two_where_the_corpus_has_both(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    corpus.rows["id"] = ["1", "1.0", *(f"r{i}" for i in range(2, 20))]
+    table = pd.DataFrame({"id": ["1.0", "1"], "label": ["negative", "positive"]})
+    read = replay(write(tmp_path / "a.csv", table), corpus, tmp_path / "out")
+    assert read.logp[:2].argmax(axis=1).tolist() == [1, 0]
+
+
 def test_a_file_is_read_as_a_table_is(corpus, tmp_path):
     """Semicolons, an encoding of its own, Excel, one JSON array, indices of classes, blank lines at the end."""
     table = pd.DataFrame({"id": corpus.rows["id"], "café": ["negative", "positive"] * 10})

@@ -40,6 +40,11 @@ class ReplayAnnotator:
     def __init__(self, spec: Replay, corpus: Corpus):
         self.name, self._spec, self._corpus = spec.name, spec, corpus
         self._file = Path(spec.replay).expanduser()
+        # A column of floats has 1.0 here and 1 there, by the format; unless both are ids, that is one.
+        self._ids = corpus.rows["id"].map(classes.whole)
+        self._whole = self._ids.is_unique
+        if not self._whole:
+            self._ids = corpus.rows["id"]
 
     def use(self, prompt: Prompt) -> None:
         """Read the file; only the labels of the prompt matter.
@@ -64,7 +69,7 @@ class ReplayAnnotator:
                 self._kind, self._logp = "labels", self._labels(table, columns[0], labels)
         except TableError as error:
             raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}") from None
-        self._listed = self._corpus.rows["id"].isin(table.index).to_numpy()
+        self._listed = self._ids.isin(table.index).to_numpy()
 
     def provenance(self) -> dict:
         """Name and hash of the file, what is read of it, and whether labels, probabilities or log-probabilities."""
@@ -92,10 +97,11 @@ class ReplayAnnotator:
 
     def _by_id(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows under their ids."""
-        table.index = pd.Index([_text(value) for value in table[self._spec.id]])
+        ids = map(_text, table[self._spec.id])
+        table.index = pd.Index(list(map(classes.whole, ids) if self._whole else ids))
         if (twice := table.index.duplicated()).any():
             raise TableError(f"the id {_shown(table.index[twice][0])} is there more than once")
-        found = table.index.isin(self._corpus.rows["id"]).sum()
+        found = table.index.isin(self._ids).sum()
         if not found:
             raise TableError(
                 f"none of its {len(table)} ids in column {self._spec.id!r} is an id of {self._corpus.name} (which "
@@ -166,7 +172,7 @@ class ReplayAnnotator:
 
     def _in_order(self, table: pd.DataFrame, logp: np.ndarray) -> np.ndarray:
         """Log-probabilities of the corpus's rows; nan where the file has none."""
-        at = pd.Series(np.arange(len(table)), index=table.index).reindex(self._corpus.rows["id"]).to_numpy()
+        at = pd.Series(np.arange(len(table)), index=table.index).reindex(self._ids).to_numpy()
         known = np.isfinite(at)
         out = np.full((len(at), logp.shape[1]), np.nan)
         out[known] = logp[at[known].astype(int)]
