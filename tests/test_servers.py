@@ -769,7 +769,7 @@ def test_a_server_with_a_price_is_asked_when_the_user_agrees(web, study, ledger)
     assert "at most 241 for 24 texts, 4 at once; for 10 sampled answers a text, if the server gives no" in said.output
     assert "25 calls, " in said.output
     assert "if it gives them: the first call shows that" in said.output
-    assert re.search(r"in all, of what may cost money: about 241 calls, .* EUR; less if they give log-", said.output)
+    assert re.search(r"of what you are to agree to: about 241 calls, .* EUR; less if they give log-", said.output)
     assert "1 EUR in all: enough" in said.output
     assert server.requests == []
     said = CliRunner().invoke(app, ["annotate", file, "--yes"], catch_exceptions=False)
@@ -794,6 +794,14 @@ def test_a_free_server_is_asked_at_once(web, study):
     assert said.exit_code == 0
     assert "cost    none" in said.output
     assert len(server.requests) == 25
+
+
+def test_a_key_goes_to_another_machine_when_the_user_agrees_whatever_the_price(study, monkeypatch):
+    monkeypatch.setenv("ELSEWHERE_KEY", KEY)
+    file = study("https://host.invalid/v1", key="ELSEWHERE_KEY", prices={"input": 0, "output": 0})
+    said = CliRunner().invoke(app, ["annotate", file])
+    assert "sends a key away, nothing was asked yet" in str(said.exception)
+    assert "the value of ELSEWHERE_KEY is sent to host.invalid" in said.output
 
 
 def test_the_plan_is_what_is_used(web, tmp_path):

@@ -67,19 +67,21 @@ def test_a_key_goes_only_to_whom_it_was_meant_for(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("fields", "costs"),
+    ("fields", "consent"),
     [
         ({"base_url": "http://127.0.0.1:8000/v1"}, False),
         ({"base_url": "http://127.0.0.1:8000/v1", "key": "LOCAL_KEY"}, False),
         ({"base_url": "https://host/v1"}, False),
         ({"base_url": "https://host/v1", "key": "HOST_KEY"}, True),
-        ({"base_url": "https://host/v1", "key": "HOST_KEY", "prices": {"input": 0, "output": 0}}, False),
+        ({"base_url": "https://host/v1", "key": "HOST_KEY", "prices": {"input": 0, "output": 0}}, True),
+        ({"base_url": "https://host/v1", "prices": {"input": 0, "output": 0}}, False),
+        ({"base_url": "http://127.0.0.1:8000/v1", "key": "LOCAL_KEY", "prices": {"input": 0, "output": 0}}, False),
         ({"base_url": "http://127.0.0.1:8000/v1", "prices": {"input": 1, "output": 2}}, True),
         ({"base_url": "https://api.openai.com/v1"}, True),
     ],
 )
-def test_what_may_cost_money(fields, costs):
-    assert specs.parse({"openai": "m"} | fields).costs is costs
+def test_what_must_be_agreed_to(fields, consent):
+    assert specs.parse({"openai": "m"} | fields).needs_consent is consent
 
 
 @pytest.mark.parametrize(

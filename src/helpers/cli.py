@@ -30,7 +30,7 @@ Resources = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", help="What a worker must offer, like GPU=1; may be repeated."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Ask servers that cost money without asking back.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask servers that cost money, or get a key, without asking back.")]
 DEFAULT = "studies/default.yml"
 _INTERRUPTED = 130
 
@@ -223,8 +223,8 @@ def annotate(
 ) -> None:
     """Let the study's annotators label its corpora. Goes on where it stopped; tables that exist are left alone.
 
-    Before a server is asked, the plan is printed: calls, tokens, cost, time. One that costs money is asked after you
-    agree. Further wordings of the study are put only with the texts that its filters and ensembles read.
+    Before a server is asked, the plan is printed: calls, tokens, cost, time. One that costs money, or gets a key, is
+    asked after you agree. Further wordings are put only with the texts that the study's filters and ensembles read.
     """
     from helpers import labelling
 
@@ -248,13 +248,13 @@ def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None
             typer.echo(table.there)
         else:
             todo.append(table)
-    work, costly = labelling.Labelling(todo), []
+    work, asking = labelling.Labelling(todo), []
     for asked in work.plans():
         typer.echo(asked)
-        if asked.spec.costs and asked.expected.calls:
-            costly.append(asked)
-    if costly:
-        _agree(costly, yes)
+        if asked.spec.needs_consent and asked.expected.calls:
+            asking.append(asked)
+    if asking:
+        _agree(asking, yes)
     if pool is None:
         device.keep_memory()
     for table in work.carry_out(plan, folder=folder or places.ledger() / "annotations", pool=pool):
@@ -265,12 +265,14 @@ def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None
 
 
 def _agree(plans: list, yes: bool) -> None:
-    """Go on only if the user agrees to what may cost money."""
+    """Go on only if the user agrees to what may cost money and to where keys are sent."""
     from helpers.annotators import spending
 
-    typer.echo(f"in all, of what may cost money: about {spending.total(plans)}")
+    typer.echo(f"in all, of what you are to agree to: about {spending.total(plans)}")
     if not yes and not sys.stdin.isatty():
-        raise UserError("this may cost money, nothing was asked yet: read the plan above, then add --yes")
+        raise UserError(
+            "this may cost money or sends a key away, nothing was asked yet: read the plan above, then add --yes"
+        )
     if not yes and not typer.confirm("Ask?"):
         raise UserError("nothing was asked")
 

@@ -269,11 +269,10 @@ class Server(_Spec):
         return "OPENAI_API_KEY" if self.base_url in known else None
 
     @property
-    def costs(self) -> bool:
-        """Whether a call may cost money: there is a price, or a key is sent to another machine."""
-        if self.prices is not None:
-            return self.prices.input > 0 or self.prices.output > 0
-        return self.key_variable is not None and not self.local
+    def needs_consent(self) -> bool:
+        """Whether the user must agree before a call: it may cost money, or a key is sent to another machine."""
+        priced = self.prices is not None and (self.prices.input > 0 or self.prices.output > 0)
+        return priced or (self.key_variable is not None and not self.local)
 
 
 class Replay(_Spec):

@@ -192,7 +192,7 @@ class Plan:
         if spec.prices is not None:
             rows["cost"] = f"{most}about {_money(use, spec.prices):.2f} {spec.prices.currency}"
         else:
-            rows["cost"] = "not known: the study gives no `prices`" if spec.costs else "none"
+            rows["cost"] = "not known: the study gives no `prices`" if spec.needs_consent else "none"
         paced = 60 * use.calls / spec.requests_per_minute if spec.requests_per_minute else 0.0
         if self.seconds is not None:
             rows["time"] = f"{most}about {_clock(max(paced, use.calls * self.seconds / spec.concurrency))}"
