@@ -93,6 +93,24 @@ def test_what_is_not_a_study_says_so(tmp_path, content):
         studies.load(file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name: s\n  api_key: hunter2", r"line 2, column 10: mapping values are not allowed here"),
+        ("name: [\n  api_key: hunter2 ]]", r"line 2, column 21: expected <block end>, but found '\]'"),
+        ("name: s\npassword: *hunter2", "line 2, column 11: found undefined alias$"),
+        ("name: s\npassword: !hunter2 x", "line 2, column 11: could not determine a constructor for the tag$"),
+    ],
+)
+def test_lines_of_a_file_that_is_no_yaml_are_not_repeated(tmp_path, content, said):
+    """One of them may hold a key."""
+    file = tmp_path / "study.yml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=said) as caught:
+        studies.load(file)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_missing_study_lists_the_shipped_ones(tmp_path):
     with pytest.raises(UserError, match=r"studies/quick\.yml"):
         studies.load(tmp_path / "none.yml")

@@ -8,6 +8,7 @@ study spells it.
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -537,8 +538,18 @@ def load(file: Path | str) -> Study:
         known = ", ".join(f"studies/{f.name}" for f in sorted((places.ROOT / "studies").glob("*.yml")))
         raise UserError(f"there is no study {file}: the shipped ones are {known}") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # a ValueError: a date that there is not
-        raise UserError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{file} cannot be read as YAML: {_without_lines(error)}") from None
     return read(content, str(file))
+
+
+def _without_lines(error: Exception) -> str:
+    """What is wrong with a file and where; its lines, of which one may hold a key, are not repeated."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    # Names of aliases and tags are from the file, too: a password may begin with * or !.
+    problem = re.sub(r"\b(alias|anchor|tag|handle)\b.*", r"\1", error.problem or "it is damaged", flags=re.DOTALL)
+    mark = error.problem_mark
+    return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def read(content: object, file: str) -> Study:
