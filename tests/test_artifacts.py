@@ -348,9 +348,10 @@ def test_the_environment_overrides_pips_files(index, tmp_path, configure_pip):
     assert artifacts._index_urls()[0] == "http://file.example/simple"
 
 
-def test_a_password_in_the_address_of_an_index_is_not_shown(register, index, configure_pip):
+@pytest.mark.parametrize("password", ["secret", "p@secret", "secret@p"])
+def test_a_password_in_the_address_of_an_index_is_not_shown(register, index, configure_pip, password):
     register({"a.txt": b"a"}, pypi())
-    configure_pip(PIP_INDEX_URL=index.url.replace("127", "me:secret@127"))
+    configure_pip(PIP_INDEX_URL=index.url.replace("127", f"me:{password}@127"))
     with pytest.raises(UserError) as caught:
         artifacts.fetch("demo")
     assert "127.0.0.1" in str(caught.value)

@@ -134,6 +134,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(said, message):
     "said",
     [
         f"openai:m@http://me:{SECRET}@host/v1",
+        f"replay:https://me:p@{SECRET}/{SECRET}@host/-",
         {"openai": "m", "base_url": f"https://{SECRET}@host/v1"},
         {"openai": "m", "base_url": f"https://host/v1?key={SECRET}"},
         {"openai": "m", "base_url": f"https://host/v1#{SECRET}"},

@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from helpers import places
-from helpers.errors import UserError
+from helpers.errors import UserError, without_passwords
 
 _CHUNK = 1 << 20
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
@@ -291,5 +290,5 @@ def _copy_folder(
 
 
 def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return re.sub(r"//[^/@\s]*@", "//", line)  # the URL of a private index may carry a password
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return without_passwords(line)[:200]  # the URL of a private index may carry one

@@ -1,5 +1,6 @@
 """The exceptions that users are meant to see."""
 
+import re
 from pickle import UnpicklingError
 
 
@@ -19,6 +20,11 @@ class DeadWorkersError(UserError):
 NOT_LOADED = (
     AttributeError, ImportError, KeyError, MemoryError, OSError, RuntimeError, TypeError, UnpicklingError, ValueError
 )  # fmt: skip
+
+
+def without_passwords(said: str) -> str:
+    """A text without the user and the password of an address in it, whatever signs the password has."""
+    return re.sub(r"//\S*@", "//…@", said)
 
 
 def in_one_line(error: Exception) -> str:
