@@ -44,6 +44,18 @@ def test_a_process_ends_with_the_status_and_one_line():
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_names_that_others_chose_do_nothing_in_the_terminal(label_risk, monkeypatch):
+    def fails(_):
+        raise UserError("\x1b]0;mine\x07 a model type of \x9b2J,\n\tin two lines\r")
+
+    monkeypatch.setattr(studies, "load", fails)
+    assert (
+        label_risk("run", "a.yml")[2] == "label-risk: \\x1b]0;mine\\x07 a model type of \\x9b2J,\n\tin two lines\\x0d\n"
+    )
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("a card", True, "\x1b[2J")])
+    assert label_risk("doctor")[1] == "ok  a card  \\x1b[2J\n"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command, label_risk):
     status, out, _ = label_risk(command, "--help")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from helpers import studies
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 
 app = typer.Typer(
     name="label-risk",
@@ -35,6 +35,11 @@ DEFAULT = "studies/default.yml"
 _INTERRUPTED = 130
 
 
+def _say(said: object, *, err: bool = False) -> None:
+    """Print what may repeat names that others chose: nothing in it acts in the terminal."""
+    typer.echo(printable(said), err=err)
+
+
 @contextmanager
 def _cluster(scheduler: str | None, resources: list[str] | None, *, here: str | None):
     """The workers of a scheduler, or None; `here` is an option that was given and says how to compute without one."""
@@ -56,11 +61,11 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"label-risk: {error}", err=True)
+        _say(f"label-risk: {error}", err=True)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # so Typer ends what was interrupted, without a word
-            typer.echo("label-risk: stopped; what was finished is kept, the same command goes on from there", err=True)
+            _say("label-risk: stopped; what was finished is kept, the same command goes on from there", err=True)
         raise
 
 
@@ -72,7 +77,7 @@ def doctor() -> None:
     findings = list(surgery.examine())
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        typer.echo(f"{'ok' if finding.ok else '!!'}  {finding.what:{width}}  {finding.detail}")
+        _say(f"{'ok' if finding.ok else '!!'}  {finding.what:{width}}  {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -82,7 +87,7 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Artifacts; non
     from helpers import artifacts
 
     for name in names or artifacts.registry():
-        typer.echo(f"{name}: {artifacts.fetch(name)}")
+        _say(f"{name}: {artifacts.fetch(name)}")
 
 
 @app.command(
@@ -201,9 +206,9 @@ def new(
         measure=measure,
     )
     for file in scaffold.write(drawn, out, force=force):
-        typer.echo(f"wrote {places.shown(file)}")
-    typer.echo(scaffold.plan(drawn))
-    typer.echo(f"next: label-risk book {places.shown(out)} --out {name}-book")
+        _say(f"wrote {places.shown(file)}")
+    _say(scaffold.plan(drawn))
+    _say(f"next: label-risk book {places.shown(out)} --out {name}-book")
 
 
 @app.command(
@@ -245,12 +250,12 @@ def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None
     todo, written = [], []
     for table in tables:
         if table.there:
-            typer.echo(table.there)
+            _say(table.there)
         else:
             todo.append(table)
     work, asking = labelling.Labelling(todo), []
     for asked in work.plans():
-        typer.echo(asked)
+        _say(asked)
         if asked.spec.needs_consent and asked.expected.calls:
             asking.append(asked)
     if asking:
@@ -258,17 +263,17 @@ def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None
     if pool is None:
         device.keep_memory()
     for table in work.carry_out(plan, folder=folder or places.ledger() / "annotations", pool=pool):
-        typer.echo(table)
+        _say(table)
         written.append(table)
     for line in labelling.cautions(written):
-        typer.echo(line)
+        _say(line)
 
 
 def _agree(plans: list, yes: bool) -> None:
     """Go on only if the user agrees to what may cost money and to where keys are sent."""
     from helpers.annotators import spending
 
-    typer.echo(f"in all, of what you are to agree to: about {spending.total(plans)}")
+    _say(f"in all, of what you are to agree to: about {spending.total(plans)}")
     if not yes and not sys.stdin.isatty():
         raise UserError(
             "this may cost money or sends a key away, nothing was asked yet: read the plan above, then add --yes"
@@ -296,7 +301,7 @@ def run(
         trained, left = _compute(plan, yes=yes, corpora=corpus, workers=workers, pool=pool)
     nothing = f"nothing to do: every run of {' and '.join(corpus) if corpus else 'the study'} is in the ledger"
     said = [f"{trained} runs trained"] if trained else [] if left else [nothing]
-    typer.echo("; ".join([*said, *([f"{left} are in work in another process"] if left else [])]))
+    _say("; ".join([*said, *([f"{left} are in work in another process"] if left else [])]))
 
 
 @app.command(epilog="Example: `label-risk status studies/default.yml`")
@@ -308,7 +313,7 @@ def status(study: StudyFile) -> None:
     plan, ledger = studies.load(study), Ledger()
     labels = list(labelling.find(plan))
     lacking = [table for table in labels if not table.there]
-    typer.echo(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger, labels))
+    _say(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger, labels))
 
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
@@ -327,7 +332,7 @@ def compact(study: StudyFile) -> None:
     bill = file.with_suffix(".cost.yml")
     bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
     others = f", {len(done & elsewhere)} of them in other files" if done & elsewhere else ""
-    typer.echo(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")
+    _say(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")
 
 
 @app.command(epilog="Example: `label-risk verdicts studies/default.yml --json`")
@@ -339,9 +344,9 @@ def verdicts(
 
     table = findings.verdicts(studies.load(study))
     if as_json:
-        typer.echo(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
+        _say(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
     else:
-        typer.echo(table.to_string(index=False, float_format="{:.3f}".format))
+        _say(table.to_string(index=False, float_format="{:.3f}".format))
 
 
 @app.command(epilog="Example: `label-risk verify studies/default.yml --sample 5`")
@@ -371,17 +376,17 @@ def verify(
         nonlocal ok
         for check in checks:
             ok &= check.ok
-            typer.echo(f"{'ok' if check.ok else 'MISMATCH'}  {check.what}: {check.detail}")
+            _say(f"{'ok' if check.ok else 'MISMATCH'}  {check.what}: {check.detail}")
 
     ledger = Ledger()
     verification.check_any(plan, ledger, again=again)
-    typer.echo(f"drawn with --seed {seed}")
+    _say(f"drawn with --seed {seed}")
     if again:
         show(verification.annotate_again(plan, sample, rng=rng))
     else:
         show(verification.digests(plan, ledger))
         show(verification.retrain(verification.sample(plan, ledger, sample, rng=rng, short=short), ledger))
-    typer.echo(
+    _say(
         "everything agrees" if ok else "label-risk: what is stored is not what the code gives; see MISMATCH above",
         err=not ok,
     )
@@ -433,11 +438,11 @@ def book(
         trained, left = _compute(studies.load(study), yes=yes)
         if trained:
             took = (time.monotonic() - start) / 60
-            typer.echo(f"{trained} runs trained; annotations and runs took {took:.1f} min")
+            _say(f"{trained} runs trained; annotations and runs took {took:.1f} min")
         if left:
             raise UserError(f"{left} runs are in work in another process: give the same command when it has ended")
     index = report.build(Path(study), out=out, parameters=parameters)
-    typer.echo(f"read it: {places.shown(index)}")
+    _say(f"read it: {places.shown(index)}")
 
 
 def _compute(plan: studies.Study, *, yes: bool, corpora=None, workers=None, pool=None) -> tuple[int, int]:

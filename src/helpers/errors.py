@@ -22,6 +22,14 @@ NOT_LOADED = (
 )  # fmt: skip
 
 
+def printable(said: object) -> str:
+    """A text that does nothing in a terminal: control characters but newline and tab are written out.
+
+    Names in the files of others, as in a model's configuration, reach messages and plans.
+    """
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", str(said))
+
+
 def without_passwords(said: str) -> str:
     """A text without the user and the password of an address in it, whatever signs the password has."""
     return re.sub(r"//\S*@", "//…@", said)
