@@ -139,6 +139,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(said, message):
         {"openai": "m", "base_url": f"https://host/v1?key={SECRET}"},
         {"openai": "m", "base_url": f"https://host/v1#{SECRET}"},
         {"openai": "m", "base_url": f"https://host:{SECRET}/v1"},
+        {"openai": "m", "base_url": f"https://host/sk-{SECRET}/v1"},
+        f"openai:m@https://host/v1/%73k-{SECRET}",
         {"openai": "m", "key": f"sk-{SECRET}"},
         {"openai": "m", "api_key": SECRET},
         {"openai": "m", "token": SECRET},

@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -140,6 +140,8 @@ def _harmless_url(url: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         # Neither part is repeated here: it may be a key.
         raise ValueError("it has a user, a password or a query: leave it out; a key belongs in the environment")
+    if _holds_a_key(unquote(parts.path).split("/")):
+        raise ValueError(_KEYS_COME_FROM)
     if url.rstrip("/").endswith("/chat/completions"):
         raise ValueError("leave out /chat/completions at its end")
     return url.rstrip("/")
