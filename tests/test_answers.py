@@ -294,5 +294,6 @@ def test_tokens_are_guessed_then_measured():
     assert tokens.most(350) == tokens.about(350) == 116
     tokens.learn(Answer(tokens_in=50, asked=100))
     tokens.learn(Answer(tokens_in=10, asked=100))
+    tokens.learn(Answer(tokens_in=40, asked=15))  # mostly what a chat adds to any question
     assert tokens.most(200) == 101
     assert tokens.about(200) == 60

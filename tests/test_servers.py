@@ -273,6 +273,27 @@ def test_without_log_probabilities_answers_are_sampled(web, tmp_path, how, sever
     assert len(server.requests) <= calls + 2  # only what was refused is tried again
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_one_first_question_serves_all_corpora_and_wordings(web, tmp_path, refused):
+    def answer(body, number):
+        said = "positive" if "positive" in body["messages"][0]["content"] else "bad"
+        if body.get("logprobs"):
+            return refuses("logprobs")(body, number) if refused else (200, completion("?", top=[(said, 0.9)]))
+        return 200, completion(said)
+
+    server, corpus = web(answer), small()
+    other = type(corpus)("other", ("bad", "splendid beyond words"), corpus.rows)
+    fields = {"openai": "m", "base_url": server.url, "samples": 1}
+    ask(server.url, corpus, tmp_path, samples=1)
+    plan = annotators.load(fields).plan("other", other.rows["text"].tolist(), prompts.render(other, "prompt2"))
+    assert plan.if_logprobs is None
+    assert plan.expected.calls == 24
+    ask(server.url, other, tmp_path, samples=1)
+    answered = annotators.load(fields)._log.answers
+    assert len(answered) == 1 + 24 + 24
+    assert server.asked()["This is a test."] == (5 if refused else 1)  # what is refused is not paid, and asked again
+
+
 def test_log_probabilities_that_were_asked_for_and_are_not_there(web, tmp_path):
     with pytest.raises(UserError, match=r"gives no log-probabilities \(it says: 400, unsupported: logprobs, unsupp"):
         ask(web(refuses("logprobs")).url, small(), tmp_path, answers="logprobs")

@@ -39,8 +39,8 @@ from helpers.annotators.spending import TOKENS_AROUND_AT_MOST, Meter, Plan, Toke
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
-#: Asked first, to see what the server gives; the same for every corpus, so that it is asked once.
-_PROBE = "This is a test."
+#: Asked first and by itself, to see what the server gives: the same for all corpora and wordings, so it is asked once.
+_PROBE, _PROBE_TOKENS = "This is a test.", 8
 #: Tokens listed where a server refuses more.
 _FEW = 5
 #: Longest answer of a server that is read, in bytes.
@@ -148,7 +148,7 @@ class ServerAnnotator:
         for top in self._tops:
             self._top = top
             try:
-                answer = self._call(self._body(_PROBE, "logprobs"))
+                answer = self._call(self._probe_body("logprobs"))
             except _RefusedError as error:
                 refusal = f"it says: {error}"
                 continue
@@ -163,7 +163,7 @@ class ServerAnnotator:
                 f"annotator {self.name}: {self.spec.base_url} gives no log-probabilities ({refusal}): "
                 "say `answers: samples`, or `auto`"
             )
-        return "samples", self._call(self._body(_PROBE, "samples"))
+        return "samples", self._call(self._probe_body("samples"))
 
     @property
     def _tops(self) -> list[int]:
@@ -257,15 +257,16 @@ class ServerAnnotator:
         if any(len(one.texts) > 1 for one in sampled):
             per_text = 1
         # And until one was sampled, an answer is taken to be as long as it may be.
-        tokens_out = float(self._most_out(self._body(_PROBE, "samples")))
+        tokens_out = float(self._most_out(self._body("", "samples")))
         if sampled:
             tokens_out = sum(one.tokens_out for one in sampled) / sum(len(one.texts) for one in sampled)
         tokens_in = sum(self._tokens.about(self._asked(text)) for text in todo)
-        probe_in = probe * self._tokens.about(self._asked(_PROBE))
+        probe_in = probe * self._tokens.about(len(_PROBE))
+        probe_out = probe * self._most_out(self._probe_body("samples"))
         by_sampling = Use(
             probe + len(todo) * per_text,
             probe_in + tokens_in * per_text,
-            round(probe + len(todo) * self.spec.samples * tokens_out),
+            round(probe_out + len(todo) * self.spec.samples * tokens_out),
         )
         by_logprobs = Use(probe + len(todo), probe_in + tokens_in, probe + len(todo))
         timed = [one.seconds for one in paid if one.seconds]
@@ -298,14 +299,17 @@ class ServerAnnotator:
     def _asked(self, text: str) -> int:
         return len(self._question(text).encode("utf-8", "surrogatepass"))
 
-    def _body(self, text: str, mode: str) -> dict[str, Any]:
+    def _probe_body(self, mode: str) -> dict[str, Any]:
+        return self._body(_PROBE, mode, self.spec.max_tokens or _PROBE_TOKENS)
+
+    def _body(self, question: str, mode: str, longest: int | None = None) -> dict[str, Any]:
         """A request. Temperature 1 and the whole distribution: what is asked for is what the model believes."""
         body = {
             "model": self.spec.openai,
-            "messages": [{"role": "user", "content": self._question(text)}],
+            "messages": [{"role": "user", "content": question}],
             "temperature": 1,
             "top_p": 1,
-            "max_tokens": self._longest,
+            "max_tokens": longest or self._longest,
         }
         if mode == "logprobs":
             body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": self._top}
@@ -320,14 +324,14 @@ class ServerAnnotator:
         """How answers are read, if that is known without a question."""
         for top in self._tops:
             self._top = top
-            if (key := key_of(self.spec.base_url, self._body(_PROBE, "logprobs"))) in self._log:
+            if (key := key_of(self.spec.base_url, self._probe_body("logprobs"))) in self._log:
                 return "logprobs" if self._log[key].top else "samples"
         self._top = self.spec.top
-        return "samples" if key_of(self.spec.base_url, self._body(_PROBE, "samples")) in self._log else None
+        return "samples" if key_of(self.spec.base_url, self._probe_body("samples")) in self._log else None
 
     def _answered(self, text: str, mode: str) -> bool:
         """Whether the log has all answers about a text."""
-        body = self._body(text, mode)
+        body = self._body(self._question(text), mode)
         if mode == "logprobs":
             return key_of(self.spec.base_url, body) in self._log
         number = 0
@@ -359,7 +363,7 @@ class ServerAnnotator:
         return logp, None
 
     def _logp(self, text: str) -> np.ndarray:
-        body = self._body(text, self._mode)
+        body = self._body(self._question(text), self._mode)
         if self._mode == "logprobs":
             return answers.from_tokens(self._call(body).top, self._coding)
         said: list[str] = []

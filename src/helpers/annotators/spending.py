@@ -10,6 +10,8 @@ from helpers.errors import UserError
 
 #: Bytes of a question for a token, and tokens that a chat adds to it: a guess that the first answers replace.
 _BYTES_PER_TOKEN, _TOKENS_AROUND = 3.5, 16
+#: Bytes of the shortest question that tells of others: of a shorter one, most of the tokens are the chat's.
+_TELLING = 64
 #: The same at most, with what a chat template may say of itself.
 TOKENS_AROUND_AT_MOST = 64
 
@@ -51,7 +53,7 @@ class Tokens:
 
     def learn(self, answer: Answer) -> None:
         """Take note of what a question took."""
-        if answer.asked and answer.tokens_in:
+        if answer.asked >= _TELLING and answer.tokens_in:
             self._most = max(self._most, answer.tokens_in / answer.asked)
             self._total_in += answer.tokens_in
             self._total_bytes += answer.asked
