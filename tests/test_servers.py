@@ -294,6 +294,12 @@ def test_one_first_question_serves_all_corpora_and_wordings(web, tmp_path, refus
     assert server.asked()["This is a test."] == (5 if refused else 1)  # what is refused is not paid, and asked again
 
 
+def test_of_two_limits_of_an_answer_the_larger_counts(web):
+    asked = annotators.load({"openai": "m", "base_url": web(well).url, "extra": {"max_completion_tokens": 500}})
+    asked._prepare(prompts.render(small()))
+    assert asked._most_out(asked._body("", "logprobs")) == asked._most_out(asked._body("", "samples")) == 500
+
+
 def test_log_probabilities_that_were_asked_for_and_are_not_there(web, tmp_path):
     with pytest.raises(UserError, match=r"gives no log-probabilities \(it says: 400, unsupported: logprobs, unsupp"):
         ask(web(refuses("logprobs")).url, small(), tmp_path, answers="logprobs")

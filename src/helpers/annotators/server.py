@@ -317,8 +317,8 @@ class ServerAnnotator:
 
     def _most_out(self, body: dict[str, Any]) -> int:
         """Tokens that one answer to a request may have."""
-        longest = body.get("max_tokens") or body.get("max_completion_tokens")
-        return longest if isinstance(longest, int) else self._longest
+        given = [body.get(field) for field in ("max_tokens", "max_completion_tokens")]  # servers know one or the other
+        return max((longest for longest in given if isinstance(longest, int)), default=self._longest)
 
     def _known_mode(self) -> str | None:
         """How answers are read, if that is known without a question."""
