@@ -136,6 +136,24 @@ def test_a_table_has_one_writer_at_a_time_whatever_rows_it_writes(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
 
 
+@pytest.mark.parametrize("rows", [None, np.arange(3)])
+def test_a_table_that_is_finished_while_the_annotator_is_prepared_is_not_made_again(tmp_path, rows):
+    corpus = make_corpus([text for text, _ in sentences(6)])
+
+    class Late(WordList):
+        def use(self, prompt):
+            super().use(prompt)
+            annotate(corpus, WordList(), tmp_path)
+
+        def score(self, texts):
+            raise AssertionError
+
+    file = annotate(corpus, Late(), tmp_path, rows=rows)
+    table = annotations.read(file, corpus, prompts.render(corpus))  # all rows, whoever needs fewer
+    assert table.failures == {}
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", None])
 def test_a_damaged_table_says_what_to_do(tmp_path, content):
     corpus = make_corpus([text for text, _ in sentences(6)])

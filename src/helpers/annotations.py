@@ -362,7 +362,7 @@ def annotate(
 ) -> Path:
     """Annotate rows of `corpus` and write the finished table; go on where an earlier call stopped.
 
-    Of a table from before rows were added to the corpus, the other rows are kept.
+    Of a table from before rows were added to the corpus, the other rows are kept. One that is there already stays.
 
     Parameters
     ----------
@@ -407,13 +407,14 @@ def annotate(
     except TimeoutError:
         raise UserError(f"another process is writing {places.shown(target)}: wait for it, or stop it") from None
     with held:
-        parts.mkdir(exist_ok=True)
-        if kept:
-            _write(kept, parts / _KEPT)
-            asked = np.setdiff1d(asked, kept["row"].to_numpy())
-        _write_parts(corpus, annotator, parts, asked, spread)
-        _finish(corpus, prompt, parts, target, provenance)
-        shutil.rmtree(parts)
+        if not _is_there(corpus, annotator, prompt, rows, target):
+            parts.mkdir(exist_ok=True)
+            if kept:
+                _write(kept, parts / _KEPT)
+                asked = np.setdiff1d(asked, kept["row"].to_numpy())
+            _write_parts(corpus, annotator, parts, asked, spread)
+            _finish(corpus, prompt, parts, target, provenance)
+            shutil.rmtree(parts)
         Path(lock.lock_file).unlink()
     return target
 
@@ -424,22 +425,33 @@ def _kept(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.ndarray
     It must have been made by the very same annotator on the very same kind of machine, for a table says of one that it
     made it all. Rows that failed are tried again.
     """
-    here = json.loads(json.dumps(annotator.provenance()))
-    here |= {"machine": _digits(here)}
     for folder in (target.parents[1], places.ROOT / "annotations", places.ledger() / "annotations"):
         file = path(folder, corpus.name, annotator.name, prompt.name)
         try:
             table = read(file, corpus, prompt, rows=np.empty(0, int))
         except (OSError, pa.ArrowException, UserError):
             continue  # there is none, or it is of other texts
-        there = table.provenance | {"machine": _digits(table.provenance)}
-        same = all(there.get(what) == value for what, value in here.items())
-        if same and table.held is not None and "rows" not in table.provenance:
+        if _made_by(annotator, table) and table.held is not None and "rows" not in table.provenance:
             known = rows[table.held[rows] & ~np.isnan(table.logp[rows]).any(axis=1)]
             columns = {"row": pa.array(known)}
             columns |= {label: pa.array(table.logp[known, k], pa.float32()) for k, label in enumerate(corpus.labels)}
             return pa.table(columns | {"failure": pa.nulls(len(known), pa.string())}) if len(known) else None
     return None
+
+
+def _is_there(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.ndarray | None, target: Path) -> bool:
+    """Whether another process finished the table while the annotator was loading, which may take minutes."""
+    try:
+        return _made_by(annotator, read(target, corpus, prompt, rows=rows))
+    except (OSError, UserError):
+        return False
+
+
+def _made_by(annotator: Annotator, table: Annotations) -> bool:
+    """Whether a table is of the very same annotator on the very same kind of machine."""
+    here, there = json.loads(json.dumps(annotator.provenance())), table.provenance
+    there = there | {"machine": _digits(there)}
+    return all(there.get(what) == value for what, value in (here | {"machine": _digits(here)}).items())
 
 
 def _digits(provenance: dict) -> dict:
