@@ -85,6 +85,14 @@ def test_time_is_expected_from_one_batch_an_annotator(tiny_model, made, monkeypa
     assert np.isnan(expected[2:]).all()  # a file is read, nothing is computed
 
 
+def test_a_model_that_is_not_on_this_machine_is_not_timed(made, tmp_path):
+    lacking = [f"gguf:{tmp_path / 'none.gguf'}", f"hf:{tmp_path / 'nowhere'}"]
+    study = made(annotators=lacking)
+    assert np.isnan(labelling.expected_seconds(list(labelling.find(study)))).all()
+    (tmp_path / "none.gguf").touch()
+    assert [labelling.at_hand(spec) for spec in study.annotator_specs] == [True, False]
+
+
 def test_a_shipped_table_of_fewer_rows_stays_and_all_rows_are_lacking(made, tmp_path, monkeypatch):
     """Further wordings were put with some texts only; a study may take one of them for its own prompt."""
     made()  # an empty ledger

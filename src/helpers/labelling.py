@@ -183,7 +183,9 @@ def at_hand(spec: specs.Spec) -> bool:
     """Whether an annotator computes here and nothing has to be downloaded for it."""
     if isinstance(spec, specs.Shipped):
         return spec.name in specs.SHIPPED and artifacts.folder(spec.name).is_dir()
-    return isinstance(spec, specs.Gguf) or (isinstance(spec, specs.HuggingFace) and Path(spec.hf).expanduser().is_dir())
+    if isinstance(spec, specs.Gguf):
+        return Path(spec.gguf).expanduser().is_file()
+    return isinstance(spec, specs.HuggingFace) and Path(spec.hf).expanduser().is_dir()
 
 
 def expected_seconds(tables: Sequence[Table]) -> list[float]:
