@@ -267,6 +267,15 @@ def test_one_corpus_is_run_alone_and_finished_runs_are_written_into_one_file(tmp
     assert "3 of 6 runs, 2 of them in other files" in out
     assert pq.read_table(tmp_path / "checkout/results/more.parquet").num_rows == 1
     assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    # Another study of that name, or the same with other options.
+    study.write_text(yaml.safe_dump(plan | {"seeds": 1}))
+    status, _, err = label_risk("compact", str(study))
+    assert status == 2
+    assert f"results/pair.parquet holds 1 runs that {study} does not ask for: if they are of another study" in err
+    assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    status, out, _ = label_risk("compact", str(study), "--prune")
+    assert (status, out.count("1 of 2 runs")) == (0, 1)
+    assert len(Ledger(own=tmp_path / "nowhere").committed) == 2
 
 
 def test_the_doctor_names_what_is_not_as_pinned(label_risk, monkeypatch):

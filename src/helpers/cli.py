@@ -317,10 +317,16 @@ def status(study: StudyFile) -> None:
 
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
-def compact(study: StudyFile) -> None:
+def compact(
+    study: StudyFile,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Drop runs of the file that the study does not ask for any more.")
+    ] = False,
+) -> None:
     """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost.
 
-    Runs that the file of another study holds already are left there.
+    Runs that the file of another study holds already are left there. Those of the file that the study does not ask for
+    are dropped only where you say so.
     """
     from helpers import labelling, ledger, places, progress
 
@@ -328,6 +334,11 @@ def compact(study: StudyFile) -> None:
     keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
     file = places.ROOT / "results" / f"{plan.name}.parquet"
     done, elsewhere = {key for key in keys if key in book}, book.elsewhere(file)
+    if (lost := ledger.keys(file) - keys - elsewhere) and not prune:
+        raise UserError(
+            f"{places.shown(file)} holds {len(lost)} runs that {study} does not ask for: if they are of another study "
+            f"called {plan.name}, give one of the two another `name`; if nobody needs them any more, add --prune"
+        )
     ledger.compact([book[key] for key in done - elsewhere], file)
     bill = file.with_suffix(".cost.yml")
     bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")

@@ -95,7 +95,7 @@ class Ledger:
     def elsewhere(self, file: Path) -> set[str]:
         """Keys of the runs that other files of `results/` hold than `file`: each run is shipped once."""
         others = [other for other in self.results.glob("*.parquet") if other != file]
-        return {key for other in others for key in pq.read_table(other, columns=["key"])["key"].to_pylist()}
+        return set().union(*map(keys, others))
 
     def add(self, record: Record) -> None:
         """Write one finished run to the user's ledger, whole or not at all."""
@@ -111,6 +111,11 @@ class Ledger:
 
     def _file(self, key: str) -> Path:
         return self.own / key[:2] / f"{key}.parquet"
+
+
+def keys(file: Path) -> set[str]:
+    """Keys of the runs that a file holds; none if it is not there."""
+    return set(pq.read_table(file, columns=["key"])["key"].to_pylist()) if file.is_file() else set()
 
 
 def compact(records: Iterable[Record], file: Path) -> None:
