@@ -263,6 +263,16 @@ def test_a_failing_notebook_is_named_with_the_line_of_its_cell_and_spares_the_ot
     assert not (folder / "greet.ipynb").exists()
 
 
+def killed(*_):
+    os._exit(1)
+
+
+def test_a_process_that_is_killed_is_said_in_one_line(repository, monkeypatch):
+    monkeypatch.setattr(report, "_run", killed)
+    with pytest.raises(UserError, match="a worker process was ended from outside"):
+        report.execute(_plan(repository).values(), repository / "book/executed", cwd=repository)
+
+
 def test_what_is_wrong_with_all_notebooks_is_said_once(repository):
     for name, source in (("greet", GREET), ("count", COUNT)):
         raising = 'from helpers.errors import UserError\n\nraise UserError("3 runs are missing")\n'

@@ -1,11 +1,13 @@
 """What `label-risk verify` lets pass and what it refuses, by records made by hand: no training."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from helpers import verify
+from helpers import sweep, verify
+from helpers.errors import UserError
 from helpers.ledger import Record
 
 TEXTS = 100
@@ -66,3 +68,9 @@ def test_two_trainings_on_one_card_are_compared_by_what_they_say():
 
 def test_probabilities_of_another_shape_are_refused():
     assert not compare(STORED[:50]).ok
+
+
+def test_a_worker_that_is_killed_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(sweep, "train", os._exit)
+    with pytest.raises(UserError, match="a worker process was ended from outside, perhaps for want of memory"):
+        list(verify.retrain([1], None))

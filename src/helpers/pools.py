@@ -10,10 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from helpers import device
 from helpers.corpora import Corpus
+from helpers.errors import UserError
 
 #: Seconds after which the number of workers is looked at again although no task has ended.
 _LOOK = 2.0
@@ -67,6 +70,18 @@ def flow(pool: Pool, tasks: Iterable[tuple[Any, Callable, tuple]], *, most: int 
 
 def _failed(future: Future) -> bool:
     return future.cancelled() or future.exception() is not None
+
+
+@contextmanager
+def mourned() -> Iterator[None]:
+    """Say in one line that a process of a pool was killed, which is the end of the pool."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker process was ended from outside, perhaps for want of memory: what was finished is kept, the same "
+            "command goes on; fewer `--workers` of `label-risk run` need less memory"
+        ) from None
 
 
 class Processes(ProcessPoolExecutor):

@@ -31,7 +31,7 @@ import yaml
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from helpers import places
+from helpers import places, pools
 from helpers.errors import UserError
 
 if TYPE_CHECKING:
@@ -352,6 +352,7 @@ def execute(notebooks: Iterable[Notebook], folder: Path, *, cwd: Path, processes
     # running threads (torch, tqdm) can lock up.
     context = multiprocessing.get_context("spawn")
     with (
+        pools.mourned(),
         ProcessPoolExecutor(min(processes, len(stale)), mp_context=context, initializer=_calm) as pool,
         tqdm(total=len(stale), desc="execute", unit="notebook") as bar,
     ):

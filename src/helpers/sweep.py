@@ -7,7 +7,6 @@ no more.
 
 import time
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -63,7 +62,7 @@ def run(
             return _run(todo, ledger, pool, live)
         device.compute_type()  # measured once, before workers do so all at the same time
         shared = {(run.corpus.name, run.corpus.part): run.corpus for run in todo}.values()
-        with pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
+        with pools.mourned(), pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
             return _run(todo, ledger, pool, live)
 
 
@@ -98,11 +97,6 @@ def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> Sw
                 live.finished(run, record, pool.size)
             locks.pop(run.key).release()
             live.look(pool.size)
-    except BrokenProcessPool:
-        raise UserError(
-            "a worker process was ended from outside, perhaps for want of memory: what was finished is kept, the same "
-            "command goes on; fewer `--workers` need less memory"
-        ) from None
     finally:
         for lock in locks.values():
             lock.release()

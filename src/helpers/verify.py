@@ -86,7 +86,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     """Train `runs` again, in as many processes as a sweep would, and compare with the ledger."""
     if not runs:
         return
-    with pools.Processes(min(device.workers(), len(runs))) as pool:
+    with pools.mourned(), pools.Processes(min(device.workers(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 
