@@ -85,6 +85,14 @@ def test_time_is_a_constant_and_a_rate_and_a_slow_start_does_not_count(tmp_path)
     assert speed.total(runs) == pytest.approx(sum(2 + 0.01 * run.cost for run in runs), rel=0.02)
 
 
+def test_times_that_round_to_nothing_are_a_speed(tmp_path):
+    runs, speed = load(tmp_path).runs("tweets"), progress.Speed()
+    for run in runs:
+        speed.add(run, 0.0)
+    assert len({run.cost for run in runs}) > 1
+    assert 0 < speed.total(runs) <= 0.011 * len(runs)
+
+
 def test_left_is_divided_by_workers_and_learns_from_the_ledger_what_this_machine_did(tmp_path):
     study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
     runs = study.runs("tweets")

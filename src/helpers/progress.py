@@ -320,6 +320,7 @@ def _fit(measured: list[tuple[int, float]]) -> np.ndarray:
     if not measured:
         return np.full(2, np.nan)
     cost, seconds = np.array(measured, dtype=float).T
+    seconds = np.maximum(seconds, 0.005)  # they are kept in hundredths, and a probe's may all be none
     if len(set(cost)) == 1:  # one size says nothing of the intercept
         return np.array([0.0, np.median(seconds) / cost[0]])
     columns, rate = np.stack([1 / cost, np.ones_like(cost)], axis=1), seconds / cost
