@@ -1273,6 +1273,20 @@ def test_gold_alone_is_no_finding():
     assert found.table.empty
 
 
+def test_what_was_read_once_has_the_corpora_without_gold_for_findings_that_need_none():
+    news = everything().corpora["news"]
+    rows = news.corpus.rows.assign(gold=news.corpus.rows["gold"].where(news.corpus.rows.index % 3 > 0, -1))
+    partly = replace(news, corpus=replace(news.corpus, name="partly", rows=rows))
+    plan = everything().study.model_copy(update={"corpora": ["partly", "news"]})
+    made = replace(everything(), study=plan, corpora={"partly": partly, "news": news})
+    read = findings.load(made)
+    assert (list(read.corpora), read.without_gold) == (["news"], ("partly",))
+    assert set(findings.unaided(read).table["Corpus"]) == {"partly", "news"}
+    again = findings.load(read, corpus="partly")
+    assert (list(again.corpora), again.without_gold) == ([], ("partly",))
+    assert findings.load(read, corpus="news").without_gold == ()
+
+
 def test_a_cells_interval_does_not_depend_on_the_others():
     rng = np.random.default_rng(3)
     one = results(at_all_sizes((0.9,) * 3, (0.5,) * 3))

@@ -199,15 +199,15 @@ class Results:
         Names of the chosen annotators, weakest first.
     provenance
         What a reader needs to trace the numbers, name -> value.
-    without_gold
-        Names of the corpora that were asked for and left out, because not every gold label is known.
+    asked
+        Corpus name -> results of all that were asked for, where `corpora` lacks those without gold for every text.
     """
 
     study: Study
     corpora: dict[str, CorpusResults]
     annotators: list[str]
     provenance: dict[str, str]
-    without_gold: tuple[str, ...] = ()
+    asked: dict[str, CorpusResults] = field(default_factory=dict)
 
     def rng(self, corpus: str, annotator: str, seed: int) -> np.random.Generator:
         """Make the generator of one cell: its interval does not depend on which other cells are looked at."""
@@ -215,21 +215,27 @@ class Results:
 
     def choose(self, corpus: str | list[str], annotators: str | list[str]) -> "Results":
         """The same results for fewer corpora and annotators; see `load`."""
-        corpora = pick(corpus, list(self.corpora), "corpus", self.study.name)
+        known = self.asked or self.corpora  # findings that need no gold look at the others, too
+        corpora = pick(corpus, list(known), "corpus", self.study.name)
         chosen = pick(annotators, self.annotators, "annotator", self.study.name)
-        return replace(self, corpora={c: self.corpora[c] for c in corpora}, annotators=chosen)
+        return replace(self, corpora={c: known[c] for c in corpora}, annotators=chosen, asked={})
 
     @property
     def hard(self) -> list[str]:
         """Names of the annotators that give labels without probabilities for one of the corpora."""
         return [name for name in self.annotators if any(one.hard(name) for one in self.corpora.values())]
 
+    @property
+    def without_gold(self) -> tuple[str, ...]:
+        """Names of the corpora that were asked for and left out, because not every gold label is known."""
+        return tuple(name for name, one in self.asked.items() if not one.corpus.fully_gold)
+
     def with_gold(self) -> "Results":
         """Those of the corpora of which every gold label is known."""
         known = {name: one for name, one in self.corpora.items() if one.corpus.fully_gold}
         if len(known) == len(self.corpora):
             return self
-        return replace(self, corpora=known, without_gold=tuple(name for name in self.corpora if name not in known))
+        return replace(self, corpora=known, asked=self.corpora)
 
 
 def pick(wanted: str | list[str], known: list[str], what: str, study: str) -> list[str]:
