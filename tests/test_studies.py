@@ -73,6 +73,7 @@ def test_grid_holds_every_cell_once(tmp_path):
         ({"seeds": 0}, "seeds"),
         ({"name": "../evil"}, "name"),
         ({"corpora": ["tweets", "tweets"]}, "two of the corpora have the same name"),
+        ({"corpora": ["tweets", {"name": "Tweets"}]}, "two of the corpora have the same name: tweets, Tweets"),
         ({"annotators": ["hf:a/x", "hf:b/x"]}, "annotators: .*two of the annotators have the same name"),
         ({"annotators": [{"openai": "m", "samples": 0}]}, "annotators: .*annotator openai:m: samples: "),
         ({"filtering": {"size": 10, "fractions": [1.5]}}, "filtering.fractions"),

@@ -601,6 +601,7 @@ def test_remarks_on_the_rows(reviews):
         ({"name": "a/b"}, "cannot be called 'a/b'"),
         ({"name": "all"}, "cannot be called 'all', pages call all of them so"),
         ({"name": "movie"}, "a built-in one"),
+        ({"name": "Movie"}, "cannot be called 'Movie': that is a built-in one"),
         ({"hub": "x/y"}, "either `path` or `hub`"),
         ({"config": "plain"}, "`config` goes with `hub`"),
     ],

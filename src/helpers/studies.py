@@ -212,7 +212,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Study":
-        if len(set(self.corpus_names)) < len(self.corpus_names):
+        if len({name.casefold() for name in self.corpus_names}) < len(self.corpus_names):  # some disks know no case
             raise ValueError(f"two of the corpora have the same name: {', '.join(self.corpus_names)}")
         if isinstance(self.sizes, dict) and {*self.sizes} != {*self.corpus_names}:
             raise ValueError(
