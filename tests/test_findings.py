@@ -12,7 +12,7 @@ import yaml
 from helpers import annotations, findings, places, prompts, studies
 from helpers.corpora import Corpus
 from helpers.errors import UserError
-from helpers.findings import _instability, _juries
+from helpers.findings import _encoders, _instability, _juries
 from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
 from helpers.findings._plateau import _flattening
@@ -1285,6 +1285,14 @@ def test_what_was_read_once_has_the_corpora_without_gold_for_findings_that_need_
     again = findings.load(read, corpus="partly")
     assert (list(again.corpora), again.without_gold) == ([], ("partly",))
     assert findings.load(read, corpus="news").without_gold == ()
+
+
+def test_the_shipped_study_is_not_one_of_that_name_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / _encoders.SHIPPED).write_text("name: mine\ncorpora: [movie]\nsizes: [10]\n")
+    monkeypatch.chdir(tmp_path)
+    assert _encoders._study(_encoders.SHIPPED).name == "base"
+    assert _encoders._study(str(tmp_path / _encoders.SHIPPED)).name == "mine"
 
 
 def test_a_cells_interval_does_not_depend_on_the_others():

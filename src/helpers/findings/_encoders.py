@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from helpers import studies
+from helpers import places, studies
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, signed
 from helpers.findings.results import Results, Students, load, paired
 from helpers.findings.rules import rules
@@ -53,7 +53,7 @@ def encoders(
     mine, theirs = (study.study if isinstance(study, Results) else study), _study(other)
     remark = _incomparable(mine, theirs)
     if remark and other == SHIPPED and all(isinstance(spec, str) for spec in mine.corpora):
-        study = mine = studies.load(BESIDE)
+        study = mine = studies.load(places.ROOT / BESIDE)
         corpus, annotators, remark = "all", "all", ""
     if remark:
         return _empty(remark)
@@ -114,7 +114,9 @@ def encoders(
 def _study(other: str | Study | Results) -> Study:
     if isinstance(other, Results):
         return other.study
-    return other if isinstance(other, Study) else studies.load(other)
+    if isinstance(other, Study):
+        return other
+    return studies.load(places.ROOT / SHIPPED if other == SHIPPED else other)  # a file of that name may lie anywhere
 
 
 def _shared_sizes(mine: Study, theirs: Study) -> dict[str, set[int]]:
