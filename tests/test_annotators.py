@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from helpers import annotators, artifacts
-from helpers.annotators import origin
+from helpers.annotators import gguf, origin
 from helpers.annotators.local import LocalAnnotator, exclusive
 from helpers.errors import UserError
 from helpers.prompts import Prompt
@@ -290,6 +290,25 @@ def test_files_that_are_no_gguf(tmp_path, own_cache, content, said):
     with pytest.raises(UserError, match=said):
         annotators.load(f"gguf:{tmp_path / 'a.gguf'}")
     assert not list(own_cache.glob("models/*[!k]"))  # nothing but the lock
+
+
+def test_whatever_is_raised_at_a_damaged_gguf_is_said_in_one_line(tmp_path, own_cache, monkeypatch):
+    def fails(*_, **__):
+        raise Exception("Error while\ninitializing BPE")  # tokenizers raises just that
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", fails)
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    with pytest.raises(UserError, match=r"cannot read .*a\.gguf: Error while initializing BPE$"):
+        annotators.load(f"gguf:{tmp_path / 'a.gguf'}")
+
+
+def test_a_gguf_is_read_once_a_machine(tmp_path, own_cache, monkeypatch):
+    file, read = tmp_path / "a.gguf", []
+    file.write_bytes(b"GGUF" + bytes(1 << 24))
+    monkeypatch.setattr(origin, "_read", lambda file: read.append(file) or "0123456789abcdef" * 4)
+    monkeypatch.setattr(gguf, "_convert", lambda file, folder: folder.mkdir())
+    assert gguf.as_folder(file) == gguf.as_folder(file) == own_cache / "models" / "a-0123456789abcdef"
+    assert read == [file]
 
 
 @pytest.mark.parametrize("spoil", [None, "config.json", "model.safetensors", "tokenizer.json"])

@@ -4,8 +4,6 @@ Reading a GGUF takes transformers a minute even for a small model, most of it fo
 loads in a second. Weights are kept in bfloat16, on every machine, so that all machines compute with the same numbers.
 """
 
-import hashlib
-import struct
 import tempfile
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from helpers import places
-from helpers.errors import UserError
+from helpers.annotators import origin
+from helpers.errors import UserError, in_one_line
 
 
 def as_folder(file: Path) -> Path:
@@ -27,9 +26,7 @@ def as_folder(file: Path) -> Path:
     with file.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise UserError(f"{places.shown(file)} is not a GGUF file: it does not begin with the letters GGUF")
-        stream.seek(0)
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    target = places.cache() / "models" / f"{file.stem}-{digest[:16]}"
+    target = places.cache() / "models" / f"{file.stem}-{origin.sha256(file)[:16]}"
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +52,8 @@ def _convert(file: Path, folder: Path) -> None:
                 dtype=torch.bfloat16,
                 quantization_config=GgufConfig(dequantize=True),
             )
-        except (ValueError, LookupError, NotImplementedError, struct.error) as error:
-            raise UserError(f"transformers cannot read {places.shown(file)}: {error}") from None
+        except Exception as error:  # of a damaged file it may be any: of tokens that do not fit, it is that very class
+            raise UserError(f"transformers cannot read {places.shown(file)}: {in_one_line(error)}") from None
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         bar.update()
