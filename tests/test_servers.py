@@ -1016,7 +1016,7 @@ def exactly(asked, corpus) -> np.ndarray:
     asked.use(prompts.render(corpus))
     out = np.full((len(corpus.rows), len(corpus.labels)), np.nan)
     for row, text in enumerate(corpus.rows["text"]):
-        listed = dict(asked._call(asked._body(text, "logprobs")).top)
+        listed = dict(asked._call(asked._body(asked._question(text), "logprobs")).top)
         out[row] = [listed.get(label, np.nan) for label in corpus.labels]
     return out
 
