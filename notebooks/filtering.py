@@ -86,6 +86,8 @@ charts.table(finding, "choices")
 # - *One random choice.* Of each size there is one random subset, the first texts of all. Seeds do not tell what
 #   [another subset](instability.ipynb) would change, and a filter that is a little better or worse than this one may
 #   not be so beside another.
+# - *Many rows are compared.* Where no filter differs from a choice at random, one row in twenty is clear by chance: how
+#   many are clear says more than which.
 # - *The sign can depend on the share*: too small a share leaves too few labels. One share does not speak for
 #   the others.
 

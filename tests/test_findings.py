@@ -1195,6 +1195,8 @@ def test_the_overview_joins_all_findings():
         "mean probability of students",
         "shuffled within class, 100 labels",
     ]
+    assert [name for name, _ in found.listed] == [claim.title for claim in findings.claims().values()]
+    assert dict(found.listed)["Degradation"] == "reproduced in the one cell."
     row = only(found.table)
     assert row["Degradation"] == "reproduced (+40.0 points)"
     assert row["Filtering"] == "reproduced (+20.0 points)"
@@ -1208,11 +1210,12 @@ def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
     found = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert not {"filtering", "propagation"} & set(found.verdicts["finding"])
     hard = "Study made filters nothing: labels without probabilities have no entropy to filter by (flawed)."
-    assert hard in found.summary
+    assert dict(found.listed)["Filtering"] == hard
     said = 0.8 * np.eye(2)[corpus().gold] + 0.1
     soft = findings.filtering(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), said=said))
     assert soft.summary == "Study made filters nothing: give it a part `filtering`."
-    assert "Study made trains nothing on random errors: give it a part `controls`" in found.summary
+    random = dict(found.listed)["Random errors"]
+    assert "Study made trains nothing on random errors: give it a part `controls`" in random
     assert "Filtering" not in found.table
 
 
@@ -1476,7 +1479,7 @@ def test_sentences_follow_one_seeds_result(full_shelf, name, method, n, drawn):
     def said():
         found = find(plan, ledger=ledger)
         tables = [found.table, *(part.table for part in found.parts.values())]
-        words = [found.summary, *(f"{part.said} {part.listed}" for part in found.parts.values())]
+        words = [found.summary, *found.listed, *(f"{part.said} {part.listed}" for part in found.parts.values())]
         return words, [table.to_csv() for table in tables]
 
     words, tables = said()

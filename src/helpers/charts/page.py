@@ -8,6 +8,7 @@ import html
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -102,20 +103,16 @@ def table(finding: Finding, part: str = "") -> None:
         shown, plain = table_html(finding), finding.table.to_string(index=False, na_rep="")
     else:
         found = finding.parts.get(part, _ABSENT)
-        shown = part_html(found)
-        plain = [found.said, *(f"- {name}: {said}" for name, said in found.listed)]
-        plain = "\n".join([*plain, *([] if found.table.empty else [found.table.to_string(index=False, na_rep="")])])
+        shown, plain = part_html(found), _said(found.said, found.listed)
+        if not found.table.empty:
+            plain = f"{plain}\n{found.table.to_string(index=False, na_rep='')}"
     display({"text/html": shown, "text/plain": plain}, raw=True)
 
 
 def part_html(part: Part) -> str:
     """What a part says, corpus by corpus as a list, and its table if it has one, as HTML."""
-    items = "".join(
-        f"<li><strong>{html.escape(visible(name))}</strong>: {_prose(said)}</li>" for name, said in part.listed
-    )
-    listed = f'<ul class="finding-list">{items}</ul>' if items else ""
     table = "" if part.table.empty else frame_html(part.table)
-    return f"<p>{_prose(part.said)}</p>{listed}{table}"
+    return f"{_said_html(part.said, part.listed)}{table}"
 
 
 def table_html(finding: Finding) -> str:
@@ -137,19 +134,19 @@ def frame_html(frame: pd.DataFrame) -> str:
 
 
 def verdict(finding: Finding) -> None:
-    """Show what came out: how often each verdict or advice fell, and the computed sentence."""
-    display({"text/html": verdict_html(finding), "text/plain": finding.summary}, raw=True)
+    """Show what came out: how often each verdict or advice fell, and the computed sentences."""
+    display({"text/html": verdict_html(finding), "text/plain": _said(finding.summary, finding.listed)}, raw=True)
 
 
 def verdict_html(finding: Finding) -> str:
-    """The counted verdicts as badges, and the sentence, as HTML."""
+    """The counted verdicts as badges, and the sentences, as HTML."""
     counts = finding.verdicts["verdict"].value_counts()
     badges = " ".join(
         f'<span class="counted">{badge(kind)} {counts[kind]} of {counts.sum()}</span>'
         for kind in _KINDS
         if kind in counts
     )
-    return f'<p class="finding-verdict">{badges}</p><p>{_prose(finding.summary)}</p>'
+    return f'<p class="finding-verdict">{badges}</p>{_said_html(finding.summary, finding.listed)}'
 
 
 def badge(kind: str) -> str:
@@ -205,6 +202,17 @@ def visible(text: str) -> str:
     the reader what a model has read. Letters, marks and white space of all scripts stay.
     """
     return "".join(f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in text)
+
+
+def _said(said: str, listed: Sequence[tuple[str, str]]) -> str:
+    """What is said, and below it what is said one by one, as plain text."""
+    return "\n".join([said, *(f"- {name}: {sentence}" for name, sentence in listed)])
+
+
+def _said_html(said: str, listed: Sequence[tuple[str, str]]) -> str:
+    """The same as HTML."""
+    items = "".join(f"<li><strong>{html.escape(visible(name))}</strong>: {_prose(each)}</li>" for name, each in listed)
+    return f"<p>{_prose(said)}</p>" + (f'<ul class="finding-list">{items}</ul>' if items else "")
 
 
 def _prose(text: str) -> str:

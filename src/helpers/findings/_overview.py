@@ -43,7 +43,7 @@ def overview(
     -------
     Finding
         `frame` and `verdicts` hold the verdicts of all findings, `variants` their variants; the table has a row
-        a corpus and annotator, and a column a finding: its verdict and its effect. The summary has a sentence
+        a corpus and annotator, and a column a finding: its verdict and its effect. `listed` has a sentence
         a finding. The part "paper" has the paper's confirmed figures beside this study's, "materials" the corpora in
         numbers and how students are trained.
 
@@ -55,14 +55,11 @@ def overview(
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     found = [function(results, seed=seed, **claims()[name].parameters) for name, function in FINDINGS.items()]
     verdicts, variants = _joined(f.verdicts for f in found), _joined(f.variants for f in found)
-    summary = " ".join(map(_sentence, found))
-    if not results.corpora:  # one sentence and not one of each
-        summary = (
-            f"The claims take a gold label for every text, which not all have of {', '.join(results.without_gold)}. "
-            "What can be said without is on the pages on decisions, on shares and on what labels show by themselves."
-        )
+    # Where no corpus has what the claims take, the summary says so once.
+    listed = tuple((f.claim.title, _sentence(f)) for f in found) if results.corpora else ()
     parts = {"paper": beside(results, seed=seed), "materials": materials(results)}
-    return Finding("overview", verdicts, _table(verdicts), verdicts, summary, results.provenance, variants, parts)
+    table, summary = _table(verdicts), _summary(results)
+    return Finding("overview", verdicts, table, verdicts, summary, results.provenance, variants, parts, listed)
 
 
 def verdicts(
@@ -78,11 +75,23 @@ def verdicts(
     return _joined([found.verdicts, found.variants])
 
 
+def _summary(results: Results) -> str:
+    said = []
+    if without := results.without_gold:
+        said.append(
+            f"The claims take a gold label for every text, which not all have of {', '.join(without)}. "
+            "What can be said without is on the pages on decisions, on shares and on what labels show by themselves."
+        )
+    if results.corpora:
+        said.append("Claim by claim, where a cell is a corpus and an annotator:")
+    return " ".join(said)
+
+
 def _sentence(found: Finding) -> str:
     """The verdicts of one finding counted, and those of what measures the same otherwise."""
     if not len(found.verdicts):
-        return f"{found.claim.title}: {found.summary}"
-    said = f"{found.claim.title}: {counted(found.verdicts)}"
+        return found.summary
+    said = counted(found.verdicts)
     others = {name: found.variants[found.variants["variant"] == name] for name in found.claim.beside}
     if beside := [f"{name}: {counted(cells)}" for name, cells in others.items() if len(cells)]:
         said += f" ({'; '.join(beside)})"

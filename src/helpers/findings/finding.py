@@ -48,6 +48,8 @@ class Finding:
         column variant names it. They are not counted in the summary.
     parts
         Further tables by name, each with what it says.
+    listed
+        What is said one by one below the summary, as of a part: the name, and its sentence.
     summary
         What came out, in plain words.
     provenance
@@ -62,6 +64,7 @@ class Finding:
     provenance: dict[str, str] = field(default_factory=dict)
     variants: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=VERDICT_COLUMNS))
     parts: dict[str, Part] = field(default_factory=dict)
+    listed: tuple[tuple[str, str], ...] = ()
 
     @property
     def claim(self) -> Claim:
