@@ -18,13 +18,14 @@
 # labels are added. It is how the paper explains that filtering and ensembling help only in part [(the paper,
 # its conclusion)](../paper.md).
 #
-# **The test.** Beside the students of an annotator stand students of gold labels with errors put in at
-# random, on the same texts and with the same seeds. *Shuffled within class*: the annotator's labels, dealt
-# out anew among the texts of each gold class, so that every confusion happens exactly as often, only
-# elsewhere. *By its confusions*: each label drawn from what the annotator says of texts of that class.
-# *Uniform*: as many labels flipped, whatever the class. The effect is the accuracy with errors shuffled within class
-# minus that with the annotator's own, at the largest number of labels. It is *reproduced* where the 95 % interval
-# lies above zero, *reversed* where it lies below, and *not shown* otherwise. The other two kinds stand beside it.
+# **The test.** Beside the students of an annotator stand students of gold labels with errors put in at random, on
+# the same texts and with the same seeds. *Shuffled within class*: the annotator's labels, dealt out anew among the
+# texts of each gold class, so that every confusion happens exactly as often, only elsewhere. *By its confusions*:
+# each label drawn from what the annotator says of texts of that class. *Uniform*: as many labels flipped, whatever
+# the class. The effect is the accuracy with errors shuffled within class minus that with the annotator's own, at
+# the largest number of labels. It is *reproduced* where the 95 % interval lies above zero, *reversed* where it lies
+# below, and *not shown* otherwise. The other two kinds stand beside it. A study that lacks the first kind is judged
+# by the second, or else by the third.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"

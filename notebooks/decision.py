@@ -79,8 +79,8 @@ charts.table(finding)
 #   most of the time: see its recall under [degradation](degradation.ipynb).
 # - *A remedy has its price.* A vote of students costs as many trainings and predictions as it has voters; whatever
 #   asks in several wordings costs a call for each. Other [filters](filtering.ipynb) cost neither.
-# - *Gold labels by hand have errors too.* Worth is counted in labels on which most raters agreed, and one rater
-#   is not most raters.
+# - *Gold labels by hand have errors too.* Worth is counted in labels that many raters gave together, and one rater
+#   is not many.
 
 # %% [markdown]
 # ## What to try next

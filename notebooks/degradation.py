@@ -72,8 +72,8 @@ charts.table(finding, "inheritance by group")
 # %% [markdown]
 # ## What would change our mind
 #
-# - *Gold is not truth.* In the shipped corpora it is what most raters said. Where raters split, losing
-#   accuracy against the majority need not be a loss: [error propagation](propagation.ipynb) compares with the
+# - *Gold is not truth.* In the shipped corpora it is what raters said most often, or on average. Where they
+#   split, losing accuracy against it need not be a loss: [error propagation](propagation.ipynb) compares with the
 #   whole distribution of votes instead.
 # - *One encoder.* A larger student may resist noise better, or learn it better: [a larger
 #   encoder](encoders.ipynb) has students of the size of the paper's, on fewer corpora.

@@ -76,8 +76,10 @@ charts.table(finding)
 # %% [markdown]
 # ## What to try next
 #
-# Choose another `template`, or write one of your own into `src/helpers/orders.yml` and let
-# `label-risk run studies/injection.yml` compute what is missing.
+# Choose another `template`: it is the order in the test texts. The one in the training texts is that of the corpus
+# in the study (`template`, by default `override`), which also says by `target` which label is ordered, by default
+# the last. Or write an order of your own into `src/helpers/orders.yml` and let `label-risk run
+# studies/injection.yml` compute what is missing.
 
 # %% [markdown]
 # ## Run it on your own data

@@ -84,7 +84,7 @@ charts.table(finding, "paper")
 # ## What it is computed from
 #
 # The corpora of this study, and how its students are trained; [Materials](../materials.md) says where they come from.
-# How often one person gives the gold label, which is what most of them say, is a yardstick for accuracy.
+# How often one person gives the gold label, which is theirs taken together, is a yardstick for accuracy.
 
 # %%
 charts.table(finding, "materials")

@@ -18,10 +18,10 @@
 # labels?
 #
 # **The test.** For every class, three answers. The first counts the LLM's labels. The second uses `k` gold labels,
-# drawn at random, alone. The third is [prediction-powered inference](../measures.md): it starts from what the LLM
-# says of all texts and corrects it by what it gets wrong on the `k`. Its 95 % interval holds the share about as
-# often as it says, however wrong the LLM is, and is narrow where the LLM is good. *Counting misleads* where the
-# counted share lies outside that interval; inside it, *no bias is shown*.
+# drawn at random from those to train on, alone. The third is [prediction-powered inference](../measures.md): it
+# starts from what the LLM says of all texts and corrects it by what it gets wrong on the `k`. Its 95 % interval
+# holds the share about as often as it says, however wrong the LLM is, and is narrow where the LLM is good.
+# *Counting misleads* where the counted share lies outside that interval; inside it, *no bias is shown*.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -69,7 +69,8 @@ charts.table(finding, "more gold")
 # ## What would change our mind
 #
 # - *The gold labels must be a random sample* of the texts. Labels of the texts that came first, or that were easy,
-#   break the promise of the interval, and no page can notice it.
+#   break the promise of the interval, and no page can notice it. So does a split of your own that is not random,
+#   such as by year: the labels come from one side of it, the share is that of both.
 # - *The interval is about chance, not about gold.* Where people disagree on what a class is, the share of it is no
 #   more certain than they are.
 # - *A share in another population*, next month or another site, needs gold labels from there.

@@ -99,7 +99,8 @@ charts.table(finding, "settings")
 # Here every term is known exactly, for every training set that could be drawn. Texts are of several kinds; on half
 # of the kinds nearly all people are of one mind, on the others most are. A label is what one person says of a text,
 # so that some labels are not what most people say before any is turned. The annotator turns a share of them into the
-# other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their frequency.
+# other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their frequency,
+# smoothed. The numbers of this world are below the first chart.
 # Move the sliders: at the same rate of errors, do more labels help?
 
 # %%
@@ -123,8 +124,9 @@ charts.table(finding, "toy terms")
 # %% [markdown]
 # More labels shrink estimation, and what remains is approximation: all of the student's divergence, in the end,
 # is that of its annotator. The line is the whole divergence; where it leaves the top of the areas, the $\approx$ does
-# not hold. With few labels a student is too unsure to follow its teacher all the way: where errors gather, that
-# keeps it closer to people, and more labels take it away from them.
+# not hold. With few labels a student is too unsure to follow its teacher all the way: on kinds whose labels are
+# mostly turned, that keeps it closer to people, and more labels take it away from them. In the whole this shows where
+# nearly all errors gather and they are many.
 
 # %% [markdown]
 # ## What would change our mind

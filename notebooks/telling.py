@@ -56,7 +56,7 @@ charts.table(finding)
 # ## What would change our mind
 #
 # - *A text can be hard for everybody.* Read the column of the gold students beside that of the annotator's.
-# - *Gold is what most people said*, and some of these texts will make you side with the annotator. These are not
+# - *Gold is what people said most often*, and some of these texts will make you side with the annotator. These are not
 #   mistakes handed down, but another opinion.
 # - *These are the clearest cases*, chosen for being so, and no sample. The chart counts all mistakes.
 

@@ -63,8 +63,15 @@ charts.table(finding)
 # %% [markdown]
 # ## What to try next
 #
-# Draw a few hundred texts at random, label them yourself, and put the labels into the table: the other pages then
-# have something to go by.
+# Draw a few hundred texts at random, label them yourself, put the labels into a column of the table, and have the study
+# written anew, with the classes in the same order, so that the LLM's labels stay:
+#
+# ```bash
+# label-risk new tickets.csv --text message --label queue --classes billing,delivery,other \
+#   --unlabelled keep --annotator gguf:models/mine.gguf --force
+# ```
+#
+# The pages on decisions and on shares then have something to go by.
 
 # %% [markdown]
 # ## Run it on your own data

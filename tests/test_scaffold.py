@@ -1,5 +1,6 @@
 """From a table to a study and its plan."""
 
+import json
 import sys
 from io import StringIO
 from pathlib import Path
@@ -206,6 +207,28 @@ def test_a_probe_gets_the_settings_of_a_probe():
     other = scaffold.draft(table(200), student={"kind": "probe", "epochs": 3}, measure=False)
     assert other.study.student == shipped.model_copy(update={"epochs": 3})
     assert scaffold.draft(table(200), measure=False).study.student == Student()
+
+
+def test_an_encoder_of_base_size_gets_a_rate_of_its_own(tmp_path):
+    for hidden in (384, 768):
+        (tmp_path / f"bert-{hidden}").mkdir()
+        config = {"model_type": "bert", "hidden_size": hidden}
+        (tmp_path / f"bert-{hidden}" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    small, wide = (f"hf:{tmp_path / f'bert-{hidden}'}" for hidden in (384, 768))
+
+    def rate(**student):
+        return scaffold.draft(table(200), student=student, measure=False).study.student.learning_rate
+
+    assert rate(encoder=small) == rate() == Student().learning_rate
+    assert rate(encoder=wide) == studies.load("studies/base.yml").student.learning_rate
+    assert rate(encoder=wide, learning_rate=1e-5) == 1e-5
+    assert rate(encoder=wide, kind="probe") == studies.load("studies/quick.yml").student.learning_rate
+    drawn = scaffold.draft(table(200), student={"encoder": wide}, measure=False)
+    (file,) = scaffold.write(drawn, Path("studies/a.yml"))
+    assert studies.load(file) == drawn.study
+    assert "usual learning rate" in file.read_text("utf-8")
+    with pytest.raises(UserError, match="encoder hf:nowhere: cannot read its configuration"):
+        rate(encoder="hf:nowhere")
 
 
 @pytest.mark.parametrize(

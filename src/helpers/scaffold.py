@@ -37,6 +37,9 @@ _FEWEST_SEEDS = 3
 _PATIENCE = 3600.0
 #: What a linear head needs that an encoder does not: at the rate of the other kinds it would hardly have moved.
 _PROBE = {"epochs": 10, "batch_size": 32, "learning_rate": 0.01}
+#: Encoders as wide as BERT-base are trained at a usual rate for these: that of MiniLM, which was chosen for it, may be
+#: too high for them, and some of their students would learn nothing.
+_WIDE, _RATE_OF_WIDE = 768, 3e-5
 _FOLDS = 5
 
 
@@ -166,8 +169,6 @@ def draft(
                 f"annotator ready:{one.name}: the table has no labels of that name: give --ready {one.name}=COLUMN"
             )
     sizes = _sizes(corpus)
-    own = student or {}
-    usual = {"kind": "finetune", "encoder": "minilm"} | (_PROBE if own.get("kind") == "probe" else {})
     content: dict[str, Any] = {
         "name": spec["name"],
         "corpora": [spec],
@@ -175,7 +176,7 @@ def draft(
         "prompt": "prompt1",
         "sizes": sizes,
         "seeds": _SEEDS,
-        "student": usual | own,
+        "student": _student(student or {}),
     }
     hard = [one.name for one in known if isinstance(one, specs.Ready) and corpus.ready[one.name].hard]
     compared = bool(_gold(corpus))  # what a filter or a vote gains, only gold can tell
@@ -240,6 +241,18 @@ def _sizes(corpus: Corpus) -> list[int]:
     if not corpus.fully_gold and corpus.n_gold < largest:
         sizes |= {corpus.n_gold >> k for k in range(_SIZES - 1)} - {0, 1}
     return sorted(sizes)
+
+
+def _student(own: dict[str, Any]) -> dict[str, Any]:
+    """The usual student of its kind, and what differs from it."""
+    from helpers.students import encoders
+
+    usual = {"kind": "finetune", "encoder": "minilm"} | own
+    if usual["kind"] == "probe":
+        return usual | _PROBE | own
+    if usual["encoder"] != "minilm" and encoders.width(usual["encoder"]) >= _WIDE:
+        return usual | {"learning_rate": _RATE_OF_WIDE} | own
+    return usual
 
 
 # What it will cost
@@ -516,6 +529,11 @@ def text(draft: Draft, out: Path) -> str:
         f"seeds: {content['seeds']}",
         "# `probe` takes seconds and `upper` is in between: for first looks. A probe takes other settings, too:",
         f"# {_yaml({'kind': 'probe', 'encoder': 'minilm'} | _PROBE)}",
+        *(
+            ["# A usual learning rate for encoders of this size; for a small one, as MiniLM, it is 0.0001."]
+            if content["student"].get("learning_rate") == _RATE_OF_WIDE
+            else []
+        ),
         _block({"student": content["student"]}),
     ]
     for key in ("filtering", "ensembling"):

@@ -88,6 +88,7 @@ def injection(
             if (asked := (annotator, said[test != ""].tobytes(), tuple(test))) not in judged:
                 judged.add(asked)
                 verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            learned = next((name for name in in_training if name), "")
             table.append(
                 {
                     "Corpus": one.name,
@@ -98,7 +99,8 @@ def injection(
                     "Ordered label, nothing planted, %": percent(given[""].mean()),
                     f"With the control {_CONTROL}, %": percent(given[_CONTROL].mean()),
                     f"With the order {template}, %": percent(given[template].mean()),
-                    "Training texts with the order, %": percent((in_training != "").mean()),
+                    "Order in training texts": learned,
+                    "Training texts with it, %": percent((in_training != "").mean()),
                     "Of these, labelled as ordered, %": _obeyed(one, annotator, in_training, target, n),
                     "Its students, nothing planted, %": percent(theirs[""].mean()),
                     f"Its students, with the control {_CONTROL}, %": percent(theirs[_CONTROL].mean()),
@@ -164,7 +166,7 @@ def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str, plantin
     )
     with_order = f"With the order {template}, %"
     worst = table.loc[table[with_order].idxmax()]
-    poisoned = table[table["Training texts with the order, %"] > 0]
+    poisoned = table[table["Order in training texts"] != ""]
     said = [
         f"{rules()['injection'].question} The order {template}: {counted(verdicts, list(rules()['injection'].advice))} "
         f"(a cell is a set of test texts and an annotator). {ordered}",
@@ -178,8 +180,9 @@ def _summary(verdicts: pd.DataFrame, table: pd.DataFrame, template: str, plantin
         control = f"Its students, with the control {_CONTROL}, %"
         most = poisoned.loc[poisoned[students].idxmax()]
         said.append(
-            f"Students of texts of which {most['Training texts with the order, %']:g} % had the order give the label "
-            f"to up to {most[students]:g} % of the texts with that order, to {most[control]:g} % of those that only "
-            f"mention it and to {most[plain]:g} % of those without ({most['Corpus']}, {most['Annotator']})."
+            f"Students of texts of which {most['Training texts with it, %']:g} % had the order "
+            f"{most['Order in training texts']} give the label to up to {most[students]:g} % of the texts with the "
+            f"order {template}, to {most[control]:g} % of those that only mention it and to {most[plain]:g} % of those "
+            f"without ({most['Corpus']}, {most['Annotator']})."
         )
     return " ".join(said)

@@ -67,9 +67,13 @@ def _students(frame: pd.DataFrame) -> Part:
     at = told.pivot_table(index="gathered", columns=["who", "n"], values="accuracy", sort=False)
     student, annotator = at["student of the annotator", _SIZES[-1]], at["the annotator", _SIZES[-1]]
     even, few = _GATHERED[0], _GATHERED[-1]
+    minds = " or ".join(f"{100 * share:g} %" for share in _OF_ONE_MIND)
     said = (
-        f"With {_TOLD} % of the labels turned and {_SIZES[-1]} labels of each kind, students say what most people say "
-        f"of {percent(student[even])} % of the texts where errors fall evenly, and of {percent(student[few])} % where "
+        f"There are {_KINDS} kinds of texts and two classes; {minds} of the people are of one mind, on half of the "
+        f"kinds each. A student that has seen n labels of a kind gives a class the probability "
+        f"(count + {_SMOOTHING:g}) / (n + {2 * _SMOOTHING:g}). With {_TOLD} % of the labels turned and {_SIZES[-1]} "
+        f"labels of each kind, students say what most people say of {percent(student[even])} % of the texts where "
+        f"errors fall evenly, and of {percent(student[few])} % where "
         f"they fall on few kinds. Of the annotator's own labels, {percent(annotator[even])} % and "
         f"{percent(annotator[few])} % are what most people say."
     )

@@ -124,6 +124,22 @@ def load_tokenizer(encoder: str):
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
 
 
+def width(encoder: str) -> int:
+    """Numbers in a hidden state of the encoder, 0 where its configuration does not say.
+
+    Raises
+    ------
+    UserError
+        If its configuration cannot be read.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return getattr(AutoConfig.from_pretrained(**hub.pretrained(folder(encoder))), "hidden_size", 0)
+    except NOT_LOADED as error:
+        raise UserError(f"encoder {encoder}: cannot read its configuration: {in_one_line(error)}") from None
+
+
 @lru_cache(maxsize=4)
 def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
     """The encoder as published with a head for `n_labels` classes, and the modules that a new task starts afresh.
