@@ -211,7 +211,11 @@ def test_run_writes_the_labels_first_and_status_says_what_both_take(tiny_model, 
     assert "labels: 1 of 1 tables, 0.00 core-hours spent" in out
     status, out, _ = label_risk("run", str(study))
     assert out == "nothing to do: every run of the study is in the ledger\n"
-    plan["wordings"] = ["reversed"]  # read by a filter, on the training texts only
+    plan["wordings"] = ["reversed"]  # which nothing reads as yet, so that there is no table of it
+    study.write_text(yaml.safe_dump(plan))
+    status, out, _ = label_risk("verify", str(study), "--sample", "2", "--annotations")
+    assert (status, out.count(" with prompt1, id "), out.count("reversed")) == (0, 2, 0)
+    # Read by a filter, on the training texts only.
     plan |= {"filtering": {"size": 20, "fractions": [0.5], "methods": ["prompt_agreement"]}}
     study.write_text(yaml.safe_dump(plan))
     assert label_risk("annotate", str(study))[0] == 0

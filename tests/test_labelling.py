@@ -48,6 +48,15 @@ def named(tables):
     return [(table.spec.name, table.corpus.name, table.wording.name, bool(table.there)) for table in tables]
 
 
+@pytest.mark.parametrize("changes", [{"sizes": [10, 5000]}, {"ensembling": {"size": 5000}}])
+def test_what_the_pool_is_too_small_for_is_said_before_anything_is_labelled(made, changes):
+    study = made(**changes)
+    with pytest.raises(UserError, match="one: a training subset of 5000 texts was asked for, but the pool has 30"):
+        next(labelling.find(study))
+    with pytest.raises(UserError, match="5000 texts"):
+        study.costs(study.corpus("one"))
+
+
 def test_tables_that_are_there_are_said_and_the_others_are_written(made, tmp_path):
     study, folder = made(), tmp_path / "ledger" / "annotations"
     write(study, labelling.find(study, corpora=["one"], annotators=["b"]), folder)

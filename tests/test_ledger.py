@@ -1,5 +1,7 @@
 """The ledger: what is written is read, wholly or not at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,15 @@ def test_committed_and_own_runs_are_read_together(tmp_path):
     book.add(record("bb"))
     assert book["aa"].key == "aa"
     assert book["bb"].key == "bb"
+
+
+def test_a_run_that_was_changed_is_not_compacted(tmp_path, book):
+    """In the new file its digest would be that of what it was changed into."""
+    book.add(record())
+    changed = replace(book["ab12"], probs=book["ab12"].probs[::-1])
+    with pytest.raises(UserError, match="run ab12: the stored probabilities are not those that were written"):
+        ledger.compact([record("b"), changed], tmp_path / "one.parquet")
+    assert not (tmp_path / "one.parquet").exists()
 
 
 def test_half_a_file_is_never_seen(book):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers import corpora, prompts, studies
+from helpers import corpora, findings, prompts, studies
 from helpers.errors import UserError
+from helpers.ledger import Ledger
 
 
 @pytest.fixture
@@ -91,6 +92,12 @@ def test_a_study_asks_for_no_more_gold_than_there_is(table):
     controls = {"methods": ["uniform"], "redraw": False}
     everything = studies.Study.model_validate(plan | {"controls": controls}).grid("reviews")
     assert [cell.n for cell in everything if cell.source.method == "uniform"] == [5, 10]
+
+
+def test_a_study_that_has_nothing_to_train_says_so(table, tmp_path):
+    plan = studies.Study.model_validate({"name": "little", "corpora": [table(20)], "sizes": [15, 20]})
+    with pytest.raises(UserError, match="study little has no run on reviews: 10 of its training texts have a gold"):
+        findings.load(plan, ledger=Ledger(tmp_path / "results", tmp_path / "own"))
 
 
 @pytest.mark.parametrize(

@@ -257,10 +257,12 @@ def test_an_own_split_stays():
 
 
 def test_annotators_are_named_in_the_plan():
-    drawn = scaffold.draft(table(200), ["smollm2-135m", "openai:big@https://api.example.org/v1"], measure=False)
+    dear = {"openai": "dear", "base_url": "https://api.example.org/v1", "prices": {"input": 1, "output": 2}}
+    drawn = scaffold.draft(table(200), ["smollm2-135m", "openai:big@https://api.example.org/v1", dear], measure=False)
     said = scaffold.plan(drawn)
-    assert "smollm2-135m: 200 texts, time not measured" in said
-    assert "big: 200 texts" in said
+    assert "smollm2-135m: 200 texts, time not measured\n" in said
+    assert "big: 200 texts, time not measured\n" in said
+    assert "dear: 200 texts, time not measured, may cost money: you are asked before the first call\n" in said
     with pytest.raises(UserError, match="the table has no labels of that name"):
         scaffold.draft(table(200), ["ready:gpt"], measure=False)
 
@@ -291,7 +293,13 @@ def test_a_book_spends_no_money_unasked(monkeypatch, capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("data/My Reviews.csv", "My-Reviews"), ("hub:owner/set", "set"), ("movie.csv", "my-movie"), ("!.csv", "mine")],
+    [
+        ("data/My Reviews.csv", "My-Reviews"),
+        ("hub:owner/set", "set"),
+        ("Movie.csv", "my-Movie"),
+        ("all.csv", "my-all"),
+        ("!.csv", "mine"),
+    ],
 )
 def test_names(source, name):
     assert scaffold.name_of(source) == name

@@ -886,6 +886,17 @@ def test_what_is_agreed_to_is_the_most_that_is_asked(web, tmp_path, several):
     assert more.expected.tokens_in == pytest.approx(spent.tokens_in, rel=0.1)
 
 
+@pytest.mark.parametrize("extra", [{"max_tokens": 16}, {"max_tokens": None, "max_completion_tokens": 16}])
+def test_a_plan_reckons_with_the_longer_answers_that_extra_asks_for(extra):
+    """Log-probabilities are of one token, unless the request says otherwise."""
+    corpus = small()
+    spec = {"openai": "m", "base_url": "http://127.0.0.1:9/v1", "answers": "logprobs"}
+    prompt, texts = prompts.render(corpus), corpus.rows["text"].tolist()
+    assert annotators.load(spec).plan("small", texts, prompt).expected.tokens_out == 1 + 24
+    plan = annotators.load(spec | {"extra": extra}).plan("small", texts, prompt)
+    assert plan.expected.tokens_out == 16 * (1 + 24)
+
+
 # A killed process
 
 WORK = """

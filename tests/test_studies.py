@@ -61,6 +61,12 @@ def test_grid_holds_every_cell_once(tmp_path):
             {"filtering": {"size": 10, "fractions": [0.5], "methods": ["wisdom"]}},
             "filtering.methods.*'wisdom'.*entropy",
         ),
+        (
+            {"filtering": {"size": 10, "fractions": [0.5], "methods": ["agreement"]}},
+            "no filter is called 'agreement': the known ones are entropy, class_entropy, margin, prompt_agreement,",
+        ),
+        ({"filtering": {"size": 10, "fractions": [0.02, 0.5]}}, "keeps no label of 10 with the fraction 0.02"),
+        ({"ensembling": {"size": 10, "methods": ["entropy"]}}, "no way to join labels is called 'entropy'"),
         ({"ensembling": {"size": 10, "methods": []}}, "ensembling.methods"),
         ({"ensembling": {"size": 10, "juries": []}}, "ensembling.juries"),
         ({"ensembling": {"size": 10, "juries": ["prompts"]}}, "ensembling.juries"),
@@ -204,13 +210,13 @@ def test_sizes_may_differ_by_corpus(tmp_path):
 
 def test_methods_of_filters_and_of_votes_are_asked_for_by_name(tmp_path):
     both = ["smollm2-135m", "qwen2.5-coder-0.5b"]
-    filtering = {"size": 100, "fractions": [0.5], "methods": ["entropy", "annotator"]}
-    ensembling = {"size": 100, "methods": ["vote", "annotator"]}
+    filtering = {"size": 100, "fractions": [0.5], "methods": ["entropy", "margin"]}
+    ensembling = {"size": 100, "methods": ["vote", "mean"]}
     grid = studies.load(write(tmp_path, annotators=both, filtering=filtering, ensembling=ensembling)).grid("tweets")
     assert {(c.source.method, c.source.annotators) for c in grid if c.source.keep < 1} == {
-        (method, (name,)) for method in ("entropy", "annotator") for name in both
+        (method, (name,)) for method in ("entropy", "margin") for name in both
     }
-    assert [c.source.method for c in grid if len(c.source.annotators) == 2] == ["vote", "annotator"]
+    assert [c.source.method for c in grid if len(c.source.annotators) == 2] == ["vote", "mean"]
 
 
 def test_filters_and_ensembles_read_further_wordings_and_second_opinions(tmp_path):

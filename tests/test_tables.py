@@ -390,6 +390,26 @@ def test_examples_are_short_texts_where_there_are_any_else_the_shortest(reviews)
         load(write(few, "c.csv"), id="ref", examples=10)
 
 
+def test_examples_are_alone_in_their_group_where_some_texts_are(reviews):
+    """Also where the first rows leave, for they share an author with a tested text."""
+    reviews["fold"] = ["train"] * 32 + ["test"] * 8
+    reviews["author"] = ["x" if i < 8 or i == 32 else f"w{i // 2}" if i < 28 else f"v{i}" for i in range(40)]
+    corpus = load(write(reviews, "a.csv"), id="ref", split_by="fold", groups="author", examples=1)
+    assert corpus.dropped == {"a training text that shares a group with a test text": 8}
+    assert set(corpus.rows["id"].iloc[corpus.spent]) <= {f"a{i}" for i in range(28, 32)}
+
+
+def test_a_table_is_read_once_unless_it_changes(reviews):
+    spec = {"name": "mine", "path": write(reviews, "a.csv"), "id": "ref"} | COLUMNS
+    first = corpora.load(spec)
+    assert corpora.load(dict(spec)) is first
+    assert corpora.load(spec | {"test_size": 12}) is not first
+    write(reviews.iloc[:36], "a.csv")
+    assert len(corpora.load(spec).rows) == 36
+    folder = spec | {"path": write(reviews, "saved")}
+    assert corpora.load(folder) is not corpora.load(folder)
+
+
 def test_the_codebook_is_in_the_prompt_and_no_text_in_the_record(reviews):
     corpus = load(
         write(reviews, "a.csv"),

@@ -33,7 +33,7 @@ from helpers import orders, places
 from helpers.annotators import origin, specs
 from helpers.corpora import Corpus
 from helpers.corpora.classes import RESERVED
-from helpers.errors import UserError
+from helpers.errors import UserError, first_line
 from helpers.prompts import Prompt
 
 #: How the names of wordings end whose tables no annotator wrote, but a classifier of its labels: `helpers.crossfit`.
@@ -310,8 +310,7 @@ def read(
         provenance = json.loads(table.schema.metadata[_META])
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{places.shown(file)} is no table of annotations ({(str(error).splitlines() or ['empty'])[0]}): remove it "
-            "and annotate again"
+            f"{places.shown(file)} is no table of annotations ({first_line(error)}): remove it and annotate again"
         ) from None
     at = pd.Index(corpus.rows["id"]).get_indexer(pd.Index(table["id"].to_pylist()))
     texts = corpus.fingerprint
@@ -603,7 +602,7 @@ def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndar
         logp = annotator.score(texts)
     except (RuntimeError, ValueError) as error:
         if len(texts) == 1:
-            return nothing, [(str(error).strip().splitlines() or [type(error).__name__])[0][:200]]
+            return nothing, [first_line(error)]
         alone = [_score(annotator, [text], length) for text in texts]
         wide = max(scores.shape[1] for scores, _ in alone)
         return np.concatenate([np.resize(scores, (1, wide)) for scores, _ in alone]), [f[0] for _, f in alone]

@@ -29,7 +29,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from helpers import places
-from helpers.errors import UserError, without_passwords
+from helpers.errors import UserError, first_line
 
 _CHUNK = 1 << 20
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
@@ -153,7 +153,7 @@ def _from_hub(name: str, entry: dict, where: dict, folder: Path) -> None:
         try:
             local = hf_hub_download(where["repo"], remote, revision=where["revision"])
         except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError) as error:
-            raise _UnavailableError(f"{where['repo']}/{remote}: {_first_line(error)}") from None
+            raise _UnavailableError(f"{where['repo']}/{remote}: {first_line(error)}") from None
         shutil.copyfile(local, folder / file)
 
 
@@ -179,12 +179,12 @@ def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
                     else:
                         _copy_folder(members, member, entry["files"], folder, package)
                 except _BROKEN_ARCHIVE as error:
-                    raise _UnavailableError(f"{package} is not a whole archive: {_first_line(error)}") from None
+                    raise _UnavailableError(f"{package} is not a whole archive: {first_line(error)}") from None
         if inside:
             try:
                 _copy_folder(_read_members(whole, None), inside, entry["files"], folder, f"what {package} ends")
             except _BROKEN_ARCHIVE as error:
-                raise _UnavailableError(f"the parts of {name} make no archive: {_first_line(error)}") from None
+                raise _UnavailableError(f"the parts of {name} make no archive: {first_line(error)}") from None
 
 
 def _download(package: str, version: str, kind: str, out: IO[bytes], bar: tqdm) -> None:
@@ -221,7 +221,7 @@ def _download(package: str, version: str, kind: str, out: IO[bytes], bar: tqdm) 
             UnsupportedRepoVersionError,
             requests.RequestException,
         ) as error:
-            reasons.append(_first_line(error))
+            reasons.append(first_line(error))
     raise _UnavailableError(f"{package} {version}: {'; '.join(dict.fromkeys(reasons))}")
 
 
@@ -287,8 +287,3 @@ def _copy_folder(
             missing.remove(file)
     if missing:
         raise _UnavailableError(f"{package} holds no {member}{min(missing)}")
-
-
-def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return without_passwords(line)[:200]  # the URL of a private index may carry one

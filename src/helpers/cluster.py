@@ -34,7 +34,7 @@ from distributed.versions import VersionMismatchWarning
 
 from helpers import device, students
 from helpers.corpora import Corpus
-from helpers.errors import DeadWorkersError, UserError
+from helpers.errors import DeadWorkersError, UserError, first_line
 from helpers.progress import log
 
 #: Packages whose versions are part of the numbers, or of what client, scheduler and workers say to each other.
@@ -83,7 +83,7 @@ class Cluster(Executor):
             self._client = _connect(address, _CONNECT)
         except (OSError, ValueError, TypeError) as error:  # the last where tls:// is not configured
             raise UserError(
-                f"no Dask scheduler answers at {address}: {_first_line(error)}; start one with `dask scheduler`"
+                f"no Dask scheduler answers at {address}: {first_line(error)}; start one with `dask scheduler`"
             ) from None
         try:
             self._check()
@@ -315,11 +315,7 @@ def _compare(who: str, found: dict[str, str], expected: dict[str, str] | None = 
 
 
 def _no_label_risk(who: str, error: BaseException) -> UserError:
-    return UserError(f"{who} has no label-risk, or another one ({_first_line(error)}): install the same commit there")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return UserError(f"{who} has no label-risk, or another one ({first_line(error)}): install the same commit there")
 
 
 # --- what workers do

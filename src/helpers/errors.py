@@ -35,6 +35,12 @@ def without_passwords(said: str) -> str:
     return re.sub(r"//\S*@", "//…@", said)
 
 
+def first_line(error: BaseException, longest: int = 200) -> str:
+    """The first line of what was raised, or its name where it says nothing; without passwords."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return without_passwords(line)[:longest]
+
+
 def in_one_line(error: Exception) -> str:
     """What a library says of a model that it cannot load, short, with what can be done about it."""
     if isinstance(error, UnpicklingError):  # torch's own advice is to trust the file

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from helpers import places
-from helpers.errors import UserError
+from helpers.errors import UserError, first_line
 
 _SCHEMA = pa.schema(
     {
@@ -119,8 +119,21 @@ def keys(file: Path) -> set[str]:
 
 
 def compact(records: Iterable[Record], file: Path) -> None:
-    """Write many runs into one file, sorted by key, so that the same runs give the same bytes."""
-    _write(sorted(records, key=lambda record: record.key), file)
+    """Write many runs into one file, sorted by key, so that the same runs give the same bytes.
+
+    Raises
+    ------
+    UserError
+        If a run is not what was written once: in the new file nobody could see it any more.
+    """
+    records = sorted(records, key=lambda record: record.key)
+    for record in records:
+        if record.digest and record.digest != record.content_digest:
+            raise UserError(
+                f"run {record.key[:12]}: the stored probabilities are not those that were written; remove "
+                f"{record.key}.parquet from the ledger, and `label-risk run` trains it again"
+            )
+    _write(records, file)
 
 
 def _write(records: list[Record], file: Path) -> None:
@@ -147,7 +160,7 @@ def _records(file: Path) -> Iterator[Record]:
         table = pq.read_table(file, schema=_SCHEMA)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
-            f"{places.shown(file)} is not a ledger: {str(error).splitlines()[0]}; remove it, and `label-risk run` "
+            f"{places.shown(file)} is not a ledger: {first_line(error)}; remove it, and `label-risk run` "
             "trains again what it held"
         ) from None
     probs = table["probs"].combine_chunks()

@@ -184,7 +184,7 @@ def needs(study: Study, corpus: str) -> dict[str, set[Cell]]:
     again = {cell for cell in study.grid(corpus) if cell.drawn}
     found: dict[str, set[Cell]] = {
         "degradation": {Cell(source, last) for source in plain},
-        "instability": curve | again if study.seeds > 1 or study.stability else set(),
+        "instability": curve | again if study.most_seeds > 1 else set(),
         "plateau": curve if len(sizes) > 1 else set(),
         "filtering": set(),
         "ensembling": set(),

@@ -75,7 +75,7 @@ def name_of(source: str) -> str:
     else:
         stem = Path(source.rstrip("/")).stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "mine"
-    return f"my-{name}" if name in corpora.BUILT_IN else name
+    return f"my-{name}" if name.casefold() in {*corpora.BUILT_IN, "all"} else name
 
 
 def class_names(said: str | None) -> list[str]:
@@ -424,7 +424,8 @@ def plan(draft: Draft) -> str:
     for spec in study.annotator_specs:
         if spec.name in asked:
             about = _time(draft.seconds.get(spec.name))
-            cost = ", costs money: the price comes before the first call" if getattr(spec, "costs", False) else ""
+            asks = isinstance(spec, specs.Server) and spec.needs_consent
+            cost = ", may cost money: you are asked before the first call" if asks else ""
             lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
         else:
             lines.append(f"annotator     {spec.name}: its labels are there")

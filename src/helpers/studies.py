@@ -12,6 +12,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -69,14 +70,20 @@ def _sizes(value: object) -> list[int] | dict[str, list[int]]:
     return _ascending(value)
 
 
-def _known_method(name: str) -> str:
-    if name not in labels.METHODS:
-        raise ValueError(f"no label source is called {name!r}: the known ones are {', '.join(labels.METHODS)}")
-    return name
+def _methods_of(module: ModuleType, what: str) -> Any:
+    """A list of names of the label sources that a module of `helpers.labels` has."""
+
+    def known(name: str) -> str:
+        names = [name for name, function in labels.METHODS.items() if function.__module__ == module.__name__]
+        if name not in names:
+            raise ValueError(f"no {what} is called {name!r}: the known ones are {', '.join(names)}")
+        return name
+
+    return Annotated[list[Annotated[str, AfterValidator(known)]], Field(min_length=1)]
 
 
-#: A list of names in `labels.METHODS`.
-_Methods = Annotated[list[Annotated[str, AfterValidator(_known_method)]], Field(min_length=1)]
+_Filters = _methods_of(labels.filters, "filter")
+_Combinations = _methods_of(labels.combinations, "way to join labels")
 
 
 class Filtering(BaseModel):
@@ -99,7 +106,7 @@ class Filtering(BaseModel):
 
     size: int = Field(gt=0)
     fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1)
-    methods: _Methods = ["entropy"]
+    methods: _Filters = ["entropy"]
 
 
 class Ensembling(BaseModel):
@@ -118,7 +125,7 @@ class Ensembling(BaseModel):
     model_config = _STRICT
 
     size: int = Field(gt=0)
-    methods: _Methods = ["vote"]
+    methods: _Combinations = ["vote"]
     juries: list[Literal["annotators", "wordings"]] = Field(["annotators", "wordings"], min_length=1)
 
 
@@ -227,6 +234,8 @@ class Study(BaseModel):
             raise ValueError(f"`wordings` are further ones, each once, beside {self.prompt!r}, not {self.wordings}")
         if not self.wordings and self.filtering and "prompt_agreement" in self.filtering.methods:
             raise ValueError("`prompt_agreement` takes further wordings: name them in `wordings`, as `prompt2`")
+        if self.filtering and (none := [f for f in self.filtering.fractions if round(f * self.filtering.size) < 1]):
+            raise ValueError(f"`filtering` keeps no label of {self.filtering.size} with the fraction {none[0]:g}")
         for name in self.corpus_names:
             sizes = self.sizes[name] if isinstance(self.sizes, dict) else self.sizes
             if self.filtering and self.filtering.size not in sizes:
@@ -289,9 +298,14 @@ class Study(BaseModel):
         """Name of a table -> positions of the rows that the study reads of it; None for all.
 
         In the study's own wording that is the whole corpus, for findings look at the test texts too.
+
+        Raises
+        ------
+        UserError
+            If the training pool is too small for the grid.
         """
         needed: dict[str, np.ndarray | None] = dict.fromkeys(self.annotator_names)
-        for cell in self.grid(corpus.name):
+        for cell in self._fitting(corpus):
             for table in cell.source.annotators:
                 if table in self.annotator_names:
                     continue
@@ -403,6 +417,11 @@ class Study(BaseModel):
         return most if most > size else None
 
     @property
+    def most_seeds(self) -> int:
+        """Seeds of gold and of annotators at a corpus's largest size; no cell has more."""
+        return max(self.seeds, self._control_seeds, self.stability.seeds if self.stability else 1)
+
+    @property
     def _control_seeds(self) -> int:
         return (self.controls.seeds if self.controls else None) or self.seeds
 
@@ -424,11 +443,24 @@ class Study(BaseModel):
             seeds = max(seeds, self.stability.seeds)
         return range(seeds)
 
+    def _fitting(self, corpus: Corpus) -> list[Cell]:
+        """The grid, if every training pool has enough texts for it: that is said before anything is labelled."""
+        grid = self.grid(corpus.name)
+        for part in corpus.parts:
+            part.subset(max((cell.n for cell in grid), default=1))
+        return grid
+
     def costs(self, corpus: Corpus) -> list[tuple[Cell, int]]:
-        """Cell and cost (`Student.cost`) of each training that the grid spans: known before there is any label."""
+        """Cell and cost (`Student.cost`) of each training that the grid spans: known before there is any label.
+
+        Raises
+        ------
+        UserError
+            If the training pool is too small for the grid.
+        """
         return [
             (cell, self.student.cost(round(cell.source.keep * cell.n), len(part.test)))
-            for cell in self.grid(corpus.name)
+            for cell in self._fitting(corpus)
             for part in corpus.parts
             for _ in self.seeds_of(corpus.name, cell)
         ]

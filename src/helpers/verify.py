@@ -86,6 +86,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     """Train `runs` again, in as many processes as a sweep would, and compare with the ledger."""
     if not runs:
         return
+    device.compute_type()  # before workers measure it, all at the same time
     with pools.mourned(), pools.Processes(min(device.workers(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
@@ -126,11 +127,14 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
         annotator = annotators.load(spec)
         for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
             corpus = study.corpus(corpus_name)
-            wordings = [study.prompt, *study.wordings]
-            for wording, texts in zip(wordings, _shares(share, len(wordings)), strict=True):
+            needed = study.needed_rows(corpus)
+            asked = {study.prompt: name} | {wording: f"{name}@{wording}" for wording in study.wordings}
+            read = {wording: needed[table] for wording, table in asked.items() if table in needed}
+            for (wording, rows), texts in zip(read.items(), _shares(share, len(read)), strict=True):
+                if not texts:
+                    continue
                 prompt = prompts.render(corpus, wording)
-                read = None if wording == study.prompt else np.empty(0, int)
-                table = annotations.lookup(corpus, name, prompt, rows=read, spec=spec)
+                table = annotations.lookup(corpus, name, prompt, rows=rows, spec=spec)
                 allowed = max(NATS[annotator.compute], NATS[table.provenance["compute"]])
                 annotator.use(prompt)
                 held = np.setdiff1d(np.flatnonzero(np.isfinite(table.logp).all(axis=1)), [*table.failures])

@@ -268,7 +268,9 @@ class ServerAnnotator:
             probe_in + tokens_in * per_text,
             round(probe_out + len(todo) * self.spec.samples * tokens_out),
         )
-        by_logprobs = Use(probe + len(todo), probe_in + tokens_in, probe + len(todo))
+        # One token each, unless `extra` asks for more.
+        listed_out = [self._most_out(body) for body in (self._probe_body("logprobs"), self._body("", "logprobs"))]
+        by_logprobs = Use(probe + len(todo), probe_in + tokens_in, probe * listed_out[0] + len(todo) * listed_out[1])
         timed = [one.seconds for one in paid if one.seconds]
         return Plan(
             spec=self.spec,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -169,11 +170,32 @@ def load(spec: str | dict) -> Corpus:
     UserError
         If the name is unknown, or the table cannot be used; the message says why.
     """
-    if isinstance(spec, dict):
-        from helpers.corpora import planted, tables
+    if not isinstance(spec, dict):
+        return _built_in(spec)
+    from helpers.corpora import planted, tables
 
-        return planted.load(**spec) if "planted" in spec else tables.load(**spec)
-    return _built_in(spec)
+    file = _file(spec)
+    described = (repr(spec), file)
+    if file is None or described not in _read:
+        if len(_read) == _KEPT:
+            del _read[next(iter(_read))]
+        _read[described] = planted.load(**spec) if "planted" in spec else tables.load(**spec)
+    return _read[described]
+
+
+#: What describes a corpus, and its file as it is -> the corpus: a study asks for it again and again.
+_read: dict[tuple[str, tuple[str, int, int] | None], Corpus] = {}
+_KEPT = 8
+
+
+def _file(spec: str | dict) -> tuple[str, int, int] | None:
+    """Which file a described corpus is read from, and its time and size; None where it may change without a sign."""
+    if not isinstance(spec, dict):
+        return ("", 0, 0)
+    if "planted" in spec:
+        return _file(spec["planted"])
+    file = Path(str(spec.get("path"))).expanduser()
+    return (str(file.resolve()), file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None
 
 
 def _hutto(stem: str) -> Callable[[], Corpus]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import hub as hubs
 from helpers import places
+from helpers.errors import first_line
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
@@ -158,8 +159,7 @@ def _reading() -> Iterator[None]:
         root: BaseException = error
         while root.__cause__ is not None:
             root = root.__cause__
-        said = (str(root).strip().splitlines() or ["no reason given"])[0][:300]
-        raise TableError(f"cannot be read: {said} ({type(root).__name__})") from error
+        raise TableError(f"cannot be read: {first_line(root, 300)} ({type(root).__name__})") from error
 
 
 def _from_path(path: Path, wanted: list[str] | None, split: str | None, options: dict[str, str | None]) -> Table:
@@ -541,7 +541,7 @@ def _parquet(path: Path, wanted: list[str] | None) -> Table:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise TableError(f"this is no Parquet file: {str(error).splitlines()[0][:200]}") from None
+        raise TableError(f"this is no Parquet file: {first_line(error)}") from None
     names = file.schema_arrow.names
     _check(names, wanted or [])
     data = file.read(columns=wanted)

@@ -202,7 +202,8 @@ def load(
             straddle = splits.straddling(in_test, grouping)
             rows.drop(_STRADDLES, straddle)
             rows.check(known)
-            fold = np.where(in_test[~straddle], 0, 1)
+            in_test, grouping = in_test[~straddle], grouping[~straddle]
+            fold = np.where(in_test, 0, 1)
         elif folds is not None:
             if test_size is not None:
                 raise TableError("`folds` and `test_size` contradict each other: leave one out")

@@ -65,7 +65,9 @@ def controls(
             whose = {NONE: None, OWN: annotator}
             trained = {errors: [one.students(labels, n) for n in sizes] for errors, labels in whose.items()}
             draws = {method: [one.controlled(method, annotator, n) for n in sizes] for method in methods}
-            trained |= {ERRORS[method]: [one_each(found) for found in draws[method]] for method in methods}
+            trained |= {
+                ERRORS[method]: [one_each(found, redraw=spec.redraw) for found in draws[method]] for method in methods
+            }
             # Curves that are set side by side are of the same seeds, as the differences are.
             seeds = min(students.seeds for found in trained.values() for students in found)
             curves = {errors: curve(students.first(seeds) for students in found) for errors, found in trained.items()}
@@ -77,15 +79,16 @@ def controls(
                 errors = ERRORS[method]
                 tally.frame += [place | {"errors": errors} | p for p in points(sizes, curves[errors], rng)]
                 pairs = [paired(*both) for both in zip(trained[errors], trained[OWN], strict=True)]
-                ends = [paired_difference(a.correct, b.correct, rng=rng) for a, b in (pairs[0], pairs[-1])]
+                ends = [paired_difference(a.correct, b.correct, rng=rng) for a, b in (pairs[:1] + pairs[1:][-1:])]
+                fewest, most = ends[0], ends[-1]  # one and the same, where there is one size
                 met = _crossing(sizes, pairs, rng) if len(sizes) > 1 else None
-                beside = _Compared(annotator, *ends, met)
+                beside = _Compared(annotator, fewest, most, met)
                 first = method == methods[0]
                 variant = "" if first else errors
-                verdict = tally.judge(one.name, annotator, ends[1], 2 * pairs[-1][0].seeds, variant=variant)
+                verdict = tally.judge(one.name, annotator, most, 2 * pairs[-1][0].seeds, variant=variant)
                 if len(sizes) > 1:
                     variant = f"{errors}, {sizes[0]} labels"
-                    tally.judge(one.name, annotator, ends[0], 2 * pairs[0][0].seeds, variant=variant)
+                    tally.judge(one.name, annotator, fewest, 2 * pairs[0][0].seeds, variant=variant)
                 if first:
                     compared.setdefault(one.name, []).append(beside)
                 tally.table.append(
@@ -94,15 +97,15 @@ def controls(
                         "Annotator": annotator,
                         "Random errors": errors,
                         "Verdict": verdict,
-                        "Its own cost more by, points": percent(ends[1].effect),
-                        "95 % interval": bounds(tally.claim, ends[1]),
+                        "Its own cost more by, points": percent(most.effect),
+                        "95 % interval": bounds(tally.claim, most),
                         "Training labels wrong, %": percent(1 - one.label_accuracy(pairs[-1][1])),
                         "Random labels wrong, %": percent(
                             1 - np.mean([one.label_accuracy(students) for students in draws[method][-1]])
                         ),
                         "Fewest labels": sizes[0],
-                        "At the fewest, its own cost more by, points": percent(ends[0].effect),
-                        "95 % interval at the fewest": bounds(tally.claim, ends[0]),
+                        "At the fewest, its own cost more by, points": percent(fewest.effect),
+                        "95 % interval at the fewest": bounds(tally.claim, fewest),
                         "Most labels": sizes[-1],
                         "The curves cross at, labels": beside.where,
                     }

@@ -69,7 +69,7 @@ def instability(
     """
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger)
     tally = Tally("instability", results)
-    if results.study.seeds < 2 and not results.study.stability:
+    if results.study.most_seeds < 2:
         return tally.finish(
             "The study has one seed, and one student cannot differ from itself: set `seeds: 3` or more."
         )

@@ -65,7 +65,7 @@ def propagation(
     with_votes = [one for one in results.corpora.values() if one.votes is not None]
     for one in with_votes:
         people, people_brier = ceilings[one.name] = tuple(
-            float(np.nanmean(apart(one.votes, rng=results.rng(one.name, "people", seed))))
+            _mean(apart(one.votes, rng=results.rng(one.name, "people", seed)))
             for apart in (split_half_kl, split_half_brier)
         )
         for annotator in results.annotators:
@@ -81,7 +81,8 @@ def propagation(
             verdict = tally.judge(one.name, annotator, interval, students.seeds)
             closer = paired_difference(parts["total"], parts["approximation"], rng=rng)
             means = {term: float(parts[term].mean()) for term in TERMS}
-            close.append(means["total"] <= people)
+            if np.isfinite(people):
+                close.append(means["total"] <= people)
             brier_means = {term: float(brier[term].mean()) for term in TERMS}
             tally.frame += _points(one, annotator, "divergence", means | {"people": people})
             tally.frame += _points(one, annotator, "Brier", brier_means | {"people": people_brier})
@@ -116,6 +117,12 @@ def _points(one: CorpusResults, annotator: str, measure: str, values: dict[str, 
         {"corpus": one.name, "annotator": annotator, "measure": measure, "term": term, "value": value}
         for term, value in values.items()
     ]
+
+
+def _mean(apart: np.ndarray) -> float:
+    """Mean over the texts that have votes to halve; nan where none has."""
+    known = apart[np.isfinite(apart)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _remark(results: Results, with_votes: list[CorpusResults], close: list[bool]) -> str:

@@ -81,12 +81,12 @@ class Students:
         return replace(self, probs=self.probs[:seeds], types=self.types[:seeds])
 
 
-def one_each(draws: Sequence[Students]) -> Students:
-    """The students of a control, each of errors that were drawn for its seed; of one draw, all of its seeds.
+def one_each(draws: Sequence[Students], *, redraw: bool) -> Students:
+    """The students of a control: each of errors that were drawn for its seed, or all of the first draw's.
 
     Their `targets` are those of the first.
     """
-    if len(draws) == 1:
+    if not redraw:
         return draws[0]
     # The first draw may have more seeds, for the page on instability: of each, the student of its own seed.
     first = [students.first(1) for students in draws]
@@ -296,6 +296,12 @@ def _load(
     # Labels of several annotators together are shown whoever is looked at; runs of the others alone are not asked for.
     whose = {name: [(run, {*map(annotator_of, run.source.annotators)}) for run in study.runs(name)] for name in corpora}
     runs = {name: [r for r, who in found if len(who) > 1 or who <= {*chosen}] for name, found in whose.items()}
+    for name, found in runs.items():
+        if not found:
+            raise UserError(
+                f"study {study.name} has no run on {name}: {study.corpus(name).n_gold} of its training texts have a "
+                "gold label, and `sizes` ask for more; lower them, or add an annotator"
+            )
     _complete(study, [run for found in runs.values() for run in found], ledger)
     records = {name: [ledger[run.key] for run in found] for name, found in runs.items()}
     tables = {name: study.annotations(found[0].corpus) for name, found in runs.items()}

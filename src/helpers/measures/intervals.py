@@ -59,11 +59,6 @@ class Interval:
     level: float = 0.95
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether the whole interval lies on one side of zero; False where there is no interval."""
-        return bool(self.low > 0 or self.high < 0)
-
-    @property
     def sign(self) -> int:
         """-1 or 1: the direction that the interval supports; 0 where it covers zero or does not exist."""
         return int(self.low > 0) - int(self.high < 0)
