@@ -72,6 +72,7 @@ def test_grid_holds_every_cell_once(tmp_path):
         ({"ensembling": {"size": 10, "juries": ["prompts"]}}, "ensembling.juries"),
         ({"controls": {"methods": ["entropy"]}}, "controls.methods"),
         ({"stability": {"seeds": 1}}, "stability.seeds"),
+        ({"stability": {"controls": 1}}, "stability.controls"),
         ({"corpora": []}, "corpora"),
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"student": {"epochs": 0}}, "student.epochs"),
@@ -331,7 +332,15 @@ def test_stability_may_leave_controls_with_the_seeds_of_the_other_sizes(tmp_path
     assert count["shuffled of smollm2-135m, n=50"] == count["shuffled of smollm2-135m, n=100"] == of_controls
 
 
-@pytest.mark.parametrize(("stable", "at_most"), [(None, [0]), ({"seeds": 4}, [0, 1, 2, 3])])
+@pytest.mark.parametrize(
+    ("stable", "at_most"),
+    [
+        (None, [0]),
+        ({"seeds": 4}, [0, 1, 2, 3]),
+        ({"seeds": 4, "controls": 2}, [0, 1]),
+        ({"seeds": 4, "controls": False}, [0]),
+    ],
+)
 def test_every_seed_of_a_control_has_a_draw_of_its_own(tmp_path, stable, at_most):
     study = studies.load(
         write(

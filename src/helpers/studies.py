@@ -23,6 +23,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     field_validator,
     model_validator,
@@ -157,9 +158,9 @@ class Stability(BaseModel):
     Attributes
     ----------
     seeds
-        Number of seeds at the largest size, for gold, every annotator and every control.
+        Number of seeds at the largest size, for gold and every annotator.
     controls
-        Whether controls have that many, too, all of the first draw of their errors.
+        Whether controls have that many, too, all of the first draw of their errors; or how many they have.
     draws
         Number of training subsets that are drawn anew, for gold and every annotator, each with seed 0. They are of the
         corpus's largest size that is at most half of its pool: larger ones would hardly differ.
@@ -168,8 +169,13 @@ class Stability(BaseModel):
     model_config = _STRICT
 
     seeds: int = Field(10, ge=2)
-    controls: bool = True
+    controls: StrictBool | Annotated[int, Field(ge=2)] = True
     draws: int = Field(0, ge=0)
+
+    @property
+    def control_seeds(self) -> int:
+        """Number of seeds at the largest size for every control; 0 where that is not said."""
+        return self.seeds * self.controls if isinstance(self.controls, bool) else self.controls
 
 
 class Study(BaseModel):
@@ -438,9 +444,8 @@ class Study(BaseModel):
             seeds = 1 if self.controls.redraw else self._control_seeds
         elif plain and cell.n in self.sizes_of(corpus):
             seeds = max(seeds, self._control_seeds)
-        repeated = plain or (control and self.stability and self.stability.controls)
-        if self.stability and repeated and cell.n == self.sizes_of(corpus)[-1]:
-            seeds = max(seeds, self.stability.seeds)
+        if self.stability and (plain or control) and cell.n == self.sizes_of(corpus)[-1]:
+            seeds = max(seeds, self.stability.seeds if plain else self.stability.control_seeds)
         return range(seeds)
 
     def _fitting(self, corpus: Corpus) -> list[Cell]:
