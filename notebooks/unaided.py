@@ -67,8 +67,9 @@ charts.table(finding)
 # written anew, with the classes in the same order, so that the LLM's labels stay:
 #
 # ```bash
-# label-risk new tickets.csv --text message --label queue --classes billing,delivery,other \
-#   --unlabelled keep --annotator gguf:models/mine.gguf --force
+# label-risk new tickets.csv --text message --label queue \
+#   --classes billing,delivery,other --unlabelled keep \
+#   --annotator gguf:models/mine.gguf --force
 # ```
 #
 # The pages on decisions and on shares then have something to go by.
