@@ -79,8 +79,9 @@ def controls(
                 errors = ERRORS[method]
                 tally.frame += [place | {"errors": errors} | p for p in points(sizes, curves[errors], rng)]
                 pairs = [paired(*both) for both in zip(trained[errors], trained[OWN], strict=True)]
-                ends = [paired_difference(a.correct, b.correct, rng=rng) for a, b in (pairs[:1] + pairs[1:][-1:])]
-                fewest, most = ends[0], ends[-1]  # one and the same, where there is one size
+                fewest = most = paired_difference(*(students.correct for students in pairs[0]), rng=rng)
+                if len(pairs) > 1:
+                    most = paired_difference(*(students.correct for students in pairs[-1]), rng=rng)
                 met = _crossing(sizes, pairs, rng) if len(sizes) > 1 else None
                 beside = _Compared(annotator, fewest, most, met)
                 first = method == methods[0]
