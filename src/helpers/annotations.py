@@ -12,7 +12,6 @@ the first missing part and ends in the same numbers.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -631,6 +630,5 @@ def _stamp(table: pa.Table, target: Path, provenance: dict) -> None:
 
 def _write(table: pa.Table, file: Path) -> None:
     """Write whole or not at all: a reader, or a killed process, never leaves half a file behind."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    pq.write_table(table, part, compression="zstd")
-    places.put(part, file)
+    with places.whole(file) as part:
+        pq.write_table(table, part, compression="zstd")

@@ -77,10 +77,8 @@ def _speedup_of_bfloat16() -> float:
                 torch.nn.functional.linear(rows, weight)
                 best[kind] = min(best[kind], time.perf_counter() - start)
     ratio = best[torch.float32] / best[torch.bfloat16]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(f"{ratio:.3f}\n", encoding="utf-8")
-    part.replace(file)
+    with places.whole(file) as part:
+        part.write_text(f"{ratio:.3f}\n", encoding="utf-8")
     return ratio
 
 

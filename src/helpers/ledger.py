@@ -9,7 +9,6 @@ Probabilities are kept as float16 (relative error below 0.0005). Each row carrie
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,9 +137,8 @@ def compact(records: Iterable[Record], file: Path) -> None:
 
 def _write(records: list[Record], file: Path) -> None:
     table = pa.Table.from_pylist([_row(record) for record in records], _SCHEMA)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    pq.write_table(table, part, compression="zstd")
-    places.put(part, file)
+    with places.whole(file) as part:
+        pq.write_table(table, part, compression="zstd")
 
 
 def _row(record: Record) -> dict:

@@ -1,7 +1,10 @@
 """Where things lie: in the repository, in the user's cache, in the user's data folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 import platformdirs
 
@@ -28,11 +31,21 @@ def texts_allowed() -> bool:
     return not os.environ.get("LABEL_RISK_NO_TEXTS")
 
 
-def put(part: Path, file: Path) -> None:
-    """Give a file that was written under another name its own, when it is on the disk: whole or not at all."""
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
-    part.replace(file)
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """For a file that is written whole or not at all: yields a path in its folder to write to, which then becomes it.
+
+    A reader, a second process that writes the same, or a power cut never meets half a file.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}-{get_ident()}")
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def shown(path: Path) -> str:

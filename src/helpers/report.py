@@ -559,6 +559,5 @@ def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all, and leave it alone, with its time, if it says that already."""
     if path.exists() and path.read_text("utf-8") == text:
         return
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
+    with places.whole(path) as part:
+        part.write_text(text, "utf-8")

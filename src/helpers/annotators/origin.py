@@ -8,7 +8,6 @@ without it. Nor does a later commit of a model on the hub, where a study names n
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -75,10 +74,8 @@ def sha256(file: Path) -> str:
     seen = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
     known = places.cache() / "hashes" / hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
     if not known.is_file():
-        known.parent.mkdir(parents=True, exist_ok=True)
-        part = known.with_suffix(f".{os.getpid()}")  # two notebooks may ask at once
-        part.write_text(_read(file))
-        part.replace(known)
+        with places.whole(known) as part:
+            part.write_text(_read(file))
     return known.read_text()
 
 

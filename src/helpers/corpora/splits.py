@@ -223,10 +223,8 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> np.ndarray:
     file = places.cache() / "groups" / f"{digest.hexdigest()[:32]}.npy"
     if not file.is_file():
         found = _near_duplicates(texts, threshold)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.stem}.{np.random.default_rng().integers(2**62)}.npy")
-        np.save(part, found)
-        part.replace(file)
+        with places.whole(file) as part, part.open("wb") as stream:
+            np.save(stream, found)
     return np.load(file, allow_pickle=False)
 
 

@@ -87,7 +87,8 @@ def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> TokenIds:
     text is cut after `max_tokens` tokens, or earlier where the encoder's tokenizer says that it reads fewer.
     """
     name = f"{corpus.fingerprint[:16]}-{fingerprint(encoder)[:16]}-{max_tokens}.arrow"
-    with computed_once(places.cache() / "tokens" / name) as (file, part):
+    file = places.cache() / "tokens" / name
+    with computed_once(file) as part:
         if part:
             _write_token_ids(part, encoder, corpus, max_tokens)
     return _open_token_ids(file)
@@ -183,22 +184,21 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
 
 
 @contextmanager
-def computed_once(file: Path) -> Iterator[tuple[Path, Path | None]]:
-    """For a file of the cache: yields it and where to write it, or None in place of that where it is there.
+def computed_once(file: Path) -> Iterator[Path | None]:
+    """For a file of the cache: yields where to write it (`places.whole`), or None where it is there.
 
-    A second process that asks meanwhile waits for the first. The file appears whole, by a rename, or not at all.
+    A second process that asks meanwhile waits for the first.
     """
     if file.is_file():
-        yield file, None
+        yield None
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         if file.is_file():
-            yield file, None
+            yield None
             return
-        part = file.with_suffix(".part")
-        yield file, part
-        part.replace(file)
+        with places.whole(file) as part:
+            yield part
 
 
 def pack(texts: list[np.ndarray]) -> "tuple[Tensor, Tensor]":

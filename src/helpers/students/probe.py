@@ -55,7 +55,7 @@ def embeddings(encoder: str, corpus: Corpus, max_tokens: int) -> np.ndarray:
     compute = str(devices.dtype(devices.pick())).removeprefix("torch.")
     name = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(encoder)[:16]}-{max_tokens}-{compute}.npy"
     file = places.cache() / "embeddings" / name
-    with encoders.computed_once(file) as (file, part):
+    with encoders.computed_once(file) as part:
         if part:
             _write_embeddings(part, encoder, corpus, max_tokens)
     return np.load(file, mmap_mode="r", allow_pickle=False)

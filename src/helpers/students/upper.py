@@ -100,7 +100,7 @@ class States:
         what = f"{corpus.fingerprint[:16]}-{encoders.fingerprint(student.encoder)[:16]}-{student.max_tokens}"
         compute = str(self._dtype).removeprefix("torch.")
         file = places.cache() / "states" / f"{what}-below{student.layers}-{compute}.npy"
-        with encoders.computed_once(file) as (file, part):
+        with encoders.computed_once(file) as part:
             if part:
                 self._write(part, student, corpus, tokens)
         self._states = np.load(file, mmap_mode="r", allow_pickle=False)
