@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 from tqdm.auto import tqdm
 
-from helpers import device, labelling, places
+from helpers import device, durations, labelling, places
 from helpers.annotators import specs
 from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
@@ -392,7 +392,7 @@ class Live:
         self._lacking.discard(run.key)
         self._done += 1
         left = self.left(workers)
-        said = f"{self._done} of {self._total} done, about {_clock(left)} left"
+        said = f"{self._done} of {self._total} done, about {durations.in_words(left)} left"
         log.info("run %s: %.2f s, %s", run, record.seconds, said)
         self._bar.set_description_str(f"{said}, {run}", refresh=False)
         self._bar.update(run.cost)
@@ -452,11 +452,3 @@ def _kind(cell: Cell) -> str:
 
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.2f} core-hours"
-
-
-def _clock(seconds: float) -> str:
-    if not np.isfinite(seconds):
-        return "an unknown time"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from helpers import corpora, hub, labelling, places, prompts, studies
+from helpers import corpora, durations, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
 from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
@@ -435,11 +435,7 @@ def plan(draft: Draft) -> str:
 
 
 def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "time not measured"
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+    return "time not measured" if seconds is None else f"about {durations.in_words(seconds)}"
 
 
 def check_free(out: Path, *, force: bool) -> None:
@@ -465,21 +461,16 @@ def write(draft: Draft, out: Path, *, force: bool = False) -> list[Path]:
     left_out = out.with_suffix(".left-out.csv")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        written = [_replace(out, text(draft, out))]
+        with places.whole(out) as part:
+            part.write_text(text(draft, out), encoding="utf-8")
         if draft.corpus.left_out:
-            written.append(_replace(left_out, _left_out(draft.corpus)))
+            with places.whole(left_out) as part:
+                part.write_text(_left_out(draft.corpus), encoding="utf-8")
         else:
             left_out.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{places.shown(out)} cannot be written: {error.strerror}") from None
-    return written
-
-
-def _replace(file: Path, content: str) -> Path:
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(content, encoding="utf-8")
-    part.replace(file)
-    return file
+    return [out, left_out] if draft.corpus.left_out else [out]
 
 
 def _left_out(corpus: Corpus) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Condition
 
+from helpers import durations
 from helpers.annotators.answer_log import Answer
 from helpers.annotators.specs import Budget, Prices, Server
 from helpers.errors import UserError
@@ -197,11 +198,11 @@ class Plan:
             rows["cost"] = "not known: the study gives no `prices`" if spec.needs_consent else "none"
         paced = 60 * use.calls / spec.requests_per_minute if spec.requests_per_minute else 0.0
         if self.seconds is not None:
-            rows["time"] = f"{most}about {_clock(max(paced, use.calls * self.seconds / spec.concurrency))}"
+            rows["time"] = f"{most}about {durations.in_words(max(paced, use.calls * self.seconds / spec.concurrency))}"
         else:
             rows["time"] = "shown after the first answers"
             if paced:
-                rows["time"] += f"; {most}{_clock(paced)} for the `requests_per_minute` alone"
+                rows["time"] += f"; {most}{durations.in_words(paced)} for the `requests_per_minute` alone"
         if self.if_logprobs is not None:
             other = self.if_logprobs
             rows["or"] = (
@@ -239,9 +240,3 @@ def _limits(spec: Server) -> str:
         budget.money and spec.prices and f"{budget.money:g} {spec.prices.currency}",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
