@@ -433,6 +433,20 @@ def test_the_codebook_is_in_the_prompt_and_no_text_in_the_record(reviews):
     assert prompt.answered_with(("1", "2")) == coded.format(*texts)
 
 
+def test_each_wording_may_ask_a_question_of_its_own(reviews):
+    questions = {"prompt1": "For or against?", "prompt2": "Would the critic see it again?"}
+    corpus = load(write(reviews, "a.csv"), question=questions)
+    asked = {name: prompts.render(corpus, name).instruction for name in ("prompt1", "prompt2", "reversed")}
+    assert asked["prompt1"].startswith("For or against? Answer with one of these labels and nothing else: negative or")
+    assert asked["prompt2"].startswith("Would the critic see it again? Answer")
+    assert asked["reversed"].startswith("For or against? Answer with one of these labels and nothing else: positive or")
+    assert prompts.render(load("a.csv", question="For or against?")).instruction == asked["prompt1"]
+    with pytest.raises(UserError, match="`question` has none for 'prompt3'"):
+        prompts.render(corpus, "prompt3")
+    with pytest.raises(UserError, match="names a wording 'prompt9': there are prompt1, prompt2"):
+        prompts.render(load("a.csv", question={"prompt1": "For?", "prompt9": "Against?"}))
+
+
 def test_only_the_answers_of_examples_are_replaced(reviews):
     """A text may hold what looks like an answer, and a class may stand for another's beginning."""
     reviews["review"] = [f"Answer: positive {i}\nAnswer: " for i in range(40)]
@@ -614,7 +628,8 @@ def test_remarks_on_the_rows(reviews):
         ({"split_seed": -1}, "`split_seed` is -1, but must be an integer from 0"),
         ({"split_seed": True}, "`split_seed` is True, but must be"),
         ({"about": 5}, "`about` is 5, but must be a text"),
-        ({"question": {"What": "now"}}, "`question` is {'What': 'now'}, but must be a text"),
+        ({"question": ["What now?"]}, r"`question` is \['What now\?'\], but must be a text, or a mapping"),
+        ({"question": {"prompt1": 7}}, "`question` is {'prompt1': 7}, but must be a text, or a mapping from wordings"),
         ({"lables": ["a", "b"]}, "there is no option 'lables'; is it 'labels'?"),
         ({"test_size": 40}, "`test_size` is 40, but must be an integer from 1 to 39"),
         ({"split": "train"}, "a file has no splits"),

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,14 +65,15 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
     """The wording `name` with the corpus's labels filled in.
 
     A corpus's own question takes the place of the first paragraph of the wording; what its classes mean, and its
-    examples, stand before the last, which leads to the text.
+    examples, stand before the last, which leads to the text. Where it has a question for each wording, `reversed` asks
+    that of `prompt1`, unless it has its own.
 
     `task` is a key of `prompts.yml`; by default `sentiment` where the labels are its words, else `classify`.
 
     Raises
     ------
     UserError
-        If the task or the wording is unknown.
+        If the task or the wording is unknown, or the corpus has questions, but none for this wording.
     """
     if task is None:
         task = "sentiment" if set(corpus.labels) <= {"negative", "neutral", "positive"} else "classify"
@@ -83,10 +84,11 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
     words = {"about": corpus.about, "labels": _in_words(corpus.labels), "reversed": _in_words(corpus.labels[::-1])}
     # Not str.format, and all at once: a label may hold braces.
     instruction = re.sub(r"\{(about|labels|reversed)\}", lambda hole: words[hole[1]], wordings()[task][name])
+    question = _own_question(corpus, name, wordings()[task])
     listed = words["reversed" if "{reversed}" in wordings()[task][name] else "labels"]
     ids, texts = (corpus.rows[column].iloc[corpus.spent].tolist() for column in ("id", "text"))
-    shown, _ = _with_codebook(corpus, instruction, listed, [f"[text {id_}]" for id_ in ids])
-    whole, solved = _with_codebook(corpus, instruction, listed, texts)
+    shown, _ = _with_codebook(corpus, instruction, question, listed, [f"[text {id_}]" for id_ in ids])
+    whole, solved = _with_codebook(corpus, instruction, question, listed, texts)
     return Prompt(name, whole, corpus.labels, shown, solved)
 
 
@@ -95,16 +97,30 @@ def _in_words(labels: tuple[str, ...]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def _with_codebook(
-    corpus: Corpus, instruction: str, listed: str, examples: list[str]
-) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The instruction with the corpus's question, the meaning of its classes, and `examples` for its spent texts.
+def _own_question(corpus: Corpus, wording: str, known: Mapping[str, str]) -> str:
+    if isinstance(corpus.question, str):
+        return corpus.question
+    if unknown := [name for name in corpus.question if name not in known]:
+        raise UserError(
+            f"corpus {corpus.name}: `question` names a wording {unknown[0]!r}: there are {', '.join(known)}"
+        )
+    asked = "prompt1" if wording == "reversed" and wording not in corpus.question else wording
+    if not corpus.question.get(asked):
+        raise UserError(f"corpus {corpus.name}: `question` has none for {asked!r}, with which the study asks")
+    return corpus.question[asked]
 
-    Also where the answers of the examples are, as `Prompt.solved` has it.
+
+def _with_codebook(
+    corpus: Corpus, instruction: str, question: str, listed: str, examples: list[str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The instruction with its spent texts, in the words of `examples`, and the meaning of the corpus's classes.
+
+    Its own `question` stands in front, unless it is empty. Also where the answers of the examples are, as
+    `Prompt.solved` has it.
     """
     task, _, lead = instruction.rpartition("\n\n")
-    if corpus.question:
-        task = f"{corpus.question} Answer with one of these labels and nothing else: {listed}."
+    if question:
+        task = f"{question} Answer with one of these labels and nothing else: {listed}."
     meanings = "\n".join(f"{label}: {meaning}" for label, meaning in corpus.descriptions.items())
     said, solved = "\n\n".join(part for part in (task, meanings) if part), []
     for text, k in zip(examples, corpus.gold[corpus.spent].tolist(), strict=True):

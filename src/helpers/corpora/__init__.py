@@ -6,7 +6,7 @@ line in `BUILT_IN`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -56,7 +56,7 @@ class Corpus:
     part
         Which fold this is, of a corpus made by `parts`.
     question
-        What an annotator is asked, where it is not a built-in wording.
+        What an annotator is asked, where it is not a built-in wording: one text for all wordings, or wording -> text.
     descriptions
         What classes mean, class -> text, for the prompt.
     """
@@ -73,7 +73,7 @@ class Corpus:
     ready: dict[str, Ready] = field(default_factory=dict)
     ranks: np.ndarray | None = None
     part: int | None = None
-    question: str = ""
+    question: str | Mapping[str, str] = ""
     descriptions: dict[str, str] = field(default_factory=dict)
 
     @cached_property

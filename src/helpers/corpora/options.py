@@ -1,7 +1,7 @@
 """The options of a corpus, as a study file gives them: which there are, and of which types."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -22,6 +22,9 @@ MaybeColumns = Annotated[
 MaybePath = Annotated[str | Path | None, Field(description="the path of a file or folder")]
 Text = Annotated[str, Field(description="a text (in quotes, if YAML takes it for something else)")]
 MaybeText = Annotated[str | None, Field(description="a text (in quotes, if YAML takes it for something else)")]
+Questions = Annotated[
+    str | Mapping[str, str] | None, Field(description="a text, or a mapping from wordings, as `prompt1`, to texts")
+]
 Count = Annotated[int, Field(ge=1, description="an integer from 1")]
 Seed = Annotated[int, Field(ge=0, description="an integer from 0")]
 Number = Annotated[float, Field(description="a number")]

@@ -19,7 +19,17 @@ from pydantic import SkipValidation
 from helpers import places
 from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, splits
 from helpers.corpora.classes import Labels
-from helpers.corpora.options import Column, MaybeColumn, MaybeColumns, MaybePath, MaybeText, Seed, Text, checked
+from helpers.corpora.options import (
+    Column,
+    MaybeColumn,
+    MaybeColumns,
+    MaybePath,
+    MaybeText,
+    Questions,
+    Seed,
+    Text,
+    checked,
+)
 from helpers.corpora.reading import Table, TableError
 from helpers.errors import UserError
 
@@ -60,7 +70,7 @@ def load(
     folds: SkipValidation[int | None] = None,
     split_seed: Seed = splits.SPLIT_SEED,
     about: Text = "text",
-    question: MaybeText = None,
+    question: Questions = None,
     descriptions: SkipValidation[Mapping[str, str] | None] = None,
     examples: SkipValidation[int] = 0,
     unlabelled: SkipValidation[str] = "drop",
@@ -123,7 +133,8 @@ def load(
     about
         What prompts call a text.
     question
-        What an annotator is asked, instead of the built-in wording's first paragraph.
+        What an annotator is asked, instead of the built-in wording's first paragraph: one text for all wordings, or
+        wording -> text.
     descriptions
         What each class means, class -> text, for the prompt. It may be long: a codebook.
     examples
