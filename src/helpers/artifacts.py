@@ -7,7 +7,6 @@ why the index is asked directly and not through `pip download`, which runs `setu
 learn its metadata.
 """
 
-import errno
 import gzip
 import hashlib
 import io
@@ -75,19 +74,15 @@ def fetch(name: str) -> Path:
     with FileLock(target.with_name(f"{target.name}.lock")):  # not with_suffix: a name may hold a dot
         if target.is_dir():  # another process was faster
             return target
-        try:
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as part:
-                files = Path(part) / "files"
-                files.mkdir()
-                _from_any_source(name, entry, files)
-                files.replace(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise UserError(
-                f"the disk of {target.parent} is full: {name} needs {entry['megabytes']} MB there; "
-                "free some space or set XDG_CACHE_HOME to a larger disk"
-            ) from None
+        advice = f"{name} needs {entry['megabytes']} MB there; free some space or set XDG_CACHE_HOME to a larger disk"
+        with (
+            places.room_in(target.parent, advice),
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as part,
+        ):
+            files = Path(part) / "files"
+            files.mkdir()
+            _from_any_source(name, entry, files)
+            files.replace(target)
     return target
 
 
@@ -128,7 +123,7 @@ def _check(name: str, kind: str, files: dict[str, str], folder: Path) -> None:
         if found != expected:
             raise UserError(
                 f"{name}: the source {kind!r} gave a {file} with sha256 {found}, not {expected}; nothing was kept. "
-                "Try again, and if it stays so, do not trust that source"
+                "Try again; if it stays so, the source has another version now, or is not to be trusted"
             )
 
 
@@ -145,6 +140,7 @@ def _from_path(name: str, entry: dict, where: str, folder: Path) -> None:
 
 
 def _from_hub(name: str, entry: dict, where: dict, folder: Path) -> None:
+    import httpx2
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -152,7 +148,7 @@ def _from_hub(name: str, entry: dict, where: dict, folder: Path) -> None:
         remote = where.get("rename", {}).get(file, file)
         try:
             local = hf_hub_download(where["repo"], remote, revision=where["revision"])
-        except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError) as error:
+        except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, httpx2.HTTPError) as error:
             raise _UnavailableError(f"{where['repo']}/{remote}: {first_line(error)}") from None
         shutil.copyfile(local, folder / file)
 

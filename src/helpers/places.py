@@ -1,5 +1,6 @@
 """Where things lie: in the repository, in the user's cache, in the user's data folder."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 from threading import get_ident
 
 import platformdirs
+
+from helpers.errors import UserError
 
 APP = "label-risk"
 
@@ -36,16 +39,42 @@ def whole(file: Path) -> Iterator[Path]:
     """For a file that is written whole or not at all: yields a path in its folder to write to, which then becomes it.
 
     A reader, a second process that writes the same, or a power cut never meets half a file.
+
+    Raises
+    ------
+    UserError
+        If the disk is full.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}-{get_ident()}")
     try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(file)
+        with room_in(file.parent):
+            yield part
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_in(
+    folder: Path, advice: str = "free some space; what was finished is kept, and the same command goes on"
+) -> Iterator[None]:
+    """Say in one line that a disk is full, and what to do.
+
+    Raises
+    ------
+    UserError
+        If what is written below `folder` finds no room.
+    """
+    try:
+        yield
+    except Exception as error:  # libraries in other languages have errors of their own
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        if not full:
+            raise
+        raise UserError(f"the disk of {folder} is full: {advice}") from None
 
 
 def shown(path: Path) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from helpers import places
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -74,6 +76,7 @@ class AnswerLog:
         self.file = file
         self._lock = Lock()
         self._descriptor: int | None = None
+        self._half = False  # whether the file ends in half a line
         self.alone = FileLock(file.with_name(f".{file.stem}.lock"), blocking=False, thread_local=False)
         self._read()
 
@@ -120,19 +123,28 @@ class AnswerLog:
         return [*self._answers.values(), *self.lost]
 
     def add(self, key: str | None, answer: Answer) -> None:
-        """Write an answer down, then remember it; without a key, one that may have to be paid but never arrived."""
+        """Write an answer down, then remember it; without a key, one that may have to be paid but never arrived.
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
         fields = {name: value for name, value in asdict(answer).items() if value not in ((), "", 0, 0.0)}
         line = json.dumps({"key": key} | fields).encode() + b"\n"
         with self._lock:
             if self._descriptor is None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
-                half = self.file.exists() and self.file.stat().st_size and not self.file.read_bytes().endswith(b"\n")
+                self._half = (
+                    self.file.exists() and self.file.stat().st_size and not self.file.read_bytes().endswith(b"\n")
+                )
                 self._descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-                if half:
-                    line = b"\n" + line
-            while line:  # one write, unless the disk is full
-                written = os.write(self._descriptor, line)
-                line, self._size = line[written:], self._size + written
+            line = b"\n" + line if self._half else line
+            with places.room_in(self.file.parent):
+                while line:  # one write, unless the disk is full
+                    written = os.write(self._descriptor, line)
+                    line, self._size, self._half = line[written:], self._size + written, True
+            self._half = False
             if key:
                 self._answers[key] = answer
             else:

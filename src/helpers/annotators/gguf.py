@@ -32,7 +32,13 @@ def as_folder(file: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f"{target.name}.lock")):  # not with_suffix: a name may hold a dot
         if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as part:
+            advice = (
+                "a converted model takes two bytes a parameter; free some space or set XDG_CACHE_HOME to a larger disk"
+            )
+            with (
+                places.room_in(target.parent, advice),
+                tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as part,
+            ):
                 _convert(file, Path(part) / "model")
                 (Path(part) / "model").replace(target)
     return target
