@@ -119,6 +119,39 @@ def test_a_row_that_fails_says_why_and_spares_the_others(tmp_path):
     assert np.array_equal(read.logp[rest], np.array([WordList().score_one(texts[i]) for i in rest], np.float32))
 
 
+def test_an_annotator_that_fails_for_good_leaves_no_table(tmp_path):
+    corpus = make_corpus([f"{text} number {i}" for i, (text, _) in enumerate(sentences(600))])
+
+    class Failing(WordList):
+        left = 300
+
+        def score(self, texts):
+            self.left -= len(texts)
+            if self.left < 0:
+                raise RuntimeError("CUDA error: device-side assert triggered")
+            return super().score(texts)
+
+    with pytest.raises(UserError, match=r"words failed on 16 texts one after the other.* CUDA error: device-side"):
+        annotate(corpus, Failing(), tmp_path)
+    assert not list(tmp_path.rglob("words.*.parquet"))
+    read = annotations.read(annotate(corpus, WordList(), tmp_path), corpus, prompts.render(corpus))
+    assert len(read.failures) < 16
+
+
+def test_a_damaged_table_or_part_is_said_in_one_line(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(60)])
+    file = annotate(corpus, WordList(), tmp_path)
+    whole, said = file.read_bytes(), []
+    for start in range(4, len(whole) - 16, 16):
+        file.write_bytes(whole[:start] + bytes(16) + whole[start + 16 :])
+        try:  # what else it may be, nobody wants to see
+            annotations.read(file, corpus, prompts.render(corpus))
+        except UserError as error:
+            said.append(str(error))
+    assert any("is no table of annotations" in one for one in said)
+    assert not any("\n" in one for one in said)
+
+
 def test_a_table_has_one_writer_at_a_time_whatever_rows_it_writes(tmp_path):
     """Of other rows it would be another table in the same place."""
     corpus, seen = make_corpus([text for text, _ in sentences(6)]), []

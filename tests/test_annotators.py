@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import GOOD, sentences
+from tokenizers.processors import TemplateProcessing
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -379,6 +380,30 @@ def test_a_prompt_longer_than_a_sliding_window_keeps_its_positions(tiny_model, t
     assert len(asked._prefix) > 8
     for text in ("fine", f"the plot is {GOOD[0]}, and so is the rest of it"):
         assert asked.score([text])[0] == pytest.approx(score_one_by_one(tmp_path, text), abs=1e-4)
+
+
+def test_a_model_without_a_chat_template_gets_the_mark_of_a_beginning(tiny_model, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template, tokenizer.bos_token = None, "<|im_start|>"
+    mark = tokenizer.bos_token_id
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", mark)]
+    )
+    tokenizer.save_pretrained(tmp_path)
+    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    asked = LocalAnnotator("base", tmp_path, compute="float32")
+    asked.use(PROMPT)
+    assert asked._prefix[0] == mark
+    assert asked._prefix.count(mark) == 1
+    text = f"the plot is {GOOD[0]}"
+    pieces = (f"{PROMPT.instruction}\n", text, "\nAnswer: ", PROMPT.labels[0])
+    *before, answer = (asked.tokenizer.encode(piece, add_special_tokens=False) for piece in pieces)
+    question = [mark, *(token for piece in before for token in piece)]
+    with torch.no_grad():
+        logits = AutoModelForCausalLM.from_pretrained(tmp_path)(torch.tensor([question + answer])).logits[0]
+    logp = logits.double().log_softmax(-1)
+    expected = sum(float(logp[len(question) + i - 1, token]) for i, token in enumerate(answer))
+    assert asked.score([text])[0, 0] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.slow

@@ -135,6 +135,18 @@ def test_the_study_decides_on_codes():
         answers.coding(tuple(map(str, range(51))), "codes")
 
 
+@pytest.mark.parametrize("labels", [("-1", "0", "1"), ("(none)", "some"), ("*", "**", "no"), (":)", ":(")])
+def test_marks_with_which_a_label_begins_are_no_ornament(labels):
+    coding = answers.coding(labels, "labels")
+    for k, label in enumerate(labels):
+        assert coding.meant(f" {label}") == k
+        assert coding.begun(f"\u0120{label}")[-1:] == [k] or labels[0] == "*"
+    signs = answers.coding(("-1", "0", "1"), "labels")
+    assert (signs.begun("-"), signs.begun("1"), signs.begun("**-1**")) == ([0], [2], [0])
+    logp = answers.from_tokens([("-1", np.log(0.9)), ("0", np.log(0.05)), ("1", np.log(0.04))], signs)
+    assert np.exp(logp) == pytest.approx([0.9, 0.05, 0.04])
+
+
 def test_a_refusal_is_no_label():
     """Codes that are words of English come last, and a word of its own begins no longer word."""
     twelve = answers.coding(tuple(f"class {k}" for k in range(12)))
@@ -272,7 +284,7 @@ def test_no_call_goes_beyond_the_budget(budget, said):
     ):
         meter.hold(call)
     assert isinstance(BudgetReachedError(), UserError)
-    assert meter.money == pytest.approx(0.00006)
+    assert meter.spent == Use(3, 30, 3)
 
 
 def test_a_call_waits_for_those_that_may_turn_out_cheaper():

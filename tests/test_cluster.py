@@ -193,7 +193,8 @@ def test_a_run_that_kills_workers_is_named_and_the_others_go_on(site, study, fin
     site.worker("--preload", fault, nanny="--nanny")
     client = site.label_risk("run", study, ledger=ledger)
     assert client.wait(timeout=_LONG) == 2, site.said(client)
-    assert "workers died of 2 of 16 runs, the first is tweets, gold, n=100, seed 1" in site.said(client)
+    said = site.said(client)
+    assert "2 of 16 runs cannot be trained, the first is tweets, gold, n=100, seed 1: 1 workers died while" in said
     assert "Traceback" not in site.said(client)
     assert len(records(ledger)) == 14
 
@@ -240,8 +241,16 @@ def test_a_task_goes_where_its_resources_are(site):
         until(lambda: anywhere.size == 2, "both workers")
         until(lambda: pool.size == 1, "the worker with the resources")
         assert {pool.submit(os.getpid).result(timeout=_LONG) for _ in range(4)} == {owner.pid}
-    with pytest.raises(UserError, match="--resources GPU: write it as NAME=NUMBER"):
-        cluster.parse_resources(["GPU"])
+    site.worker(threads=2)  # whoever offers less gets nothing, and may be what it likes
+    with cluster.Cluster(site.address, resources=needs) as pool:
+        corpus = make_corpus(["the film is warm"] * 20)
+        assert pool.submit(getattr, corpus, "name").result(timeout=_LONG) == corpus.name
+
+
+@pytest.mark.parametrize("said", ["GPU", "=1", "GPU=nan", "GPU=-1", "GPU=0", "GPU=inf"])
+def test_resources_are_names_and_numbers(said):
+    with pytest.raises(UserError, match=f"--resources {said}: write it as NAME=NUMBER"):
+        cluster.parse_resources([said])
 
 
 @pytest.mark.slow
@@ -326,15 +335,16 @@ def test_annotations_of_a_cluster_are_the_same_digits(site, tiny_model, tmp_path
         until(lambda: pool.size == 2, "both workers")
         remote = shards.RemoteAnnotator(spec, pool)
 
-        def spread(parts):
+        def spread(parts, spread=remote.spread):
             """One worker is killed when the first part is there."""
             assert len(parts) > 3
-            for number, scored in enumerate(remote.spread(parts)):
+            for number, scored in enumerate(spread(parts)):
                 yield scored
                 if not number:
                     kill(first)
 
-        there = annotations.annotate(corpus, remote, prompt, folder=tmp_path / "there", spread=spread)
+        remote.spread = spread
+        there = annotations.annotate(corpus, remote, prompt, folder=tmp_path / "there")
     read = [annotations.read(file, corpus, prompt) for file in (here, there)]
     same = {"date": "", "took": {}}
     assert read[0].provenance | same == read[1].provenance | same

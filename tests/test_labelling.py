@@ -1,5 +1,6 @@
 """Which tables a study lacks, and having them written: with answers from a file, so that no model is needed."""
 
+import weakref
 from dataclasses import replace
 from itertools import count
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import annotations, crossfit, labelling, orders, progress, studies
+from helpers import annotations, annotators, crossfit, labelling, orders, progress, shards, studies
 from helpers.annotators import specs
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
@@ -51,7 +52,7 @@ def named(tables):
 @pytest.mark.parametrize("changes", [{"sizes": [10, 5000]}, {"ensembling": {"size": 5000}}])
 def test_what_the_pool_is_too_small_for_is_said_before_anything_is_labelled(made, changes):
     study = made(**changes)
-    with pytest.raises(UserError, match="one: a training subset of 5000 texts was asked for, but the pool has 30"):
+    with pytest.raises(UserError, match="training subset of 5000 texts was asked for, but the pool has 30 of one"):
         next(labelling.find(study))
     with pytest.raises(UserError, match="5000 texts"):
         study.costs(study.corpus("one"))
@@ -289,6 +290,55 @@ def test_an_annotator_that_would_answer_something_else_is_named(tmp_path):
 
     (said,) = labelling.cautions([written(0.113), written(0.5), written(1.0), written(float("nan"))])
     assert "a.parquet: the labels have 11% of the probability (median)" in said
+
+
+def test_a_table_with_many_failures_is_named(tmp_path):
+    some, few = (labelling.Written("one", tmp_path / "a.parquet", 40, failed, (), 1.0) for failed in (3, 2))
+    assert not list(labelling.cautions([few]))
+    (said,) = labelling.cautions([some])
+    assert "a.parquet: 3 of 40 texts have no label" in said
+
+
+@pytest.mark.parametrize(("said", "message"), [("mni", "no annotator 'mni'"), ("gguf:no.gguf", "no file no.gguf")])
+def test_an_annotator_that_is_nowhere_is_said_before_another_one_works(made, said, message):
+    tables = list(labelling.find(made(), annotators=["a", said]))
+    with pytest.raises(UserError, match=message):
+        labelling.Labelling(tables)
+
+
+def test_one_model_leaves_before_the_next_one_comes(tmp_path, made, monkeypatch):
+    """There may not be room for two."""
+    alive = []
+
+    class Model:
+        def __init__(self, spec, **_):
+            assert not [other for other in alive if other() is not None], "two in memory"
+            alive.append(weakref.ref(self))
+            self.name, self.room, self.at_once = spec.name, 9, 0
+
+        def use(self, prompt):
+            pass
+
+        def lengths(self, texts):
+            return np.ones(len(texts), dtype=int)
+
+        score = lengths
+
+    monkeypatch.setattr(labelling, "load", Model)
+    monkeypatch.setattr(annotators, "load", Model)
+    monkeypatch.setattr(labelling, "at_hand", lambda spec: True)
+    monkeypatch.setattr(annotations, "annotate", lambda corpus, model, *_, **__: model.name)
+    study = made(annotators=["hf:x/a", "hf:x/b"])
+    work = labelling.Labelling(labelling.find(study))
+    for table in work._todo:
+        annotations.annotate(table.corpus, work._annotator(table, None))
+    assert len(alive) == 2
+    work._loaded = None
+    labelling.expected_seconds(list(labelling.find(study)))
+    for said in ("hf:x/a", "hf:x/b"):
+        shards._loaded(specs.parse(said))
+    shards._in_use.clear()
+    assert len(alive) == 6
 
 
 def test_a_corpus_that_grew_lacks_its_new_rows_only(made, tmp_path):

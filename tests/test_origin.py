@@ -91,12 +91,16 @@ def test_models_on_this_machine(tmp_path, own_cache, monkeypatch):
     assert refused(f"hf:{two}/checkpoint", made).startswith("the sha256 of its weights was")
     assert refused(f"hf:{one}/checkpoint", SERVER) == "the annotator was a server then and is a model on a machine now"
     assert not refused(f"hf:{tmp_path}/v3/checkpoint", made)  # it is not here
+    (two / "checkpoint/model.safetensors").rename(two / "checkpoint/elsewhere")
+    assert not refused(f"hf:{two}/checkpoint", made)  # nor are its weights
+    (two / "checkpoint/elsewhere").rename(two / "checkpoint/model.safetensors")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert refused("hf:~/v2/checkpoint", made).startswith("the sha256 of its weights was")
     made = LOCAL | {"model_hash": f"model-{origin.sha256(one / 'model.gguf')[:16]}"}
     assert not refused(f"gguf:{one}/model.gguf", made)
     assert refused(f"gguf:{two}/model.gguf", made).startswith("the model's sha256 was")
     assert not refused(f"gguf:{tmp_path}/v3/model.gguf", made)
+    assert refused("hf:someone/model", made) == 'the model was "the file model" then and is "someone/model" now'
     made = LOCAL | {"model_hash": artifacts.fingerprint("smollm2-135m")}
     assert not refused("smollm2-135m", made)
     assert refused("smollm2-135m", LOCAL).startswith("the model's sha256 was")

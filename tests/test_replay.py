@@ -32,7 +32,7 @@ def write(file, table: pd.DataFrame):
 def replay(file, corpus, folder, **fields):
     loaded = annotators.load({"replay": str(file)} | fields, corpus=corpus)
     prompt = prompts.render(corpus)
-    written = annotations.annotate(corpus, loaded, prompt, folder=folder, spread=loaded.spread)
+    written = annotations.annotate(corpus, loaded, prompt, folder=folder)
     return annotations.read(written, corpus, prompt)
 
 
@@ -64,14 +64,22 @@ def test_log_probabilities_and_columns_of_other_names(corpus, tmp_path):
     assert np.exp(read.logp) == pytest.approx(p, rel=1e-5)
 
 
+def test_log_probabilities_that_are_rounded_past_zero(corpus, tmp_path):
+    table = pd.DataFrame({"id": corpus.rows["id"], "negative": -17.0, "positive": 2e-7})
+    for values in ("auto", "logprobs"):
+        read = replay(write(tmp_path / "a.csv", table), corpus, tmp_path / values, values=values)
+        assert read.provenance["answers"] == "logprobs"
+        assert (read.logp == [-17, 0]).all()
+
+
 def test_labels(corpus, tmp_path):
     said = ["Positive", "negative "] * 10
-    said[4] = ""
+    said[4], said[5], said[6] = "", "I cannot tell", " POSITIVE."
     table = pd.DataFrame({"id": corpus.rows["id"], "label": said})
     read = replay(write(tmp_path / "a.csv", table), corpus, tmp_path)
     assert read.provenance["answers"] == "labels"
-    assert read.failures == {4: "the file has no answer in this row"}
-    known = [i for i in range(20) if i != 4]
+    assert read.failures == {4: "the file has no answer in this row", 5: "the label 'I cannot tell' is no class"}
+    known = [i for i in range(20) if i not in (4, 5)]
     assert read.probs[known].tolist() == [[float(i % 2), float(i % 2 == 0)] for i in known]
     assert (read.missing[known] == 0).all()
 
@@ -158,7 +166,7 @@ def test_a_file_is_read_as_a_table_is(corpus, tmp_path):
         ("a.csv", "id,negative\nr0,0.5\n", "neither a column for each label"),
         ("a.csv", "id,negative,positive\nr0,0.5,high\n", "column 'positive', id 'r0': 'high' is no number"),
         ("a.csv", "id,negative,positive\nr0,0.5,0.9\n", "row of id 'r0': 0.5, 0.9 are no probabilities"),
-        ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "none may be below 0"),
+        ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "none may be above 0"),
         ("a.csv", "id,negative,positive\nr0,inf,0\n", "are no probabilities"),
         ("a.csv", "id,negative,positive\nr0,,\n", "are empty"),
         ("a.csv", "id,negative,positive\nr0,-0.1,-0.1\n", "are no logprobs"),

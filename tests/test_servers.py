@@ -125,7 +125,7 @@ def small(count=24):
 def ask(url, corpus, folder, **fields):
     asked = annotators.load({"openai": "m", "base_url": url, "attempts": 2} | fields)
     prompt = prompts.render(corpus)
-    written = annotations.annotate(corpus, asked, prompt, folder=folder, spread=asked.spread)
+    written = annotations.annotate(corpus, asked, prompt, folder=folder)
     return annotations.read(written, corpus, prompt)
 
 
@@ -291,7 +291,7 @@ def test_one_first_question_serves_all_corpora_and_wordings(web, tmp_path, refus
     ask(server.url, other, tmp_path, samples=1)
     answered = annotators.load(fields)._log.answers
     assert len(answered) == 1 + 24 + 24
-    assert server.asked()["This is a test."] == (5 if refused else 1)  # what is refused is not paid, and asked again
+    assert server.asked()["This is a test."] == (3 if refused else 1)  # what is refused is not paid
 
 
 def test_of_two_limits_of_an_answer_the_larger_counts(web):
@@ -437,6 +437,12 @@ def test_a_text_on_which_the_server_fails_spares_the_others(web, tmp_path):
         ((429, {}, {"Retry-After": "86400"}), "asks to be left alone for 86400 s", 1),
         ((402, {"error": "no credit"}), "402, no credit", 1),
         ((404, {"error": {"message": "no model m"}}), "404, no model m", 1),
+        (
+            (400, [{"error": {"message": "API key not valid"}}]),
+            "refuses a question: 400, API key not valid; `extra`",
+            3,
+        ),
+        ((403, {"error": "not you"}), r"it refuses a call without a key.*\(403\)", 1),
         ((401, {"error": f"bad key {KEY}"}), r"it refuses a call without a key.*\(401\)", 1),
         (
             (302, b"", {"Location": "http://127.0.0.1:1/v1"}),
@@ -450,7 +456,7 @@ def test_a_text_on_which_the_server_fails_spares_the_others(web, tmp_path):
             1,
         ),
         ((200, {"error": "overloaded"}), "500, overloaded, 2 times", 2),
-        ((422, {"detail": [{"msg": "?"}]}), "refuses a question: 422; `extra`", 3),
+        ((422, {"detail": [{"msg": "?"}]}), r"refuses a question: 422, \?; `extra`", 3),
         ((200, b"<html>sign in</html>"), "what it answered is no chat completion, 2 times", 2),
         ((200, {"choices": []}), "no chat completion", 2),
         ((200, b"[" * 100_000), "no chat completion", 2),
@@ -570,6 +576,90 @@ def test_what_is_left_of_a_table_may_have_no_labels(web, tmp_path):
     assert len(ask(server.url, corpus, tmp_path).failures) == 25
     grown = make_corpus([*corpus.rows["text"], "one more text that is fine"])
     assert len(ask(server.url, grown, tmp_path).failures) == 25
+
+
+def test_a_model_without_log_probabilities_may_say_so_as_if_it_were_forbidden(web, tmp_path):
+    def answer(body, number):
+        if body.get("logprobs"):
+            return 403, {"error": {"message": "You are not allowed to request logprobs from this model"}}
+        return well(body, number)
+
+    read = ask(web(answer).url, small(), tmp_path, samples=2)
+    assert read.provenance["answers"] == "samples"
+    assert not read.failures
+
+
+def test_a_text_that_is_forbidden_spares_the_others_and_many_in_a_row_end_the_command(web, tmp_path):
+    corpus = small()
+    bad = {question(corpus, row) for row in (5, 8)}
+
+    def answer(body, number):
+        if body["messages"][0]["content"] in bad:
+            return 403, {"error": {"message": "your input was flagged"}}
+        return well(body, number)
+
+    server = web(answer)
+    read = ask(server.url, corpus, tmp_path, concurrency=1)
+    assert read.failures == dict.fromkeys((5, 8), "the server failed once: 403, your input was flagged")
+    assert all(server.asked()[one] == 1 for one in bad)
+    server.answer = lambda body, number: (403, {"error": "gone"}) if number > 40 else well(body, number)
+    more = make_corpus([f"{text} again" for text, _ in sentences(24)])
+    with pytest.raises(UserError, match="403, gone, once"):
+        ask(server.url, more, tmp_path / "more", concurrency=1)
+
+
+def test_the_last_words_repeat_no_text_either(web, tmp_path):
+    def answer(body, number):
+        if number == 1:
+            return well(body, number)
+        return 500, {"error": {"message": f"cannot parse: {body['messages'][0]['content'][-30:]}"}}
+
+    with pytest.raises(UserError, match=r"500, the message repeats the text, 2 times\. What was answered"):
+        ask(web(answer).url, small(), tmp_path, concurrency=1)
+
+
+@pytest.mark.parametrize("refusing", [True, False])
+def test_a_table_that_was_removed_is_made_again_without_the_server(web, tmp_path, refusing):
+    server = web(refuses("logprobs") if refusing else well)
+    first = ask(server.url, small(), tmp_path / "one", budget={"calls": 200})
+    spent = len(server.requests)
+    server.answer = lambda *_: (404, {"error": "gone"})
+    again = ask(server.url, small(), tmp_path / "two", budget={"calls": 200})
+    assert len(server.requests) == spent
+    assert np.array_equal(again.logp, first.logp)
+
+
+def test_more_samples_than_a_server_was_seen_to_give_at_once_are_planned_at_a_call_each(web, tmp_path):
+    def answer(body, _):
+        if body.get("n", 1) > 2:
+            return 400, {"error": {"message": "n is at most 2"}}
+        return 200, completion(*["positive"] * body.get("n", 1))
+
+    server, corpus = web(answer), small()
+    ask(server.url, corpus, tmp_path, samples=2, answers="samples")
+    spec = {"openai": "m", "base_url": server.url, "samples": 6, "answers": "samples"}
+    before = len(server.requests)
+    texts = [f"{text} again" for text in corpus.rows["text"]]
+    plan = annotators.load(spec).plan("more", texts, prompts.render(corpus))
+    ask(server.url, make_corpus(texts), tmp_path / "more", samples=6, answers="samples", attempts=1)
+    refused = sum(request["body"].get("n", 1) > 2 for request in server.requests)
+    assert len(server.requests) - before - refused <= plan.expected.calls == 24 * 6
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:9"), ("HTTPS_PROXY", "foo://127.0.0.1:9"), ("SSL_CERT_FILE", "/none")],
+)
+def test_settings_of_the_network_that_cannot_be_used(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=r"settings for its network cannot be used: .*look at HTTP_PROXY") as caught:
+        annotators.load("openai:m@https://api.example.org/v1")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(UserError, match=r"http://999\.1\.1\.1/v1 is no address"):
+        annotators.load("openai:m@http://999.1.1.1/v1")
 
 
 def test_a_message_repeats_no_piece_of_a_text(web, tmp_path):
@@ -761,7 +851,7 @@ def test_two_processes_do_not_ask_in_one_name(web, tmp_path, ledger):
     # What the first paid for is known to the second, although it was loaded before.
     count = len(server.requests)
     prompt = prompts.render(corpus)
-    annotations.annotate(corpus, second, prompt, folder=tmp_path / "three", spread=second.spread)
+    annotations.annotate(corpus, second, prompt, folder=tmp_path / "three")
     assert len(server.requests) == count
     assert second._meter.spent.calls == 25
 
@@ -907,7 +997,7 @@ from conftest import make_corpus, sentences
 from helpers import annotations, annotators, prompts
 corpus = make_corpus([text for text, _ in sentences({count})])
 asked = annotators.load({{"openai": "m", "base_url": {url!r}, "concurrency": 3}})
-annotations.annotate(corpus, asked, prompts.render(corpus), folder=Path({folder!r}), spread=asked.spread)
+annotations.annotate(corpus, asked, prompts.render(corpus), folder=Path({folder!r}))
 """
 
 

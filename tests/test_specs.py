@@ -92,7 +92,8 @@ def test_what_must_be_agreed_to(fields, consent):
         ("a:b", "no annotator 'a:b'"),
         ("hf:", "annotator hf:: hf: String should have at least 1 character"),
         ("hf:...", "it needs a `name` of at most 80"),
-        ("hf:someone/smollm2-135m", "smollm2-135m is a shipped model: give this one another `name`"),
+        ({"hf": "x", "name": "SmolLM2-135m"}, "smollm2-135m is a shipped model: give this one another `name`"),
+        ("SmolLM2-135m", "smollm2-135m is a shipped model"),
         ({"hf": "x", "name": "../evil"}, "it needs a `name`"),
         ({"hf": "x", "name": "a\nb"}, "it needs a `name`"),
         ({"hf": "x", "name": "x" * 81}, "it needs a `name`"),
@@ -226,3 +227,17 @@ def test_annotators_are_chosen_by_name_or_by_a_specification():
     chosen = specs.choose(known, ["m", "gguf:y.gguf"])
     assert chosen[0] is known[1]
     assert chosen[1] == specs.parse("gguf:y.gguf")
+
+
+def test_a_model_that_is_called_as_a_shipped_one_gets_a_name_of_its_own():
+    """Also where only the case differs: some disks do not tell their tables apart."""
+    assert specs.name_of("hf:HuggingFaceTB/SmolLM2-135M") == "SmolLM2-135M-hf"
+    assert specs.name_of("gguf:models/smollm2-135m.gguf") == "smollm2-135m-gguf"
+    assert specs.name_of("smollm2-135m") == "smollm2-135m"
+
+
+def test_a_server_whose_line_has_a_space_is_the_one_that_was_meant():
+    """`- openai: m@http://…` is a mapping to YAML."""
+    said = specs.parse({"openai": "llama3.2:3b@http://localhost:11434/v1"})
+    assert said == specs.parse("openai:llama3.2:3b@http://localhost:11434/v1")
+    assert (said.openai, said.base_url) == ("llama3.2:3b", "http://localhost:11434/v1")

@@ -43,13 +43,15 @@ _META = b"label-risk"
 _TOOK = b"core-seconds"
 _TEXTS_PER_PART = 256
 _KEPT = "part-kept.parquet"
+#: Texts that an annotator on this machine fails on, one after the other, until something is wrong with itself.
+_HOPELESS = 16
 _NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
 _TOKENS_PER_BATCH = 2048
 
 
 class Annotator(Protocol):
-    """Whoever can give label log-probabilities: see `helpers.annotators`."""
+    """Whoever can give label log-probabilities: one that `Scores`, or one that `Spreads`; see `helpers.annotators`."""
 
     name: str
 
@@ -58,6 +60,13 @@ class Annotator(Protocol):
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """Length of each text in the annotator's own unit, int array (texts,)."""
+
+    def provenance(self) -> dict:
+        """What another person needs to get the same numbers: model hash, settings, versions."""
+
+
+class Scores(Annotator, Protocol):
+    """An annotator that computes here, one batch after the other."""
 
     @property
     def room(self) -> int:
@@ -74,8 +83,12 @@ class Annotator(Protocol):
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Log-probability of every label, float array (texts, labels), for texts of like lengths."""
 
-    def provenance(self) -> dict:
-        """What another person needs to get the same numbers: model hash, settings, versions."""
+
+class Spreads(Annotator, Protocol):
+    """An annotator that has whole parts scored, by a server, by workers or from a file."""
+
+    def spread(self, parts: "Sequence[Part]") -> "Iterator[tuple[int, Scored]]":
+        """Position and scores of each part, in any order."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +180,6 @@ class Scored(NamedTuple):
     logp: np.ndarray
     failures: list[str | None]
     core_seconds: float = float("nan")
-
-
-#: Has parts scored, and yields the position and the scores of each, in any order.
-Spread = Callable[[Sequence[Part]], Iterator[tuple[int, Scored]]]
 
 
 def lookup(
@@ -307,7 +316,7 @@ def read(
     try:
         table = pq.read_table(file)
         provenance = json.loads(table.schema.metadata[_META])
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{places.shown(file)} is no table of annotations ({first_line(error)}): remove it and annotate again"
         ) from None
@@ -351,12 +360,11 @@ def _lacking(table: Annotations, n_rows: int, rows: np.ndarray | None) -> int:
 
 def annotate(
     corpus: Corpus,
-    annotator: Annotator,
+    annotator: Scores | Spreads,
     prompt: Prompt,
     *,
     folder: Path,
     rows: np.ndarray | None = None,
-    spread: Spread | None = None,
 ) -> Path:
     """Annotate rows of `corpus` and write the finished table; go on where an earlier call stopped.
 
@@ -364,15 +372,11 @@ def annotate(
 
     Parameters
     ----------
-    annotator
-        With `spread`, `use`, `lengths` and `provenance` of it are enough.
     folder
         The table goes to `<folder>/<corpus>/<annotator>.<prompt>.parquet`.
     rows
         Positions of the rows to annotate; all of them by default. The table then says in its provenance that it is
         not whole.
-    spread
-        Who has the parts scored; by default that is done here, one after the other.
 
     Returns
     -------
@@ -410,7 +414,7 @@ def annotate(
             if kept:
                 _write(kept, parts / _KEPT)
                 asked = np.setdiff1d(asked, kept["row"].to_numpy())
-            _write_parts(corpus, annotator, parts, asked, spread)
+            _write_parts(corpus, annotator, parts, asked)
             _finish(corpus, prompt, parts, target, provenance)
             shutil.rmtree(parts)
         Path(lock.lock_file).unlink()
@@ -517,13 +521,7 @@ def _plan(lengths: np.ndarray) -> list[list[np.ndarray]]:
     return parts
 
 
-def _write_parts(
-    corpus: Corpus,
-    annotator: Annotator,
-    folder: Path,
-    rows: np.ndarray,
-    spread: Spread | None,
-) -> None:
+def _write_parts(corpus: Corpus, annotator: Scores | Spreads, folder: Path, rows: np.ndarray) -> None:
     texts = corpus.rows["text"].iloc[rows].tolist()
     lengths = annotator.lengths(texts)
     missing = {}
@@ -543,8 +541,11 @@ def _write_parts(
         unit_scale=True,
         desc=f"{annotator.name}: {corpus.name}",
     ) as bar:
-        here = ((i, score(annotator, part, len(corpus.labels), bar.update)) for i, part in enumerate(parts))
-        for i, scored in here if spread is None else spread(parts):
+        if hasattr(annotator, "spread"):
+            made = annotator.spread(parts)
+        else:
+            made = ((i, score(annotator, part, len(corpus.labels), bar.update)) for i, part in enumerate(parts))
+        for i, scored in made:
             columns = {"row": pa.array(np.concatenate(parts[i].rows))}
             columns |= {label: pa.array(scored.logp[:, k], pa.float32()) for k, label in enumerate(corpus.labels)}
             columns["failure"] = pa.array(scored.failures, pa.string())
@@ -554,28 +555,40 @@ def _write_parts(
             bar.update(done - bar.n)  # nothing where the batches were counted
 
 
-def score(annotator: Annotator, part: Part, n_labels: int, tick: Callable[[int], object] = lambda _: None) -> Scored:
+def score(annotator: Scores, part: Part, n_labels: int, tick: Callable[[int], object] = lambda _: None) -> Scored:
     """Score one part.
 
     Parameters
     ----------
     tick
         Called after each batch with the sum of its lengths.
+
+    Raises
+    ------
+    UserError
+        If the annotator fails on one text after the other: then it is not the texts.
     """
     logp = np.full((sum(map(len, part.texts)), n_labels), np.nan)
     failures: list[str | None] = [None] * len(logp)
-    start, began = 0, time.perf_counter()
+    start, failed, began = 0, 0, time.perf_counter()
     for batch in _joined(part, annotator):
         texts = [text for texts, _ in batch for text in texts]
         rows = slice(start, start + len(texts))
         # Lengths ascend, and those that cannot be annotated are in batches of their own.
         logp[rows], failures[rows] = _score(annotator, texts, batch[-1][1])
+        for reason in failures[rows] if 0 < batch[-1][1] <= annotator.room else ():
+            failed = failed + 1 if reason else 0
+            if failed == _HOPELESS:
+                raise UserError(
+                    f"annotator {annotator.name} failed on {failed} texts one after the other, the last time with: "
+                    f"{reason}. What it labelled before is kept, and the same command goes on from there"
+                )
         start += len(texts)
         tick(sum(length * len(texts) for texts, length in batch))
     return Scored(logp, failures, (time.perf_counter() - began) * annotator.cores)
 
 
-def _joined(part: Part, annotator: Annotator) -> Iterator[list[tuple[list[str], int]]]:
+def _joined(part: Part, annotator: Scores) -> Iterator[list[tuple[list[str], int]]]:
     """Neighbouring batches of a part with their lengths, together as large as the annotator takes at once.
 
     The plan of the parts, and so what an interrupted table has, does not depend on it.
@@ -590,7 +603,7 @@ def _joined(part: Part, annotator: Annotator) -> Iterator[list[tuple[list[str], 
     yield batch
 
 
-def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:
+def _score(annotator: Scores, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:
     """Scores of one batch, or the reason why there are none; what fails together is tried one by one."""
     nothing = np.full((len(texts), 1), np.nan)
     if not length:
@@ -611,7 +624,7 @@ def _score(annotator: Annotator, texts: list[str], length: int) -> tuple[np.ndar
 
 def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenance: dict) -> None:
     """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
-    tables = [pq.read_table(file) for file in sorted(parts.glob("part-*.parquet"))]
+    tables = [_part(file) for file in sorted(parts.glob("part-*.parquet"))]
     if timed := [table for table in tables if _TOOK in (table.schema.metadata or {})]:
         seconds = sum(float(table.schema.metadata[_TOOK]) for table in timed)
         took = {"texts": sum(map(len, timed)), "core_seconds": round(seconds, 3)}
@@ -620,6 +633,15 @@ def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenanc
     asked = corpus.rows.iloc[table["row"].to_numpy()]
     table = table.drop_columns("row").add_column(0, "id", pa.array(asked["id"]))
     _stamp(table.append_column("looks_like_order", pa.array(orders.flags(asked["text"]))), target, provenance)
+
+
+def _part(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{places.shown(file)} is damaged ({first_line(error)}): remove it, and the same command makes it again"
+        ) from None
 
 
 def _stamp(table: pa.Table, target: Path, provenance: dict) -> None:

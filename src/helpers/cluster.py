@@ -12,6 +12,7 @@ workers have died. What is added here:
 import gc
 import hashlib
 import logging
+import math
 import pickle
 import threading
 import time
@@ -104,12 +105,17 @@ class Cluster(Executor):
         return self._size
 
     def _count(self) -> int:
+        return len(self._suitable())
+
+    def _suitable(self) -> list[str]:
+        """Addresses of the workers that offer what a task needs."""
         if not self.resources:
-            return len(self._client.nthreads())  # the shorter answer
-        return sum(
-            all(worker["resources"].get(name, 0) >= amount for name, amount in self.resources.items())
-            for worker in self._client.scheduler_info()["workers"].values()
-        )
+            return list(self._client.nthreads())  # the shorter answer
+        return [
+            address
+            for address, worker in self._client.scheduler_info(n_workers=-1)["workers"].items()
+            if all(worker["resources"].get(name, 0) >= amount for name, amount in self.resources.items())
+        ]
 
     @property
     def room(self) -> int:
@@ -163,7 +169,8 @@ class Cluster(Executor):
             return value
         if id(value) not in self._shared:
             digest = hashlib.sha256(pickle.dumps(value)).hexdigest()
-            task = self._client.submit(_itself, value, key=f"corpus-{value.name}-{digest[:16]}")
+            key = f"corpus-{value.name}-{digest[:16]}"
+            task = self._client.submit(_itself, value, key=key, resources=self.resources or None)
             self._shared[id(value)] = value, task
         return self._shared[id(value)][1]
 
@@ -176,7 +183,8 @@ class Cluster(Executor):
             if sent.status != "cancelled":
                 result = sent.result()
         except KilledWorker as killed:
-            error = DeadWorkersError(f"{killed.allowed_failures + 1} workers died while they computed it")
+            died = f"{killed.allowed_failures + 1} workers died while they computed it"
+            error = DeadWorkersError(f"{died}: look into their logs, most often it is memory")
         except (ImportError, AttributeError) as missing:
             error = _no_label_risk("a worker", missing)
         except BaseException as raised:  # a cancelled task is no `Exception`
@@ -235,13 +243,14 @@ class Cluster(Executor):
         return None
 
     def _check(self) -> None:
-        """Compare the code and versions of the scheduler, which reads tasks, and of all workers with those here."""
+        """Compare code and versions of the scheduler, which reads tasks, and of suitable workers with those here."""
         try:
             scheduler = self._client.run_on_scheduler(about)
         except (ImportError, AttributeError) as error:
             raise _no_label_risk(f"the scheduler at {self.address}", error) from None
         _compare(f"the scheduler at {self.address}", scheduler)
-        for address, found in self._client.run(_inspect, on_error="return").items():
+        suitable = self._suitable()
+        for address, found in self._client.run(_inspect, workers=suitable, on_error="return").items():
             if isinstance(found, OSError):  # it is going; if it is not, its first task is checked
                 continue
             if isinstance(found, Exception):
@@ -278,6 +287,8 @@ def parse_resources(pairs: list[str]) -> dict[str, float]:
         try:
             found[name] = float(amount)
         except ValueError:
+            found[name] = math.nan
+        if not name or not 0 < found[name] < math.inf:
             raise UserError(f"--resources {pair}: write it as NAME=NUMBER, for example GPU=1 or MEMORY=4e9") from None
     return found
 

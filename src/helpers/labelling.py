@@ -12,7 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from helpers import annotations, artifacts, orders, places, shards
-from helpers.annotators import load, specs
+from helpers.annotators import check, load, specs
 from helpers.annotators.spending import Plan, Use
 from helpers.corpora import Corpus
 from helpers.errors import UserError
@@ -23,6 +23,8 @@ from helpers.studies import Study
 
 #: Ids that a message names, and characters of one.
 _NAMED, _LONGEST = 5, 40
+#: Share of texts without a label from which a table is worth a look.
+_MANY_FAILED = 0.05
 #: Probability below which the labels are not what the annotator would say by itself.
 _ENOUGH_ON_LABELS = 0.5
 #: Tokens of the batch that is timed on a processor: a larger one is hardly faster a token.
@@ -199,20 +201,26 @@ def expected_seconds(tables: Sequence[Table]) -> list[float]:
             asked.setdefault(table.spec.name, []).append(i)
     seconds = [np.nan] * len(tables)
     for positions in tqdm(asked.values(), desc="time a batch", unit="annotator", leave=False, disable=None):
-        annotator = load(tables[positions[0]].spec)
-        annotator.use(tables[positions[0]].wording)
-        rate = None
-        for i in positions:
-            texts = tables[i].corpus.rows["text"].to_numpy()[_positions(tables[i])]
-            lengths = annotator.lengths(texts.tolist())
-            usable = (lengths > 0) & (lengths <= annotator.room)
-            if usable.any() and rate is None:
-                rate = _seconds_a_token(annotator, texts[usable], lengths[usable])
-            seconds[i] = (rate or 0.0) * float((lengths[usable] + _TAIL).sum())
+        for i, expected in zip(positions, _expected([tables[i] for i in positions]), strict=True):
+            seconds[i] = expected
     return seconds
 
 
-def _seconds_a_token(annotator: annotations.Annotator, texts: np.ndarray, lengths: np.ndarray) -> float:
+def _expected(tables: Sequence[Table]) -> list[float]:
+    """Seconds for each table of one annotator, which is in memory no longer than this takes."""
+    annotator, rate, seconds = load(tables[0].spec), None, []
+    annotator.use(tables[0].wording)
+    for table in tables:
+        texts = table.corpus.rows["text"].to_numpy()[_positions(table)]
+        lengths = annotator.lengths(texts.tolist())
+        usable = (lengths > 0) & (lengths <= annotator.room)
+        if usable.any() and rate is None:
+            rate = _seconds_a_token(annotator, texts[usable], lengths[usable])
+        seconds.append((rate or 0.0) * float((lengths[usable] + _TAIL).sum()))
+    return seconds
+
+
+def _seconds_a_token(annotator: annotations.Scores, texts: np.ndarray, lengths: np.ndarray) -> float:
     """From one batch of texts about as long as those that hold most of the tokens."""
     order = np.argsort(lengths, kind="stable")
     middle = int(np.searchsorted(lengths[order].cumsum(), lengths.sum() / 2))
@@ -228,16 +236,24 @@ def _seconds_a_token(annotator: annotations.Annotator, texts: np.ndarray, length
 class Labelling:
     """Tables that are to be made, and the servers that will be asked for them.
 
+    Parameters
+    ----------
+    here
+        Whether this machine computes: then models must be at hand, or to be had.
+
     Raises
     ------
     UserError
-        If a server's key is not in the environment.
+        If an annotator is nowhere, or a server's key is not in the environment.
     """
 
-    def __init__(self, todo: Iterable[Table]):
+    def __init__(self, todo: Iterable[Table], *, here: bool = True):
         # Second opinions read what was just annotated, so they come last.
         self._todo = sorted((table for table in todo if not table.there), key=lambda table: table.second)
         asked = {table.spec.name: table.spec for table in self._todo if not table.second}
+        for spec in asked.values():
+            if here or not isinstance(spec, specs.COMPUTING):
+                check(spec)
         self._servers = {name: load(spec) for name, spec in asked.items() if isinstance(spec, specs.Server)}
         self._loaded = None
 
@@ -286,9 +302,9 @@ class Labelling:
                     max_tokens=study.student.max_tokens,
                 )
             else:
-                asked = self._annotator(table, pool)
-                spread = getattr(asked, "spread", None)  # models on this machine have parts one after the other
-                file = annotations.annotate(corpus, asked, wording, folder=folder, rows=table.rows, spread=spread)
+                file = annotations.annotate(
+                    corpus, self._annotator(table, pool), wording, folder=folder, rows=table.rows
+                )
             made = annotations.read(file, corpus, wording, rows=table.rows)
             rows = len(corpus.rows) if made.held is None else int(made.held.sum())
             # A second opinion is a classifier's: orders are lost on it, and it says nothing but labels.
@@ -303,6 +319,7 @@ class Labelling:
         if not isinstance(spec, specs.COMPUTING):
             return load(spec, corpus=table.corpus)
         if self._loaded is None or self._loaded.name != spec.name:
+            self._loaded = None  # there may not be room for two
             self._loaded = load(spec) if pool is None else shards.RemoteAnnotator(spec, pool)
         return self._loaded
 
@@ -325,6 +342,11 @@ def cautions(written: Iterable[Written]) -> Iterator[str]:
     """What to look at: annotators that would say something else than a label, and texts that look like orders."""
     written = list(written)
     for table in written:
+        if table.failed > _MANY_FAILED * table.rows:
+            yield (
+                f"{places.shown(table.file)}: {table.failed} of {table.rows} texts have no label; the column `failure` "
+                "says why"
+            )
         if table.on_labels < _ENOUGH_ON_LABELS:
             yield (
                 f"{places.shown(table.file)}: the labels have {table.on_labels:.0%} of the probability (median). Left "

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import annotations, annotators, pools
-from helpers.annotations import Annotator, Part, Scored
+from helpers.annotations import Part, Scored, Scores
 from helpers.annotators.specs import Spec
 from helpers.errors import UserError
 from helpers.pools import Pool
@@ -19,8 +19,6 @@ from helpers.prompts import Prompt
 
 class RemoteAnnotator:
     """An annotator that is loaded by the workers of a pool, and not here.
-
-    Give `annotations.annotate` this one, and its method `spread`.
 
     Parameters
     ----------
@@ -89,7 +87,7 @@ def _flat(provenance: dict) -> dict:
 
 
 @lru_cache(maxsize=1)
-def _ready(spec: str | Spec, prompt: Prompt) -> Annotator:
+def _ready(spec: str | Spec, prompt: Prompt) -> Scores:
     """The annotator, prepared for one prompt: the cache has one entry, so it holds the prompt that was used last."""
     annotator = _loaded(spec)
     _ready.cache_clear()  # should this prompt fail, nobody knows what the annotator is prepared for
@@ -97,6 +95,14 @@ def _ready(spec: str | Spec, prompt: Prompt) -> Annotator:
     return annotator
 
 
-@lru_cache(maxsize=1)
-def _loaded(spec: str | Spec) -> Annotator:
-    return annotators.load(spec)
+#: The annotator that is loaded.
+_in_use: dict[str | Spec, Scores] = {}
+
+
+def _loaded(spec: str | Spec) -> Scores:
+    if spec not in _in_use:
+        # The one before goes first: there may not be room for two.
+        _ready.cache_clear()
+        _in_use.clear()
+        _in_use[spec] = annotators.load(spec)
+    return _in_use[spec]

@@ -25,6 +25,7 @@ SAME_MACHINE = 1e-3
 #: .999, and .007. Of nine more of its runs (those of `--sample 10 --seed 3855829228` that bfloat16 had computed), eight
 #: agree in .984 to .999 of the texts; .952 is that of a student of the quarter of the labels that a filter kept.
 OTHER_AGREEMENT, OTHER_ACCURACY = 0.95, 0.02
+_KILLED = "what was compared stands above; the same `--seed` draws the same runs"
 #: Label log-probabilities, in nats, of texts scored in other batches: rounding of float32, and of bfloat16.
 NATS = {"float32": 1e-2, "bfloat16": 0.5}
 
@@ -87,7 +88,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     if not runs:
         return
     device.compute_type()  # before workers measure it, all at the same time
-    with pools.mourned(), pools.Processes(min(device.workers(), len(runs))) as pool:
+    with pools.mourned(_KILLED), pools.Processes(min(device.workers(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 
@@ -124,6 +125,7 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
         if not _computes(spec):
             yield Check(name, True, "a server or a file said it: it cannot be computed again here")
             continue
+        annotator = None  # there may not be room for two
         annotator = annotators.load(spec)
         for corpus_name, share in zip(study.corpus_names, _shares(size, len(study.corpora)), strict=True):
             corpus = study.corpus(corpus_name)

@@ -1,7 +1,7 @@
 """Annotators: from texts to label log-probabilities.
 
-`load` turns what a study says of an annotator (see `helpers.annotators.specs`) into an object with the methods of
-`helpers.annotations.Annotator`.
+`load` turns what a study says of an annotator (see `helpers.annotators.specs`) into an object that scores texts or has
+them scored: `helpers.annotations.Scores` or `Spreads`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,22 @@ from helpers.annotators.specs import SHIPPED, name_of
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 
-__all__ = ["SHIPPED", "load", "name_of", "specs"]
+__all__ = ["SHIPPED", "check", "load", "name_of", "specs"]
+
+
+def check(spec: specs.Spec) -> None:
+    """Refuse an annotator that is nowhere, before another one works or is paid. Nothing is loaded.
+
+    Raises
+    ------
+    UserError
+        If it is no known name, or its file is not there.
+    """
+    if isinstance(spec, specs.Shipped) and spec.name not in SHIPPED:
+        raise UserError(specs.unknown(spec.name))
+    for kind, file in (("gguf", getattr(spec, "gguf", None)), ("replay", getattr(spec, "replay", None))):
+        if file is not None and not Path(file).expanduser().is_file():
+            raise UserError(f"annotator {spec.name}: there is no file {file} ({kind}), as seen from the working folder")
 
 
 def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = None, corpus: Corpus | None = None):

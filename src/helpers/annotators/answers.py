@@ -67,13 +67,21 @@ class Coding:
     def _fold(self, said: str) -> str:
         return said if self._folded is self.answers else said.casefold()
 
+    @cached_property
+    def _around(self) -> tuple[str, str]:
+        """Marks that may stand before an answer and after it: none with which one begins, or of which one consists."""
+        marks = "".join(answer for answer in self.answers if not answer.rstrip(_AFTER))
+        before = "".join(mark for mark in _BEFORE if not any(answer.startswith(mark) for answer in self.answers))
+        return before, "".join(mark for mark in _AFTER if mark not in marks)
+
     def begun(self, token: str) -> list[int]:
         """Classes whose answer `token` is, or begins; none for a token that says nothing or something else."""
-        said = self._fold(token.lstrip(_BEFORE))
-        bare = said.rstrip(_AFTER)
+        before, after = self._around
+        said = self._fold(token.lstrip(before))
+        bare = said.rstrip(after)
         if not bare or "\N{REPLACEMENT CHARACTER}" in bare:
             return []
-        if token.lstrip(_BEFORE).rstrip(_AFTER) in _WORDS:
+        if token.lstrip(before).rstrip(after) in _WORDS:
             # A word of its own: "I" begins "I agree", and does not begin "insult".
             return [k for k, answer in enumerate(self._folded) if re.match(rf"{re.escape(bare)}(?!\w)", answer)]
         # In bytes, because a token may end in the middle of a character: `text_of` says how that is written.
@@ -82,7 +90,7 @@ class Coding:
 
     def meant(self, answer: str) -> int | None:
         """The class that a whole answer begins with, or None: `Positive.` is `positive`, `not positive` is nothing."""
-        said = self._fold(answer.lstrip(_BEFORE))
+        said = self._fold(answer.lstrip(self._around[0]))
         found = [
             k for k, label in enumerate(self._folded) if said.startswith(label) and not said[len(label) :][:1].isalnum()
         ]

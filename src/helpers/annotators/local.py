@@ -117,7 +117,7 @@ class LocalAnnotator:
             If the tokenizer gives two labels the same tokens, or an example's marks cannot be told from the template's.
         """
         before, after = self._chat(prompt.instruction)
-        prefix = self._encode_around(prompt.instruction, before)
+        prefix = [*self._opening(), *self._encode_around(prompt.instruction, before)]
         suffix = self._encode(after, special=True)
         labels = [self._encode(label, special=False) for label in prompt.labels]
         if len(set(map(tuple, labels))) < len(labels):
@@ -217,6 +217,17 @@ class LocalAnnotator:
             # accuracy where tokens are few: Ma et al. (2025, arXiv 2504.09858).
             after = f"{after.rstrip()}\n\n{_THOUGHT.replace('<', '</')}\n\n"
         return before, after
+
+    def _opening(self) -> list[int]:
+        """What the tokenizer puts before a text, mostly the mark of its beginning; a chat template has it already.
+
+        Some models say nothing of use without it.
+        """
+        if self.tokenizer.chat_template is not None:
+            return []
+        alone, whole = (self.tokenizer.encode("a", add_special_tokens=special) for special in (False, True))
+        starts = (i for i in range(len(whole)) if whole[i : i + len(alone)] == alone)
+        return whole[: next(starts, 0)]
 
     def _encode_around(self, instruction: str, before: str) -> list[int]:
         """Token ids of what stands before the text: the template's marks are marks, the instruction is letters.

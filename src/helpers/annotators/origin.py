@@ -61,9 +61,13 @@ def check(spec: Spec, made: Mapping[str, Any], where: str) -> None:
 def weights(folder: Path) -> str:
     """sha256 over the weight files of a model's folder."""
     digest = hashlib.sha256()
-    for file in sorted(f for f in folder.iterdir() if f.suffix in (".safetensors", ".bin")):
+    for file in _weight_files(folder):
         digest.update(bytes.fromhex(sha256(file)))
     return digest.hexdigest()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix in (".safetensors", ".bin"))
 
 
 def sha256(file: Path) -> str:
@@ -133,10 +137,12 @@ def _of_folder_or_hub(spec: HuggingFace, made: Mapping[str, Any]) -> Iterator[tu
     folder, was = Path(spec.hf).expanduser(), made.get("model_hash")
     if not folder.is_dir():
         model, revision = hub.split(spec.hf)
-        yield "the model", made.get("model", model), model
+        # A folder's table does not name it, and the folder need not be here; that of a GGUF has the file's name.
+        file = re.fullmatch(r"(.+)-[0-9a-f]{16}", str(was))
+        yield "the model", f"the file {file[1]}" if file else made.get("model", model), model
         if revision and not str(was).startswith(revision):  # or it names the commit
             yield "the revision", made.get("revision"), revision
-    elif str(was) not in folder.resolve().parts:  # the hub's own cache names a folder after the commit
+    elif str(was) not in folder.resolve().parts and _weight_files(folder):  # the hub's cache names it after the commit
         yield "the sha256 of its weights", was, weights(folder)
 
 

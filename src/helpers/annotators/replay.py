@@ -15,19 +15,18 @@ from helpers import places
 from helpers.annotations import Part, Scored
 from helpers.annotators import origin
 from helpers.annotators.specs import Replay
-from helpers.corpora import Corpus, classes, reading
+from helpers.corpora import Corpus, classes, reading, ready
 from helpers.corpora.reading import TableError
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
-#: How far probabilities may add up beyond 1: they may have been written with three digits.
-_ROUNDING = 1e-2
+_NO_ANSWER = "the file has no answer in this row"
 
 
 class ReplayAnnotator:
     """An annotator that reads its answers from a file.
 
-    Give `annotations.annotate` this one, and its method `spread`: what is looked up is the row and not the text.
+    What is looked up is the row and not the text.
 
     Parameters
     ----------
@@ -45,6 +44,7 @@ class ReplayAnnotator:
         self._whole = self._ids.is_unique
         if not self._whole:
             self._ids = corpus.rows["id"]
+        self._other: dict[str, str] = {}  # id -> what is there instead of a label
 
     def use(self, prompt: Prompt) -> None:
         """Read the file; only the labels of the prompt matter.
@@ -71,6 +71,11 @@ class ReplayAnnotator:
             raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}") from None
         self._listed = self._ids.isin(table.index).to_numpy()
 
+    @property
+    def hard(self) -> bool:
+        """Whether the file says one label a text, and no probabilities."""
+        return self._kind == "labels"
+
     def provenance(self) -> dict:
         """Name and hash of the file, what is read of it, and whether labels, probabilities or log-probabilities."""
         return {
@@ -90,8 +95,8 @@ class ReplayAnnotator:
             rows = np.concatenate(part.rows)
             known = np.isfinite(self._logp[rows].max(axis=1))
             reasons = [
-                None if ok else "the file has no answer in this row" if listed else "the file has no row of this id"
-                for ok, listed in zip(known, self._listed[rows], strict=True)
+                None if ok else self._other.get(id_, _NO_ANSWER) if listed else "the file has no row of this id"
+                for ok, listed, id_ in zip(known, self._listed[rows], self._ids.iloc[rows], strict=True)
             ]
             yield number, Scored(np.where(known[:, None], self._logp[rows], np.nan), reasons)
 
@@ -132,12 +137,14 @@ class ReplayAnnotator:
             raise TableError(f"its columns {', '.join(map(repr, columns))} are empty")
         kind = self._spec.values
         if kind == "auto":
-            kind = "probabilities" if np.nanmax(values) > 0 else "logprobs"
+            kind = "logprobs" if (values < -ready.ROUNDING).any() else "probabilities"
+        if kind == "logprobs":  # float32 rounds past zero
+            values = np.where(values <= ready.ROUNDING, np.minimum(values, 0), values)
         with np.errstate(over="ignore"):
             probs = np.exp(values) if kind == "logprobs" else values
         total = probs.sum(axis=1)
         bad = (values > 0).any(axis=1) if kind == "logprobs" else (values < 0).any(axis=1)
-        bad |= total > 1 + _ROUNDING
+        bad |= total > 1 + ready.ROUNDING
         if bad.any():
             first = np.flatnonzero(bad)[0]
             raise TableError(
@@ -152,17 +159,18 @@ class ReplayAnnotator:
     def _labels(self, table: pd.DataFrame, column: str, labels: tuple[str, ...]) -> np.ndarray:
         said = [_text(value) for value in table[column]]
         exact = {label: k for k, label in enumerate(labels)}
-        folded = {label.casefold(): k for k, label in enumerate(labels)}
+        folded = {ready.plain(label): k for k, label in enumerate(labels)}
         if len(folded) < len(labels):
             folded = {}  # labels that differ by case only
-        found = [exact.get(value, folded.get(value.casefold())) for value in said]
+        found = [exact.get(value, folded.get(ready.plain(value))) for value in said]
         unknown = [(i, value) for i, value in enumerate(said) if value and found[i] is None]
-        if unknown:
+        if len(unknown) > (1 - ready.FEWEST) * len(said):
             row, value = unknown[0]
             raise TableError(
                 f"{len(unknown)} rows have a label that {self._corpus.name} does not have, the first {_shown(value)} "
                 f"at id {_shown(table.index[row])}; the labels are {', '.join(labels)}"
             )
+        self._other = {table.index[row]: f"the label {value[:40]!r} is no class" for row, value in unknown}
         logp = np.full((len(said), len(labels)), np.nan)
         for i, k in enumerate(found):
             if k is not None:

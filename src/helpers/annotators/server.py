@@ -36,7 +36,7 @@ from helpers.annotators.answer_log import Answer, AnswerLog, key_of
 from helpers.annotators.pace import PATIENCE, Pace
 from helpers.annotators.specs import OPENAI, Server
 from helpers.annotators.spending import TOKENS_AROUND_AT_MOST, Meter, Plan, Tokens, Use
-from helpers.errors import UserError
+from helpers.errors import UserError, first_line
 from helpers.prompts import Prompt
 
 #: Asked first and by itself, to see what the server gives: the same for all corpora and wordings, so it is asked once.
@@ -61,8 +61,6 @@ _PIECE, _SHORTEST = 12, 4
 class ServerAnnotator:
     """Label log-probabilities from an OpenAI-compatible server.
 
-    Give `annotations.annotate` this one, and its method `spread`, which asks for several texts at once.
-
     Parameters
     ----------
     spec
@@ -83,21 +81,30 @@ class ServerAnnotator:
         headers = {"User-Agent": f"label-risk/{__version__}"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        self._client = httpx2.Client(
-            headers=headers,
-            timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
-            limits=httpx2.Limits(max_connections=spec.concurrency, max_keepalive_connections=spec.concurrency),
-            follow_redirects=False,
-            # A proxy has nothing to do with this machine, nor with what passes the user's own network in clear text.
-            trust_env=not (spec.local or (spec.private and spec.base_url.startswith("http://"))),
-        )
+        try:
+            httpx2.URL(spec.base_url)
+            self._client = httpx2.Client(
+                headers=headers,
+                timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
+                limits=httpx2.Limits(max_connections=spec.concurrency, max_keepalive_connections=spec.concurrency),
+                follow_redirects=False,
+                # A proxy has nothing to do with this machine, nor with what passes the user's own network in clear
+                # text.
+                trust_env=not (spec.local or (spec.private and spec.base_url.startswith("http://"))),
+            )
+        except httpx2.InvalidURL as error:
+            raise UserError(f"annotator {spec.name}: {spec.base_url} is no address: {first_line(error)}") from None
+        except (ImportError, ValueError, OSError) as error:  # a proxy of another kind, certificates that are not there
+            raise UserError(
+                f"annotator {spec.name}: this machine's settings for its network cannot be used: {first_line(error)}; "
+                "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE in the environment"
+            ) from None
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self._stopped_by: UserError | None = None
         self._pace = Pace(spec.requests_per_minute)
         self._bar: tqdm | None = None
-        self._top, self._several = spec.top, True
+        self._top, self._several, self._heard = spec.top, True, False
         self._succeeded, self._failed, self._ill = 0, 0, 0
-        self.room = 1
 
     # What `annotations.annotate` calls
 
@@ -144,6 +151,8 @@ class ServerAnnotator:
 
     def _probe(self) -> tuple[str, Answer]:
         """How answers are to be read, and the first of them."""
+        if known := self._known():
+            return known
         refusal = ""
         for top in self._tops:
             self._top = top
@@ -187,12 +196,6 @@ class ServerAnnotator:
     def lengths(self, texts: Sequence[str]) -> np.ndarray:
         """Number of bytes of each text in UTF-8, int array (texts,)."""
         return np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=int)
-
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Log-probability of every label, float array (texts, labels); nan in the row of a text that failed."""
-        with self._asking():
-            rows = [self._row(text)[0] for text in texts]
-        return np.array([np.full(len(self._coding.labels), np.nan) if row is None else row for row in rows])
 
     def spread(self, parts: Sequence[Part]) -> Iterator[tuple[int, Scored]]:
         """Position and scores of each part; several texts are asked about at once, equal texts once.
@@ -246,16 +249,15 @@ class ServerAnnotator:
             What other plans, to be carried out before this one, expect of the same annotator.
         """
         self._prepare(prompt)
-        mode = self._known_mode()
+        known = self._known()
+        mode = known[0] if known else None
         different = [text for text in dict.fromkeys(texts) if text.strip()]
         todo = [text for text in different if not self._answered(text, mode or "logprobs")]
         probe = 0 if mode or not todo else 1
         paid = self._log.answers
         sampled = [one for one in paid if one.texts and not one.top]
-        # Until it is seen that a server gives several answers to one call, it is taken to give one.
-        per_text = self.spec.samples
-        if any(len(one.texts) > 1 for one in sampled):
-            per_text = 1
+        # Until it is seen that a server gives all answers to one call, it is taken to give one a call.
+        per_text = 1 if any(len(one.texts) >= self.spec.samples for one in sampled) else self.spec.samples
         # And until one was sampled, an answer is taken to be as long as it may be.
         tokens_out = float(self._most_out(self._body("", "samples")))
         if sampled:
@@ -322,14 +324,18 @@ class ServerAnnotator:
         given = [body.get(field) for field in ("max_tokens", "max_completion_tokens")]  # servers know one or the other
         return max((longest for longest in given if isinstance(longest, int)), default=self._longest)
 
-    def _known_mode(self) -> str | None:
-        """How answers are read, if that is known without a question."""
+    def _known(self) -> tuple[str, Answer] | None:
+        """How answers are read and the first of them, if that is known without a question."""
         for top in self._tops:
             self._top = top
             if (key := key_of(self.spec.base_url, self._probe_body("logprobs"))) in self._log:
-                return "logprobs" if self._log[key].top else "samples"
+                answer = self._log[key]
+                if not answer.top and self.spec.answers == "logprobs":
+                    return None  # and there is something to be said of it
+                return "logprobs" if answer.top else "samples", answer
         self._top = self.spec.top
-        return "samples" if key_of(self.spec.base_url, self._probe_body("samples")) in self._log else None
+        key = key_of(self.spec.base_url, self._probe_body("samples"))
+        return ("samples", self._log[key]) if self.spec.answers != "logprobs" and key in self._log else None
 
     def _answered(self, text: str, mode: str) -> bool:
         """Whether the log has all answers about a text."""
@@ -355,7 +361,7 @@ class ServerAnnotator:
         except (_RefusedError, ValueError) as error:
             return None, self._note_failure(_without(text, str(error)))
         except _AgainError as error:
-            return None, _without(text, self._note_illness(error))
+            return None, self._note_illness(text, error)
         except UserError as error:  # nothing can be asked any more, of this text or another
             self._stopped_by = self._stopped_by or error
             self._stopping.set()
@@ -378,7 +384,7 @@ class ServerAnnotator:
                 if wanted == 1:
                     raise
                 answer = self._call(body, number=len(said))
-            if len(answer.texts) == 1:
+            if wanted > 1 and len(answer.texts) == 1:
                 self._several = False  # some servers refuse to give more than one, others give one whatever is asked
             said += answer.texts or [""]
         return answers.from_votes(said[: self.spec.samples], self._coding)
@@ -391,14 +397,15 @@ class ServerAnnotator:
             raise self._stop(f"the first {_HOPELESS} texts have no label; of the last the reason is: {reason}")
         return reason
 
-    def _note_illness(self, error: "_AgainError") -> str:
+    def _note_illness(self, text: str, error: "_AgainError") -> str:
         """A text that the server fails on again and again may be to blame, but not one after the other."""
         with self._lock:
             self._ill += 1
             ill = error.unreachable or self._ill >= _ILL
+        reason, often = _without(text, str(error)), "once" if error.tried == 1 else f"{error.tried} times"
         if ill:
-            raise self._stop(f"{error}, {error.tried} times")
-        return f"the server failed {error.tried} times: {error}"
+            raise self._stop(f"{reason}, {often}")
+        return f"the server failed {often}: {reason}"
 
     def _stop(self, reason: str) -> UserError:
         with self._lock:
@@ -443,8 +450,8 @@ class ServerAnnotator:
                 completion, seconds = self._patiently(body)
             except _LostError as error:
                 # It may have been answered and charged: it counts, at the most it can be.
-                taken = most
-                self._log.add(None, Answer(tokens_in=most.tokens_in, tokens_out=most.tokens_out))
+                taken = held
+                self._log.add(None, Answer(tokens_in=held.tokens_in, tokens_out=held.tokens_out))
                 raise _AgainError(str(error), tries=error.tries) from None
             answer = completion.as_answer(most, asked, seconds)
             taken = Use(1, answer.tokens_in, answer.tokens_out)
@@ -475,6 +482,7 @@ class ServerAnnotator:
                     tqdm.write(f"annotator {self.name}: {said}", file=sys.stderr)
             else:
                 self._pace.answered()
+                self._heard = True
                 return completion, time.monotonic() - start
 
     def _post(self, body: dict[str, Any]) -> "_Completion":
@@ -503,21 +511,29 @@ class ServerAnnotator:
             if status is None:
                 # It may be paid each time and will hardly change.
                 raise _LostError("what it answered is no chat completion", tries=2)
-            raise self._failure(response, bytes(data), status)
-        raise self._failure(response, bytes(data), response.status_code)
+            raise self._failure(response, bytes(data), status, body)
+        raise self._failure(response, bytes(data), response.status_code, body)
 
-    def _failure(self, response: httpx2.Response, data: bytes, status: int) -> Exception:
+    def _failure(self, response: httpx2.Response, data: bytes, status: int, body: dict[str, Any]) -> Exception:
         """What an error means: try again, give this text up, or stop."""
         said = self._harmless(data)
+        broke = "insufficient_quota" in said
+        # Of questions that hold a text, a message that repeats a piece is not shown.
+        if body["messages"][0]["content"] != _PROBE and _repeats(body["messages"][0]["content"], said):
+            said = "the message repeats the text"
         if 300 <= status < 400:
             return self._stop("it redirects to another address, which is not followed; give the right `base_url`")
+        if status == 403 and "logprobs" in body and "logprob" in said:
+            return _RefusedError(f"{status}, {said}")  # so a server may say that this model has none
+        if status == 403 and self._heard:  # the key is good: this text is not liked
+            return _AgainError(f"{status}, {said or 'it refuses this text'}", tries=1)
         if status in (401, 403):
             variable = self.spec.key_variable
             which = (
                 f"the key in {variable}" if variable else "a call without a key: `key` names the variable that has it"
             )
             return self._stop(f"it refuses {which} ({status})")
-        if status in (402, 404) or "insufficient_quota" in said:
+        if status in (402, 404) or broke:
             return self._stop(f"{status}, {said or 'not found'}")
         reason = f"{status}, {said}" if said else str(status)
         if status in (408, 409, 425, 429) or (status >= 500 and status != 501):
@@ -537,10 +553,13 @@ class ServerAnnotator:
             content = json.loads(data)
         except (ValueError, RecursionError):
             content = data.decode("utf-8", "replace")
+        content = content[0] if isinstance(content, list) and content else content
         error = content.get("error", content) if isinstance(content, dict) else content
         if isinstance(error, dict):
-            parts = [error.get("message") or error.get("detail"), error.get("code")]
-            error = ", ".join(part for part in parts if isinstance(part, str) and part)
+            detail = error.get("message") or error.get("detail")
+            if isinstance(detail, list) and detail and isinstance(detail[0], dict):  # what is wrong with each field
+                detail = detail[0].get("msg")
+            error = ", ".join(part for part in (detail, error.get("code")) if isinstance(part, str) and part)
         said = error if isinstance(error, str) else ""
         if self._key:
             said = said.replace(self._key.get_secret_value(), "…")
@@ -625,12 +644,14 @@ def _status_within(data: bytes) -> int | None:
 
 def _without(text: str, reason: str) -> str:
     """A reason that does not repeat the text, nor a piece of it: tables hold none."""
+    return f"{reason.partition(',')[0]}, the message repeats the text" if _repeats(text, reason) else reason
+
+
+def _repeats(text: str, reason: str) -> bool:
     text, said = (" ".join(one.casefold().split()) for one in (text, reason))
     size = min(_PIECE, len(text))
     pieces = (said[i : i + size] for i in range(len(said) - size + 1))
-    if size < _SHORTEST or not any(piece in text for piece in pieces):
-        return reason
-    return f"{reason.partition(',')[0]}, the message repeats the text"
+    return size >= _SHORTEST and any(piece in text for piece in pieces)
 
 
 def _key(spec: Server) -> SecretStr | None:

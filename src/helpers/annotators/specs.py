@@ -91,10 +91,14 @@ class _Spec(BaseModel, ABC):
     @model_validator(mode="after")
     def _has_a_name(self):
         name = self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", self._stem()).lstrip("._-")
+        shipped = isinstance(self, Shipped) and name in SHIPPED
+        taken = name.casefold() in SHIPPED and not shipped  # some disks know no case
+        if taken and not self.name and not isinstance(self, Ready):
+            name, taken = f"{name}-{next(kind for kind, made in _CLASSES.items() if made is type(self))}", False
         if not _NAME.fullmatch(name):
             raise ValueError("it needs a `name` of at most 80 letters, digits, `.`, `_` and `-`, the first no sign")
-        if name in SHIPPED and not isinstance(self, Shipped):
-            raise ValueError(f"{name} is a shipped model: give this one another `name`")
+        if taken:
+            raise ValueError(f"{name.casefold()} is a shipped model: give this one another `name`")
         if name.casefold() in ready.TAKEN:
             raise ValueError(ready.taken(name))
         object.__setattr__(self, "name", name)  # the model is frozen for everybody else
@@ -326,6 +330,8 @@ class Ready(_Spec):
 
 #: Annotators that compute on this machine, or on the workers of a cluster; the others only ask or read.
 COMPUTING = (Shipped, HuggingFace, Gguf)
+#: Annotators whose labels are ready-made, so that no wording changes them.
+READ = (Replay, Ready)
 
 Spec = Shipped | HuggingFace | Gguf | Server | Replay | Ready
 _CLASSES: dict[str, type[_Spec]] = {"hf": HuggingFace, "gguf": Gguf, "openai": Server, "replay": Replay, "ready": Ready}
@@ -351,8 +357,11 @@ def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:
                 f"an annotator that is a mapping has one of {', '.join(f'`{kind}`' for kind in KINDS)}, "
                 f"and this one has {' and '.join(kinds) or 'none'} (its fields: {', '.join(map(str, said))})"
             )
-        who = said.get("name") or f"{kinds[0]}:{_harmless(said[kinds[0]])}"
-        return _build(_CLASSES[kinds[0]], dict(said), _harmless(who))
+        who, fields = said.get("name") or f"{kinds[0]}:{_harmless(said[kinds[0]])}", dict(said)
+        # `- openai: MODEL@ADDRESS`, with a space behind the colon, is the text that was meant, and YAML's mapping.
+        if "base_url" not in fields and (found := _SERVER.fullmatch(str(fields.get("openai", "")))):
+            fields |= {"openai": found["model"], "base_url": found["base_url"]}
+        return _build(_CLASSES[kinds[0]], fields, _harmless(who))
     if not isinstance(said, str):
         raise UserError(f"an annotator is a text or a mapping, and not {said!r}")
     kind, colon, value = said.partition(":")

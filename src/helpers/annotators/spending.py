@@ -89,11 +89,6 @@ class Meter:
         self._spec, self.spent = spec, spent
         self._held, self._changed = Use(), Condition()
 
-    @property
-    def money(self) -> float | None:
-        """What was spent in the currency of the prices, or None if there are none."""
-        return _money(self.spent, self._spec.prices)
-
     def hold(self, most: Use) -> None:
         """Set aside what a call may cost, or wait until that is possible.
 

@@ -11,7 +11,9 @@ from helpers.corpora.classes import folded
 from helpers.corpora.reading import TableError
 
 #: Share of the rows that must have a usable label: below it, it is the wrong column.
-_FEWEST = 0.5
+FEWEST = 0.5
+#: How far the probabilities of a row may add up beyond 1: they may have been written with two digits.
+ROUNDING = 2e-2
 
 #: What tables and choices of the pages call something else: no annotator has such a name.
 TAKEN = frozenset({"gold", "people", "all"})
@@ -84,7 +86,7 @@ def make(
     else:
         made = _from_probabilities(table, columns, classes, annotator)
     known = np.isfinite(made.logp).any(axis=1)
-    if known.mean() < _FEWEST:
+    if known.mean() < FEWEST:
         some = ", ".join(dict.fromkeys(list(made.failures.values())[:3]))
         raise TableError(
             f"`ready_made`: {annotator} has a usable label in {int(known.sum())} of {len(known)} rows ({some}): is it "
@@ -94,9 +96,9 @@ def make(
 
 
 def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[str], column: str) -> Ready:
-    index = {_plain(name): k for k, name in enumerate(classes)}
-    values = {_plain(value): classes.index(name) for value, name in names.items()}
-    said = {_plain(cell) for cell in cells if cell is not None}
+    index = {plain(name): k for k, name in enumerate(classes)}
+    values = {plain(value): classes.index(name) for value, name in names.items()}
+    said = {plain(cell) for cell in cells if cell is not None}
     if twofold := sorted(value for value, k in values.items() if value in said and index.get(value, k) != k):
         raise TableError(
             f"`ready_made`: column {column!r} says {', '.join(map(repr, twofold))}, which is the name of one class and "
@@ -106,7 +108,7 @@ def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[s
     logp = np.full((len(cells), len(classes)), np.nan)
     failures = {}
     for row, cell in enumerate(cells):
-        k = None if cell is None else index.get(_plain(cell))
+        k = None if cell is None else index.get(plain(cell))
         if k is None:
             failures[row] = "no label" if cell is None else f"the label {cell[:40]!r} is no class"
         else:
@@ -115,29 +117,30 @@ def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[s
     return Ready(logp, failures, (column,), hard=True)
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
+    """A label as it is compared: LLMs vary case, spaces and a final full stop."""
     return folded(value).rstrip(".")
 
 
 def _from_probabilities(
     table: pd.DataFrame, columns: Mapping[str, str], classes: Sequence[str], annotator: str
 ) -> Ready:
-    by_class = {_plain(str(name)): column for name, column in columns.items()}
-    if set(by_class) != {_plain(name) for name in classes}:
+    by_class = {plain(str(name)): column for name, column in columns.items()}
+    if set(by_class) != {plain(name) for name in classes}:
         raise TableError(
             f"`ready_made`: {annotator} names columns for {', '.join(map(repr, columns))}, but the classes are "
             f"{', '.join(map(repr, classes))}"
         )
-    ordered = [by_class[_plain(name)] for name in classes]
+    ordered = [by_class[plain(name)] for name in classes]
     cells = [pd.Series([_number(cell) for cell in table["ready", column]], dtype=float) for column in ordered]
     values = np.stack(cells, axis=1)
     failures = {int(row): "a probability is missing" for row in np.flatnonzero(np.isnan(values).any(axis=1))}
     known = ~np.isnan(values).any(axis=1)
-    logarithms = known.any() and (values[known] <= 0).all()
+    logarithms = (values[known] < -ROUNDING).any()
     with np.errstate(divide="ignore", over="ignore"):
         probs = np.exp(values) if logarithms else values
         total = probs.sum(axis=1)
-        wrong = known & ((probs < 0).any(axis=1) | (total > 1.02) | (total <= 0))
+        wrong = known & ((probs < 0).any(axis=1) | (total > 1 + ROUNDING) | (total <= 0))
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             shown = ", ".join(f"{value:g}" for value in values[row])
@@ -145,7 +148,7 @@ def _from_probabilities(
                 f"`ready_made`: {annotator}, row {table.index[row]}: {shown} are no probabilities: "
                 "they must lie between 0 and 1 and sum to 1 at most, or be natural logarithms of such"
             )
-        logp = np.where(known[:, None], np.log(probs), np.nan)
+        logp = np.where(known[:, None], np.minimum(np.log(probs), 0), np.nan)
     return Ready(logp, failures, tuple(ordered))
 
 
