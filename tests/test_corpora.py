@@ -1,4 +1,7 @@
+import copy
 import hashlib
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -139,3 +142,14 @@ def test_ranks_split_groups_of_equal_texts(texts, test_size):
 def test_ranks_depend_on_nothing_but_which_texts_are_equal(texts, test_size):
     codes = pd.Series(pd.factorize(pd.Series(folded(texts)))[0].astype(str))
     assert np.array_equal(ranks(texts, test_size), ranks(codes, test_size))
+
+
+def test_another_process_gets_a_corpus_without_what_was_worked_out_here():
+    movie = replace(corpora.load("movie"))
+    fresh = len(pickle.dumps(movie))
+    assert len(movie.encoded) == len(movie.rows)
+    assert movie.fingerprint
+    assert len(pickle.dumps(movie)) == fresh
+    there = copy.deepcopy(movie)
+    assert there.fingerprint == movie.fingerprint
+    assert there.pool.tolist() == movie.pool.tolist()

@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -83,7 +87,9 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones(repository):
         _plan(repository, treshold=0.02)
 
 
-@pytest.mark.parametrize(("name", "value"), [("corpus", 3), ("n", "3"), ("n", 3.5), ("threshold", True)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("corpus", 3), ("n", "3"), ("n", 3.5), ("threshold", True), ("threshold", None)]
+)
 def test_a_parameter_of_another_type_is_refused(repository, name, value):
     with pytest.raises(UserError, match=f"{name!r} cannot be {value!r}"):
         _plan(repository, **{name: value})
@@ -273,6 +279,31 @@ def test_a_process_that_is_killed_is_said_in_one_line(repository, monkeypatch):
         report.execute(_plan(repository).values(), repository / "book/executed", cwd=repository)
 
 
+def test_an_interruption_ends_the_notebooks_that_wait_and_those_that_run(repository):
+    """Twelve notebooks of a second each, two at a time: after the first page, the others are given up."""
+    for number in range(12):
+        (repository / f"notebooks/n{number}.py").write_text(f"{COUNT}\n# %%\nimport time\n\ntime.sleep(1)\n")
+    script = (
+        "from pathlib import Path\nfrom helpers import report\n"
+        f"root = Path({str(repository)!r})\n"
+        "if __name__ == '__main__':\n"
+        "    plan = report.plan(root, Path('studies/a.yml'), {})\n"
+        "    report.execute(plan, root / 'book/executed', cwd=root)\n"
+    )
+    (repository / "run.py").write_text(script)
+    child = subprocess.Popen([sys.executable, repository / "run.py"], cwd=repository, stderr=subprocess.PIPE, text=True)
+    pages = repository / "book/executed"
+    try:
+        deadline = time.monotonic() + 300
+        while not list(pages.glob("*.ipynb")) and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=300)  # returns when the last worker and the last kernel have closed it
+    finally:
+        child.kill()
+    assert 0 < len(list(pages.glob("*.ipynb"))) < 12, said
+
+
 def test_what_is_wrong_with_all_notebooks_is_said_once(repository):
     for name, source in (("greet", GREET), ("count", COUNT)):
         raising = 'from helpers.errors import UserError\n\nraise UserError("3 runs are missing")\n'
@@ -325,6 +356,15 @@ def test_what_no_book_has_put_there_is_left_alone(repository, tmp_path, file):
     assert [(path, path.read_text()) for path in out.rglob("*") if path.is_file()] == [(out / file, "mine")]
     (out / file).unlink()
     report.check_out(out, root=repository)
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_where_no_folder_can_be_is_said_before_anything_is_computed(repository, tmp_path, out):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="file is a file: choose another folder with --out"):
+        report.check_out(tmp_path / out, root=repository)
+    report.check_out(tmp_path / "new/deep", root=repository)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("part", ["studies", "book/new", "notebooks/deep/down"])

@@ -1,10 +1,12 @@
 """Sweeps for real: linear heads on embeddings of a real corpus, killed, resumed, run by two processes at once."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -123,6 +125,79 @@ def test_runs_of_another_process_are_counted_and_not_taken_for_finished(study, f
         ledger.add(finished[key])
     with FileLock(ledger.lock(first)):
         assert sweep.run(plan, ledger, workers=1) == (0, 1)
+
+
+class Here(ThreadPoolExecutor):
+    """A pool in this process that does something of its own before a run of which `at` is true."""
+
+    size = room = 1
+
+    def __init__(self, at, act):
+        super().__init__(1)
+        self.at, self.act = at, act
+
+    def submit(self, function, /, key, *fields):
+        if self.at(sweep.Run(*fields)):
+            return super().submit(self.act, function, key, *fields)
+        return super().submit(function, key, *fields)
+
+
+def exhausted(*_):
+    raise RuntimeError("out of memory\nand more of it")
+
+
+def test_a_run_that_cannot_be_trained_is_named_and_the_others_go_on(study, finished, tmp_path):
+    plan, ledger = studies.load(study), Ledger(results=tmp_path, own=tmp_path / "own")
+    with (
+        Here(lambda run: (run.n, run.seed) == (100, 1), exhausted) as pool,
+        pytest.raises(UserError, match=r"2 of 16 runs cannot be trained, the first is tweets, gold, n=100, seed 1: o"),
+    ):
+        sweep.run(plan, ledger, pool=pool)
+    assert sum(key in ledger for key in plan.runs_by_key()) == 14
+    (log,) = (tmp_path / "own/logs").iterdir()
+    assert "Traceback" in log.read_text()
+    assert "and more of it" in log.read_text()
+
+
+def test_if_nothing_can_be_trained_the_sweep_gives_up(study, tmp_path):
+    plan, ledger = studies.load(study), Ledger(results=tmp_path, own=tmp_path / "own")
+    with Here(lambda run: True, exhausted) as pool, pytest.raises(UserError, match="3 of 16 runs cannot be trained"):
+        sweep.run(plan, ledger, pool=pool)
+
+
+def test_a_run_whose_process_was_killed_is_trained_by_the_other_one(study, finished, tmp_path):
+    """The lock of the first run is held when it is looked at, and let go when the last is trained."""
+    plan, ledger = studies.load(study), Ledger(results=tmp_path, own=tmp_path / "own")
+    runs = plan.runs_by_key()
+    first, *others, last = runs
+    for key in others:
+        ledger.add(finished[key])
+    lock = FileLock(ledger.lock(first), thread_local=False)
+    lock.acquire()
+
+    def let_go(function, *rest):
+        lock.release()
+        return function(*rest)
+
+    with Here(lambda run: run.key == last, let_go) as pool:
+        assert sweep.run(plan, ledger, pool=pool) == (2, 0)
+    assert ledger[first].probs.tobytes() == finished[first].probs.tobytes()
+
+
+def test_what_another_process_finished_is_counted_as_done(study, finished, tmp_path):
+    plan, ledger = studies.load(study), Ledger(results=tmp_path, own=tmp_path / "own")
+    first, second, *others = plan.runs_by_key()
+    for key in others:
+        ledger.add(finished[key])
+
+    def add_second(function, *rest):
+        ledger.add(finished[second])
+        return function(*rest)
+
+    with Here(lambda run: run.key == first, add_second) as pool:
+        assert sweep.run(plan, ledger, pool=pool) == (1, 0)
+    (log,) = (tmp_path / "own/logs").iterdir()
+    assert re.search(r"end: 1 of 2 runs trained; degradation (\d+)/\1,", log.read_text())
 
 
 def test_verify_agrees_and_names_a_run_that_was_changed(study, finished):

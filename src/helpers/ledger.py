@@ -46,7 +46,7 @@ class Record:
     probs
         float16 (test texts, labels).
     seconds
-        Time of training and prediction on one thread.
+        Time of training and prediction on one thread, with what was loaded, tokenised or waited for meanwhile.
     environment
         Machine, versions, number type, and the commit of an encoder of the hub.
     """
@@ -98,9 +98,7 @@ class Ledger:
 
     def add(self, record: Record) -> None:
         """Write one finished run to the user's ledger, whole or not at all."""
-        file = self._file(record.key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write([record], file)
+        _write([record], self._file(record.key))
 
     def lock(self, key: str) -> Path:
         """File to lock while the run of `key` is being trained."""

@@ -73,15 +73,12 @@ def _failed(future: Future) -> bool:
 
 
 @contextmanager
-def mourned() -> Iterator[None]:
-    """Say in one line that a process of a pool was killed, which is the end of the pool."""
+def mourned(what_now: str) -> Iterator[None]:
+    """Say in one line that a process of a pool was killed, which is the end of the pool, and what can be done."""
     try:
         yield
     except BrokenProcessPool:
-        raise UserError(
-            "a worker process was ended from outside, perhaps for want of memory: what was finished is kept, the same "
-            "command goes on; fewer `--workers` of `label-risk run` need less memory"
-        ) from None
+        raise UserError(f"a worker process was ended from outside, perhaps for want of memory: {what_now}") from None
 
 
 class Processes(ProcessPoolExecutor):
@@ -91,16 +88,20 @@ class Processes(ProcessPoolExecutor):
     ----------
     corpora
         Given to each worker once: a task that has one of them as an argument does not carry it.
+    settle
+        What each worker does first.
     """
 
-    def __init__(self, count: int, corpora: Iterable[Corpus] = ()):
+    def __init__(
+        self, count: int, corpora: Iterable[Corpus] = (), *, settle: Callable[[], None] = device.compute_alone
+    ):
         self.size = count
         self.room = 2 * count  # one waits for each that is computed: no worker is idle while a result is written
         shared = {_label(corpus): corpus for corpus in corpora}
         self._shared = set(shared)
         # Workers are spawned and not forked: threads of torch do not survive a fork.
         super().__init__(
-            count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(shared,)
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(shared, settle)
         )
 
     def submit(self, function: Callable, /, *args) -> Future:
@@ -127,9 +128,9 @@ def _label(corpus: Corpus) -> Label:
 _corpora: dict[Label, Corpus] = {}
 
 
-def _prepare(corpora: dict[Label, Corpus]) -> None:
+def _prepare(corpora: dict[Label, Corpus], settle: Callable[[], None]) -> None:
     _corpora.update(corpora)
-    device.compute_alone()
+    settle()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from helpers import device, durations, labelling, places
 from helpers.annotators import specs
+from helpers.errors import UserError, first_line
 from helpers.labelling import Table
 from helpers.labels import LabelSource, annotator_of
 from helpers.ledger import Ledger, Record
@@ -377,6 +378,7 @@ class Live:
         return self
 
     def __exit__(self, kind, *_) -> None:
+        self._lacking = {key for key in self._lacking if key not in self._ledger}
         self._below.close()
         self._bar.close()
         ending = "stopped" if kind else "end"
@@ -388,14 +390,14 @@ class Live:
     def finished(self, run: Run, record: Record, workers: int) -> None:
         """Show a run that has just ended, with `workers` at work."""
         self._learn(run, record)
-        del self._todo[run.key]
+        known = self._todo.pop(run.key, None)  # not if it was skipped, and then left by who had it in work
         self._lacking.discard(run.key)
         self._done += 1
         left = self.left(workers)
         said = f"{self._done} of {self._total} done, about {durations.in_words(left)} left"
         log.info("run %s: %.2f s, %s", run, record.seconds, said)
         self._bar.set_description_str(f"{said}, {run}", refresh=False)
-        self._bar.update(run.cost)
+        self._bar.update(run.cost if known else 0)
         self._below.set_description_str(self._completion())
         now = time.monotonic()
         if not self._terminal and (now - self._printed > _QUIET or not self._todo):
@@ -404,8 +406,15 @@ class Live:
 
     def failed(self, run: Run, error: Exception) -> None:
         """Show a run that cannot be trained."""
-        log.warning("run %s: %s", run, error)
-        del self._todo[run.key]
+        log.warning("run %s: %s", run, first_line(error), exc_info=None if isinstance(error, UserError) else error)
+        self._todo.pop(run.key, None)
+
+    def skipped(self, run: Run) -> None:
+        """Take note of a run that another process has finished, or has in work."""
+        if self._todo.pop(run.key, None):
+            self._bar.update(run.cost)
+        if run.key in self._ledger:
+            self._lacking.discard(run.key)
 
     def look(self, workers: int) -> None:
         """Note the number of workers where it has changed."""

@@ -14,14 +14,13 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -131,8 +130,12 @@ def check_out(out: Path, *, root: Path = places.ROOT) -> None:
     ------
     UserError
         If `source` or `_build` in it holds something, and is not marked as a book's; or the folder is in one that
-        books are made of.
+        books are made of; or nothing can be written there.
     """
+    nearest = next(folder for folder in [out.resolve(), *out.resolve().parents] if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        why = "no folder can be made there" if nearest.is_dir() else f"{places.shown(nearest)} is a file"
+        raise UserError(f"{places.shown(out)}: {why}: choose another folder with --out")
     for part in _SOURCES:
         if out.resolve().is_relative_to(root.resolve() / part):
             raise UserError(
@@ -319,7 +322,7 @@ def parameter_defaults(notebook: Path) -> dict[str, object]:
 
 def _alike(default: object, value: object) -> bool:
     """Whether `value` may stand where the default is: of the same type, or a whole number for a float."""
-    if default is None or value is None:
+    if default is None:
         return True
     return type(value) is type(default) or (type(default) is float and type(value) is int)
 
@@ -348,28 +351,22 @@ def execute(notebooks: Iterable[Notebook], folder: Path, *, cwd: Path, processes
         return []
     folder.mkdir(parents=True, exist_ok=True)
     problems: dict[str, list[str]] = {}  # what went wrong -> where
-    # Kernels are processes already, but papermill belongs in a main thread. Spawned: a forked copy of a process with
-    # running threads (torch, tqdm) can lock up.
-    context = multiprocessing.get_context("spawn")
+    # Kernels are processes already, but papermill belongs in a main thread.
     with (
-        pools.mourned(),
-        ProcessPoolExecutor(min(processes, len(stale)), mp_context=context, initializer=_calm) as pool,
+        pools.mourned("the pages that were finished are kept, and the same command goes on"),
+        pools.Processes(min(processes, len(stale)), settle=_calm) as pool,
         tqdm(total=len(stale), desc="execute", unit="notebook") as bar,
     ):
         running = {pool.submit(_run, notebook, cwd): notebook for notebook in stale}
-        try:
-            for future in as_completed(running):
-                notebook = running[future]
-                bar.set_postfix_str(notebook.name)
-                try:
-                    _keep(folder, notebook, future.result())
-                except _NotebookError as failed:
-                    where, what = failed.args
-                    problems.setdefault(what, []).append(where)
-                bar.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(running):
+            notebook = running[future]
+            bar.set_postfix_str(notebook.name)
+            try:
+                _keep(folder, notebook, future.result())
+            except _NotebookError as failed:
+                where, what = failed.args
+                problems.setdefault(what, []).append(where)
+            bar.update()
     if problems:
         raise UserError("\n".join(f"{'; '.join(where)}: {what}" for what, where in problems.items()))
     return [notebook.name for notebook in stale]

@@ -7,20 +7,28 @@ no more.
 
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from helpers import device, hub, pools, progress
+from helpers import device, hub, places, pools, progress
 from helpers.corpora import Corpus
-from helpers.errors import DeadWorkersError, UserError
+from helpers.errors import DeadWorkersError, UserError, first_line
 from helpers.ledger import Ledger, Record
 from helpers.pools import Pool
+from helpers.progress import log
 from helpers.studies import Run, Study
 
+#: Runs that fail one after the other before a sweep gives up: something is wrong with more than a run.
+_ENOUGH = 3
 #: Runs that one process has in work at most, each with a lock file of its own open: systems allow 1024 open files.
 _MOST_IN_WORK = 800
+_KILLED = (
+    "the log names the runs that it may have been; what was finished is kept, the same command goes on; fewer "
+    "`--workers` of `label-risk run` need less memory"
+)
 
 
 class Swept(NamedTuple):
@@ -50,8 +58,8 @@ def run(
     Raises
     ------
     UserError
-        If workers died of a run: the others are trained first, and the message names it. Or if the pool says that
-        nothing can be trained: then at once.
+        If a run cannot be trained: the others are trained first, unless several fail one after the other, and the
+        message names it. If a process was killed, or the pool says that nothing can be trained: then at once.
     """
     runs = study.runs_by_key(corpora)
     todo = [run for key, run in runs.items() if key not in ledger]
@@ -62,7 +70,7 @@ def run(
             return _run(todo, ledger, pool, live)
         device.compute_type()  # measured once, before workers do so all at the same time
         shared = {(run.corpus.name, run.corpus.part): run.corpus for run in todo}.values()
-        with pools.mourned(), pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
+        with pools.mourned(_KILLED), pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
             return _run(todo, ledger, pool, live)
 
 
@@ -81,43 +89,74 @@ def train(run: Run) -> Record:
 
 
 def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> Swept:
-    locks: dict[str, FileLock] = {}
-    done, died = 0, []
+    trained, failed, left = 0, {}, todo
     live.look(pool.size)
+    while left:
+        done = _pass(left, ledger, pool, live, failed)
+        trained += done
+        left = [run for run in todo if run.key not in ledger and run.key not in failed]
+        if not done:  # what is left is in work in another process, if that was not killed meanwhile
+            break
+    if failed:
+        raise _not_trained(failed, len(todo), live)
+    return Swept(trained, len(left))
+
+
+def _not_trained(failed: dict[str, tuple[Run, Exception]], of: int, live: progress.Live) -> UserError:
+    run, error = next(iter(failed.values()))
+    return UserError(
+        f"{len(failed)} of {of} runs cannot be trained, the first is {run}: {first_line(error)}; the log "
+        f"{places.shown(live.file)} has more; what was finished is kept, and the same command tries again"
+    )
+
+
+def _pass(
+    todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live, failed: dict[str, tuple[Run, Exception]]
+) -> int:
+    """Train what no other process is at, once; number of runs that were. What cannot be trained goes into `failed`."""
+    locks: dict[str, FileLock] = {}
+    done = in_a_row = 0
     try:
-        for run, future in pools.flow(pool, _tasks(todo, ledger, locks), most=_MOST_IN_WORK):
+        for run, future in pools.flow(pool, _tasks(todo, ledger, locks, live), most=_MOST_IN_WORK):
             try:
                 record = future.result()
-            except DeadWorkersError as error:
-                died.append(run)
+            except BrokenProcessPool:
+                raise
+            except Exception as error:
+                if isinstance(error, UserError) and not isinstance(error, DeadWorkersError):
+                    raise
+                failed[run.key] = run, error
                 live.failed(run, error)
+                in_a_row += not isinstance(error, DeadWorkersError)
+                if in_a_row == _ENOUGH:
+                    raise _not_trained(failed, len(todo), live) from None
             else:
                 ledger.add(record)
-                done += 1
+                done, in_a_row = done + 1, 0
                 live.finished(run, record, pool.size)
             locks.pop(run.key).release()
             live.look(pool.size)
+    except BrokenProcessPool:
+        log.warning("a process was ended; in work or next: %s", "; ".join(str(r) for r in todo if r.key in locks))
+        raise
     finally:
         for lock in locks.values():
             lock.release()
-    if died:
-        raise UserError(
-            f"workers died of {len(died)} of {len(todo)} runs, the first is {died[0]}: look into their logs, most "
-            "often it is memory; the other runs are in the ledger, and the same command tries again"
-        )
-    return Swept(done, sum(run.key not in ledger for run in todo))
+    return done
 
 
-def _tasks(todo: list[Run], ledger: Ledger, locks: dict[str, FileLock]) -> Iterator[tuple]:
+def _tasks(todo: list[Run], ledger: Ledger, locks: dict[str, FileLock], live: progress.Live) -> Iterator[tuple]:
     """What to send, each run with its lock in `locks`, unless another process has finished it or is at it."""
     for run in todo:
         lock = FileLock(ledger.lock(run.key), blocking=False)
         try:
             lock.acquire()
         except Timeout:
+            live.skipped(run)
             continue
         if run.key in ledger:
             lock.release()
+            live.skipped(run)
             continue
         locks[run.key] = lock
         # The corpus is an argument of its own: a pool sends it to a worker once, and not with every run.

@@ -7,7 +7,7 @@ line in `BUILT_IN`.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -75,6 +75,10 @@ class Corpus:
     part: int | None = None
     question: str | Mapping[str, str] = ""
     descriptions: dict[str, str] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict:
+        """What another process gets: not what was worked out here, which may be as large again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def pool(self) -> np.ndarray:
