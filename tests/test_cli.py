@@ -277,8 +277,16 @@ def test_one_corpus_is_run_alone_and_finished_runs_are_written_into_one_file(tmp
     assert status == 2
     assert f"results/pair.parquet holds 1 runs that {study} does not ask for: if they are of another study" in err
     assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    # What another study asks for stays.
+    other = tmp_path / "checkout/studies/more.yml"
+    other.parent.mkdir()
+    other.write_text(yaml.safe_dump(plan | {"name": "more", "seeds": 3}))
     status, out, _ = label_risk("compact", str(study), "--prune")
-    assert (status, out.count("1 of 2 runs")) == (0, 1)
+    assert (status, out.count("1 of 2 runs, and 1 that other studies ask for")) == (0, 1)
+    assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    other.unlink()
+    status, out, _ = label_risk("compact", str(study), "--prune")
+    assert (status, out.count("1 of 2 runs;")) == (0, 1)
     assert len(Ledger(own=tmp_path / "nowhere").committed) == 2
 
 
@@ -290,6 +298,16 @@ def test_the_doctor_names_what_is_not_as_pinned(label_risk, monkeypatch):
     status, out, _ = label_risk("doctor")
     assert status == 1
     assert re.search(r"numpy 0\.1, pinned \d", out)
+
+    def gone(name):
+        if name == "papermill":
+            raise doctor.metadata.PackageNotFoundError
+        return version(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", gone)
+    status, out, _ = label_risk("doctor")
+    assert status == 1
+    assert "papermill is missing: `make install`" in out
 
 
 def test_an_interruption_says_that_nothing_is_lost(monkeypatch, label_risk):

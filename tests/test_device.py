@@ -82,6 +82,7 @@ def test_keeping_memory_harms_no_process():
 def test_the_kind_of_a_machine_is_all_that_rounds_differently():
     here = device.describe() | {"compute": device.compute_type()}
     assert device.same_kind(here, here | {"cores": 1000})
+    assert device.same_kind(here | {"encoder_commit": "a"}, here | {"encoder_commit": "b"})
     for what in ("processor", "device", "compute", "torch", "numpy"):
         assert not device.same_kind(here, here | {what: "another"})
         # Records of older versions do not say everything.

@@ -267,6 +267,16 @@ def test_annotators_are_named_in_the_plan():
         scaffold.draft(table(200), ["ready:gpt"], measure=False)
 
 
+def test_a_file_of_labels_alone_has_nothing_to_filter_by():
+    spec = table(200)
+    pd.DataFrame({"id": range(1, 201), "label": "class 0"}).to_csv("said.csv", index=False)
+    pd.DataFrame({"id": range(1, 201), "class 0": 0.7, "class 1": 0.3}).to_csv("probs.csv", index=False)
+    drawn = scaffold.draft(spec, ["replay:said.csv"], measure=False)
+    assert "filtering" not in drawn.content
+    assert any("said: labels without probabilities" in warning for warning in drawn.warnings)
+    assert "filtering" in scaffold.draft(spec, ["replay:probs.csv"], measure=False).content
+
+
 def test_nothing_is_overwritten():
     drawn = scaffold.draft(table(100), measure=False)
     scaffold.write(drawn, Path("a.yml"))

@@ -1,6 +1,7 @@
 """Students: the fast path computes what transformers computes, and training does what its documentation says."""
 
 import copy
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from transformers import (
     BertConfig,
     DebertaV2Config,
     DistilBertConfig,
+    GPT2Config,
     MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -637,18 +639,47 @@ def test_embeddings_cut_off_in_the_middle_are_never_seen(encoder, toy, own_cache
     folder = own_cache / "embeddings"
     try:
         deadline = time.monotonic() + 300  # a busy machine takes long to import torch
-        while not list(folder.glob("*.part")) and time.monotonic() < deadline and child.poll() is None:
+        while not list(folder.glob(".*.npy.*")) and time.monotonic() < deadline and child.poll() is None:
             time.sleep(0.01)
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    assert list(folder.glob("*.part"))
-    assert not list(folder.glob("*.npy"))
+    assert list(folder.glob(".*.npy.*"))
+    assert not list(folder.glob("[!.]*.npy"))
     corpus = make_corpus([text for text, _ in sentences(200)] * 5)
     # The next process does not wait for the dead one, and starts over.
     vectors = probe.embeddings(name, corpus, 64)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert not list(folder.glob("*.part"))
+    assert not list(folder.glob(".*.npy.*"))
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+def test_texts_end_where_the_encoder_does(family, encoder, own_cache):
+    """Not every tokenizer knows how many positions its encoder has."""
+    name = encoder(family)
+    file = Path(encoders.folder(name)) / "tokenizer_config.json"
+    file.write_text(file.read_text().replace('"model_max_length": 64', '"model_max_length": 1000000000000000'))
+    long = make_corpus(["the film is dull " * 70, "one", *["warm"] * 8], name=family)
+    assert encoders.token_ids(name, long, 1000).lengths[:2].tolist() == [64, 3]
+    assert encoders.longest(name, 20) == 20
+    student = Student(encoder=name, max_tokens=1000, min_steps=1, epochs=1)
+    students.check(student)
+    probs = students.train(student, long, long.pool[:4], one_hot(long.gold[long.pool[:4]]), seed=0)
+    assert np.isfinite(probs).all()
+
+
+def test_what_cannot_be_a_student_is_refused_before_anything_is_labelled(encoder, tmp_path):
+    folder = Path(encoders.folder(encoder("bert")))
+    shutil.copytree(folder, tmp_path / "gpt2")
+    config = GPT2Config(n_embd=32, n_layer=1, n_head=2, n_positions=64, vocab_size=60)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "gpt2")
+    with pytest.raises(UserError, match=r"gpt2: cannot read texts with it: .*padding token"):
+        students.check(Student(encoder=f"hf:{tmp_path}/gpt2"))
+    with pytest.raises(UserError, match=r"nowhere: cannot load a tokenizer"):
+        students.check(Student(encoder=f"hf:{tmp_path}/nowhere"))
+    with pytest.raises(UserError, match="has 3 layers: `layers` must be fewer"):
+        students.check(Student(kind="upper", encoder=f"hf:{folder}", layers=3))
+    students.check(Student(kind="upper", encoder=f"hf:{folder}"))
 
 
 def test_two_askers_share_one_computation(encoder, toy, own_cache, capsys):

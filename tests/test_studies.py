@@ -2,8 +2,10 @@
 
 import hashlib
 
+import pandas as pd
 import pytest
 import yaml
+from conftest import sentences
 
 from helpers import places, studies
 from helpers.errors import UserError
@@ -155,8 +157,11 @@ def test_controls_stand_beside_every_annotator_at_every_size(tmp_path):
 
 
 def test_too_large_a_subset_says_how_large_the_pool_is(tmp_path):
-    with pytest.raises(UserError, match="the pool has 3004"):
+    with pytest.raises(UserError, match="of 100000 texts was asked for, but the pool has 3004 of tweets: lower `si"):
         studies.load(write(tmp_path, sizes=[100_000])).runs("tweets")
+    both, ensembling = ["smollm2-135m", "qwen2.5-coder-0.5b"], {"size": 9000}
+    with pytest.raises(UserError, match="has 3004 of tweets: lower `size` in `ensembling`"):
+        studies.load(write(tmp_path, annotators=both, ensembling=ensembling)).runs("tweets")
 
 
 def test_an_unknown_corpus_lists_the_known(tmp_path):
@@ -263,6 +268,16 @@ def test_ensembles_join_annotators_or_wordings_or_both(tmp_path, juries, joined)
     ensembling = {"size": 50, "methods": ["vote", "mean"], "juries": juries}
     study = studies.load(write(tmp_path, annotators=annotators, wordings=wordings, ensembling=ensembling))
     assert {*study.ensembles} == {LabelSource(method, jury) for method in ("vote", "mean") for jury in joined}
+
+
+def test_no_wording_changes_labels_that_are_ready_made(tmp_path):
+    annotators = ["hf:x/a", "ready:b", "replay:c.csv"]
+    options = {"annotators": annotators, "wordings": ["prompt2"], "ensembling": {"size": 50}}
+    study = studies.load(write(tmp_path, **options))
+    assert {source.annotators for source in study.ensembles} == {("a", "b", "c"), ("a", "a@prompt2")}
+    filtering = {"size": 100, "fractions": [0.5], "methods": ["prompt_agreement"]}
+    with pytest.raises(UserError, match="asks in other wordings, and the labels of b, c are ready-made"):
+        studies.load(write(tmp_path, **options, filtering=filtering))
 
 
 @pytest.mark.parametrize(
@@ -372,3 +387,15 @@ def test_subsets_drawn_anew_take_a_size_that_is_half_of_the_pool_at_most(tmp_pat
     study = studies.load(write(tmp_path, sizes=[2000], stability={"draws": 1}))
     with pytest.raises(UserError, match=r"at most 1502, half of the pool of tweets: add one to `sizes`, or .*draws: 0"):
         study.grid("tweets")
+
+
+@pytest.mark.parametrize("labelled", [120, 100])
+def test_subsets_drawn_anew_have_gold_where_every_text_has(tmp_path, labelled):
+    """Also where rows without a label would be kept: an option that stayed when the last of them were labelled."""
+    texts = [f"{i} {text}" for i, (text, _) in enumerate(sentences(120))]
+    labels = [("bad", "good")[i % 2] if i < labelled else None for i in range(120)]
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(tmp_path / "a.csv", index=False)
+    corpus = {"name": "a", "path": str(tmp_path / "a.csv"), "text": "text", "label": "label", "unlabelled": "keep"}
+    study = studies.load(write(tmp_path, corpora=[corpus], sizes=[20], stability={"draws": 2}))
+    drawn = [(cell.source.method, cell.drawn) for cell in study.grid("a") if cell.drawn]
+    assert drawn == ([("gold", 1), ("gold", 2)] if labelled == 120 else [])

@@ -161,7 +161,10 @@ def new(
     ] = "minilm",
     name: Annotated[str | None, typer.Option(help="Of the study; by default that of the table.")] = None,
     out: Annotated[Path | None, typer.Option(help="Study file to write; by default studies/NAME.yml.")] = None,
-    measure: Annotated[bool, typer.Option(help="Train for some seconds, so that the expected time is known.")] = True,
+    measure: Annotated[
+        bool,
+        typer.Option(help="Train for some seconds, and let models at hand label a batch: then the time is known."),
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a study file.")] = False,
 ) -> None:
     """Write a study for a table of your own, and print the plan: rows, splits, annotations, trainings, time."""
@@ -253,7 +256,7 @@ def _label(plan: studies.Study, tables, *, yes: bool, folder: Path | None = None
             _say(table.there)
         else:
             todo.append(table)
-    work, asking = labelling.Labelling(todo), []
+    work, asking = labelling.Labelling(todo, here=pool is None), []
     for asked in work.plans():
         _say(asked)
         if asked.spec.needs_consent and asked.expected.calls:
@@ -326,12 +329,12 @@ def compact(
     """Write the study's finished runs into one file of `results/`, the ledger that is committed, and what they cost.
 
     Runs that the file of another study holds already are left there. Those of the file that the study does not ask for
-    are dropped only where you say so.
+    are dropped only where you say so, and only if no other file in `studies/` asks for them.
     """
     from helpers import labelling, ledger, places, progress
 
     plan, book = studies.load(study), ledger.Ledger()
-    keys = {run.key for corpus in plan.corpus_names for run in plan.runs(corpus)}
+    keys = set(plan.runs_by_key())
     file = places.ROOT / "results" / f"{plan.name}.parquet"
     done, elsewhere = {key for key in keys if key in book}, book.elsewhere(file)
     if (lost := ledger.keys(file) - keys - elsewhere) and not prune:
@@ -339,11 +342,26 @@ def compact(
             f"{places.shown(file)} holds {len(lost)} runs that {study} does not ask for: if they are of another study "
             f"called {plan.name}, give one of the two another `name`; if nobody needs them any more, add --prune"
         )
-    ledger.compact([book[key] for key in done - elsewhere], file)
+    kept = _asked_by_others(plan, lost) if lost else set()
+    ledger.compact([book[key] for key in done - elsewhere | kept], file)
     bill = file.with_suffix(".cost.yml")
     bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
     others = f", {len(done & elsewhere)} of them in other files" if done & elsewhere else ""
+    others += f", and {len(kept)} that other studies ask for" if kept else ""
     _say(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")
+
+
+def _asked_by_others(plan: studies.Study, keys: set[str]) -> set[str]:
+    """Those of the runs that a shipped study of another name asks for."""
+    from helpers import labelling, places
+
+    asked: set[str] = set()
+    for file in sorted((places.ROOT / "studies").glob("*.yml")):
+        other = studies.load(file)
+        # Where labels are not here, what was trained on them cannot be told.
+        if other.name != plan.name and all(table.there for table in labelling.find(other)):
+            asked |= keys & set(other.runs_by_key())
+    return asked
 
 
 @app.command(epilog="Example: `label-risk verdicts studies/default.yml --json`")
@@ -458,10 +476,13 @@ def book(
 
 def _compute(plan: studies.Study, *, yes: bool, corpora=None, workers=None, pool=None) -> tuple[int, int]:
     """Have the tables written that a study lacks and the runs trained; returns how many were, and how many are left."""
-    from helpers import labelling, sweep
+    from helpers import labelling, students, sweep
     from helpers.ledger import Ledger
 
-    _label(plan, labelling.lacking(plan, corpora), yes=yes, pool=pool)
+    lacking = list(labelling.lacking(plan, corpora))
+    if lacking and pool is None:  # a cluster's workers may have what is not here
+        students.check(plan.student)
+    _label(plan, lacking, yes=yes, pool=pool)
     return sweep.run(plan, Ledger(), corpora=corpora, workers=workers, pool=pool)
 
 

@@ -163,10 +163,10 @@ def same_kind(a: dict, b: dict) -> bool:
     """Whether two records' environments (`describe`, with `compute`) are of machines of one kind.
 
     Two such compute the same digits, unless by a GPU (`helpers.verify`). The number of cores does not matter, for a run
-    is computed by one thread. What only one of the two says, because the other was written by an older version, is
-    taken to be equal.
+    is computed by one thread; nor does the commit of an encoder, which is no part of a machine. What only one of the
+    two says, because the other was written by an older version, is taken to be equal.
     """
-    return all(a[what] == b[what] for what in a.keys() & b.keys() - {"cores"})
+    return all(a[what] == b[what] for what in a.keys() & b.keys() - {"cores", "encoder_commit"})
 
 
 def compute_type() -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from packaging.requirements import Requirement
+
 from helpers import artifacts, device, places
 
 
@@ -40,14 +42,25 @@ def examine() -> Iterator[Finding]:
 
 
 def _packages() -> Finding:
-    wrong = []
+    wrong = [f"{name} is missing" for name in _required() if not _version(name)]
     for line in (places.ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         name, _, pinned = line.partition("==")
-        try:
-            found = metadata.version(name) if pinned else pinned
-        except metadata.PackageNotFoundError:
-            continue  # a package of another platform or of the tests
-        # A local version (2.13.0+cpu) is another build of the same release.
-        if found.partition("+")[0] != pinned:
+        found = _version(name)
+        # What is not there is of another platform or of the tests. A local version (2.13.0+cpu) is another build of
+        # the same release.
+        if pinned and found and found.partition("+")[0] != pinned:
             wrong.append(f"{name} {found}, pinned {pinned}")
-    return Finding("packages", not wrong, "; ".join(wrong) or "the pinned versions")
+    return Finding("packages", not wrong, f"{'; '.join(wrong)}: `make install`" if wrong else "the pinned versions")
+
+
+def _required() -> list[str]:
+    """Names of what the package does not work without, here."""
+    required = map(Requirement, metadata.requires("label-risk") or [])
+    return [one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

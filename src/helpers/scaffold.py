@@ -19,6 +19,7 @@ import yaml
 
 from helpers import corpora, durations, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
+from helpers.annotators.replay import ReplayAnnotator
 from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
 from helpers.measures import power
@@ -178,7 +179,7 @@ def draft(
         "seeds": _SEEDS,
         "student": _student(student or {}),
     }
-    hard = [one.name for one in known if isinstance(one, specs.Ready) and corpus.ready[one.name].hard]
+    hard = [one.name for one in known if _hard(one, corpus)]
     compared = bool(_gold(corpus))  # what a filter or a vote gains, only gold can tell
     if compared and known and not hard:
         # A quarter and a half of the labels are mostly sizes of the study already: a third fraction would take a random
@@ -195,6 +196,17 @@ def draft(
             study = studies.read(content, "the study")
             seconds["train"] *= _FEWEST_SEEDS / before
     return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard)))
+
+
+def _hard(spec: specs.Spec, corpus: Corpus) -> bool:
+    """Whether an annotator's labels are known to have no probabilities."""
+    if isinstance(spec, specs.Ready):
+        return corpus.ready[spec.name].hard
+    if isinstance(spec, specs.Replay):
+        replayed = ReplayAnnotator(spec, corpus)
+        replayed.use(prompts.render(corpus))
+        return replayed.hard
+    return False
 
 
 def _gold(corpus: Corpus) -> int:
@@ -275,6 +287,7 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
     from helpers import device, students
     from helpers.students import encoders
 
+    students.check(study.student)
     small, threads, seconds = _few_rows(corpus), torch.get_num_threads(), []
     targets = np.eye(len(corpus.labels), dtype=np.float32)[np.maximum(small.gold[small.pool], 0)]
     encoders.pristine(study.student.encoder, len(corpus.labels))
@@ -365,7 +378,7 @@ def _reading_problems(study: Study, corpus: Corpus) -> list[str]:
     tokens = encoders.token_ids(study.student.encoder, corpus, study.student.max_tokens)
     tokenizer = encoders.load_tokenizer(study.student.encoder)
     said = []
-    longest = min(study.student.max_tokens, tokenizer.model_max_length)
+    longest = encoders.longest(study.student.encoder, study.student.max_tokens)
     cut = float((tokens.lengths >= longest).mean())
     if cut > 0.05:
         said.append(

@@ -240,6 +240,12 @@ class Study(BaseModel):
             raise ValueError(f"`wordings` are further ones, each once, beside {self.prompt!r}, not {self.wordings}")
         if not self.wordings and self.filtering and "prompt_agreement" in self.filtering.methods:
             raise ValueError("`prompt_agreement` takes further wordings: name them in `wordings`, as `prompt2`")
+        read = [spec.name for spec in self.annotator_specs if isinstance(spec, specs.READ)]
+        if read and self.filtering and "prompt_agreement" in self.filtering.methods:
+            raise ValueError(
+                f"`prompt_agreement` asks in other wordings, and the labels of {', '.join(read)} are ready-made: leave "
+                "the filter out, or give it a study without them"
+            )
         if self.filtering and (none := [f for f in self.filtering.fractions if round(f * self.filtering.size) < 1]):
             raise ValueError(f"`filtering` keeps no label of {self.filtering.size} with the fraction {none[0]:g}")
         for name in self.corpus_names:
@@ -320,10 +326,15 @@ class Study(BaseModel):
                     needed[table] = np.union1d(needed.get(table, rows), rows)
         return needed
 
+    def further_tables(self, annotator: str) -> list[str]:
+        """Names of an annotator's tables in further wordings; none of one whose labels are ready-made."""
+        fixed = {spec.name for spec in self.annotator_specs if isinstance(spec, specs.READ)}
+        return [] if annotator in fixed else [f"{annotator}@{wording}" for wording in self.wordings]
+
     def filtered(self, method: str, annotator: str, keep: float) -> LabelSource:
         """The label source of a filter, with the tables that it reads beside the annotator's own."""
         beside = {
-            "prompt_agreement": [f"{annotator}@{wording}" for wording in self.wordings],
+            "prompt_agreement": self.further_tables(annotator),
             "confident": [f"{annotator}@{self.prompt}{annotations.CROSSFIT}"],
         }
         return LabelSource(method, (annotator, *beside.get(method, [])), keep)
@@ -336,8 +347,8 @@ class Study(BaseModel):
         juries: list[tuple[str, ...]] = []
         if "annotators" in self.ensembling.juries and len(self.annotators) > 1:
             juries.append(tuple(self.annotator_names))
-        if "wordings" in self.ensembling.juries and self.wordings:
-            juries += [(name, *(f"{name}@{wording}" for wording in self.wordings)) for name in self.annotator_names]
+        if "wordings" in self.ensembling.juries:
+            juries += [(name, *further) for name in self.annotator_names if (further := self.further_tables(name))]
         return [LabelSource(method, jury) for jury in juries for method in self.ensembling.methods]
 
     def sizes_of(self, corpus: str) -> list[int]:
@@ -386,10 +397,12 @@ class Study(BaseModel):
         return [cell for cell in dict.fromkeys(cells) if possible(cell)]
 
     def _n_gold(self, corpus: str) -> float:
-        """Number of training texts with gold labels. Where all have one, without loading the corpus."""
+        """Number of training texts with gold labels, infinite where all have one."""
         spec = self.corpora[self.corpus_names.index(corpus)]
-        keeps_unlabelled = isinstance(spec, dict) and spec.get("unlabelled", "drop") != "drop"
-        return self.corpus(corpus).n_gold if keeps_unlabelled else np.inf
+        if not isinstance(spec, dict) or spec.get("unlabelled", "drop") == "drop":
+            return np.inf  # without loading the corpus
+        loaded = self.corpus(corpus)
+        return loaded.n_gold if loaded.n_gold < len(loaded.pool) else np.inf
 
     def resampled_size(self, corpus: str) -> int:
         """Size of the subsets that `stability` draws anew: the largest that is at most half of the pool.
@@ -450,9 +463,13 @@ class Study(BaseModel):
 
     def _fitting(self, corpus: Corpus) -> list[Cell]:
         """The grid, if every training pool has enough texts for it: that is said before anything is labelled."""
-        grid = self.grid(corpus.name)
-        for part in corpus.parts:
-            part.subset(max((cell.n for cell in grid), default=1))
+        grid, pool = self.grid(corpus.name), min(len(part.pool) for part in corpus.parts)
+        if beyond := next((cell for cell in grid if cell.n > pool), None):
+            field = "`sizes`" if beyond.n in self.sizes_of(corpus.name) else "`size` in `ensembling`"
+            raise UserError(
+                f"study {self.name}: a training subset of {beyond.n} texts was asked for, but the pool has {pool} of "
+                f"{corpus.name}: lower {field}"
+            )
         return grid
 
     def costs(self, corpus: Corpus) -> list[tuple[Cell, int]]:
@@ -602,4 +619,4 @@ def read(content: object, file: str) -> Study:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{file}: {where}: {first['msg']}") from None
+        raise UserError(f"{file}: {where}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -88,7 +88,7 @@ def shared_mistakes(results: Results, seed: int) -> Part:
 
 def _juries(results: Results, one: CorpusResults) -> list[list[str]]:
     """Tables whose labels can be put to a vote: the annotators', and all wordings of each of them."""
-    wordings = [[name, *(f"{name}@{w}" for w in results.study.wordings)] for name in results.annotators]
+    wordings = [[name, *results.study.further_tables(name)] for name in results.annotators]
     juries = [list(results.annotators), *wordings]
     return [names for names in juries if len(names) > 1 and {*names} <= {*one.annotator_probs}]
 

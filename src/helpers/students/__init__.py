@@ -58,6 +58,21 @@ class Student(BaseModel):
         return 3 * self.steps(n) * self.batch_size + tests
 
 
+def check(student: Student) -> None:
+    """Refuse a student that cannot be trained, before anything is labelled for it.
+
+    Raises
+    ------
+    UserError
+        If the encoder is not there, is none, or is not of the kind that the student needs.
+    """
+    from helpers.students import encoders, upper
+
+    encoders.check(student.encoder)
+    if student.kind == "upper":
+        upper.check(student, encoders.pristine(student.encoder, 2)[0])
+
+
 def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:
     """Train one student and return its class probabilities for the test split.
 

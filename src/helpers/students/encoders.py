@@ -84,7 +84,7 @@ def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> TokenIds:
     """Token ids of every text of the corpus with the encoder's special tokens.
 
     The first call tokenises the corpus, a part at a time; later ones, of any process, find the file in the cache. A
-    text is cut after `max_tokens` tokens, or earlier where the encoder's tokenizer says that it reads fewer.
+    text is cut after `max_tokens` tokens, or earlier where the encoder reads fewer.
     """
     name = f"{corpus.fingerprint[:16]}-{fingerprint(encoder)[:16]}-{max_tokens}.arrow"
     file = places.cache() / "tokens" / name
@@ -100,7 +100,7 @@ _open_token_ids = lru_cache(maxsize=8)(TokenIds)
 
 def _write_token_ids(file: Path, encoder: str, corpus: Corpus, max_tokens: int) -> None:
     tokenizer = load_tokenizer(encoder)
-    longest = min(max_tokens, tokenizer.model_max_length)
+    cut = longest(encoder, max_tokens)
     texts = corpus.rows["text"].to_numpy()
     schema = pa.schema({"ids": pa.list_(pa.int32())})
     with pa.ipc.new_file(str(file), schema) as sink:
@@ -109,7 +109,7 @@ def _write_token_ids(file: Path, encoder: str, corpus: Corpus, max_tokens: int) 
             encoded = tokenizer(
                 texts[start : start + _TEXTS_PER_CHUNK].tolist(),
                 truncation=True,
-                max_length=longest,
+                max_length=cut,
                 split_special_tokens=True,
             )
             sink.write(pa.record_batch([pa.array(encoded["input_ids"], schema.field("ids").type)], schema))
@@ -123,6 +123,22 @@ def load_tokenizer(encoder: str):
         return AutoTokenizer.from_pretrained(**hub.pretrained(folder(encoder)))
     except NOT_LOADED as error:
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
+
+
+def longest(encoder: str, max_tokens: int) -> int:
+    """Tokens of a text that a student reads: `max_tokens`, or fewer where the encoder has no positions for more.
+
+    Not every tokenizer knows how many that are.
+    """
+    import torch
+
+    most = min(max_tokens, load_tokenizer(encoder).model_max_length)
+    for name, module in pristine(encoder, 2)[0].named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # Encoders like RoBERTa count from the one behind the padding's.
+            before = 0 if module.padding_idx is None else module.padding_idx + 1
+            most = min(most, module.num_embeddings - before)
+    return most
 
 
 def width(encoder: str) -> int:
@@ -183,6 +199,26 @@ def pristine(encoder: str, n_labels: int) -> "tuple[nn.Module, list[str]]":
     return model, sorted(lacking if lacking & head else lacking | head)
 
 
+def check(encoder: str) -> None:
+    """Refuse an encoder that cannot be loaded, or cannot read two texts of unequal length at once.
+
+    Raises
+    ------
+    UserError
+        With what the library says of it.
+    """
+    import torch
+
+    load_tokenizer(encoder)
+    model, _ = pristine(encoder, 2)
+    try:
+        with torch.inference_mode():
+            ids, mask = pad([np.zeros(2, dtype=np.int32), np.zeros(3, dtype=np.int32)], model.config.pad_token_id or 0)
+            model(input_ids=ids, attention_mask=mask)
+    except NOT_LOADED as error:
+        raise UserError(f"encoder {encoder}: cannot read texts with it: {in_one_line(error)}") from None
+
+
 @contextmanager
 def computed_once(file: Path) -> Iterator[Path | None]:
     """For a file of the cache: yields where to write it (`places.whole`), or None where it is there.
@@ -197,6 +233,8 @@ def computed_once(file: Path) -> Iterator[Path | None]:
         if file.is_file():
             yield None
             return
+        for left in file.parent.glob(f".{file.name}.*"):  # of a process that was killed
+            left.unlink()
         with places.whole(file) as part:
             yield part
 

@@ -31,7 +31,7 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
         If the encoder is not of the BERT family, or has no more than `student.layers` layers.
     """
     pristine, new_modules = encoders.pristine(student.encoder, targets.shape[1])
-    _check(student, pristine)
+    check(student, pristine)
     states = States(student, corpus)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
@@ -62,7 +62,8 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
     )
 
 
-def _check(student: Student, model: nn.Module) -> None:
+def check(student: Student, model: nn.Module) -> None:
+    """Refuse an encoder that is not of the BERT family, or has too few layers."""
     if not packed_bert.handles(model):
         raise UserError(
             f"encoder {student.encoder}: students of kind `upper` need a BERT model, and this is a "
