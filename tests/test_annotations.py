@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import annotations, places, prompts
+from helpers.annotators import scoring
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
 
@@ -215,7 +216,7 @@ def test_larger_batches_give_the_same_table(tmp_path):
     (part, *_) = annotations._plan(larger.lengths(texts))
     batches = [[texts[i] for i in batch] for batch in part]
     lengths = [int(larger.lengths(batch)[0]) for batch in batches]
-    batch, *others = annotations._joined(annotations.Part(part, batches, lengths, 0), larger)
+    batch, *others = annotations._joined(scoring.Part(part, batches, lengths, 0), larger)
     assert [length for _, length in batch] == [0]  # alone: it has a reason of its own
     assert len(others) < len(batches) - 1
     assert all(batch[-1][1] * sum(len(texts) for texts, _ in batch) <= 3000 for batch in others)

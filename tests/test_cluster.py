@@ -23,6 +23,7 @@ from conftest import make_corpus, sentences
 from distributed import Client
 
 from helpers import annotations, annotators, cluster, places, prompts, shards, studies, sweep
+from helpers.annotators import scoring
 from helpers.errors import DeadWorkersError, UserError
 from helpers.ledger import Ledger
 
@@ -372,7 +373,7 @@ def test_a_prompt_that_fails_does_not_spoil_the_annotator_for_the_one_before(mon
 @pytest.mark.slow
 def test_a_table_is_made_on_machines_of_one_kind(site, tiny_model):
     text = "a warm and lovely film"
-    part = annotations.Part([np.array([0])], [[text]], [len(text)], 0)
+    part = scoring.Part([np.array([0])], [[text]], [len(text)], 0)
     site.scheduler()
     first = site.worker(LABEL_RISK_COMPUTE="float32")
     with cluster.Cluster(site.address) as pool:

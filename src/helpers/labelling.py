@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from helpers import annotations, artifacts, orders, places, shards
 from helpers.annotators import check, load, specs
+from helpers.annotators.scoring import Scores
 from helpers.annotators.spending import Plan, Use
 from helpers.corpora import Corpus
 from helpers.errors import UserError
@@ -220,7 +221,7 @@ def _expected(tables: Sequence[Table]) -> list[float]:
     return seconds
 
 
-def _seconds_a_token(annotator: annotations.Scores, texts: np.ndarray, lengths: np.ndarray) -> float:
+def _seconds_a_token(annotator: Scores, texts: np.ndarray, lengths: np.ndarray) -> float:
     """From one batch of texts about as long as those that hold most of the tokens."""
     order = np.argsort(lengths, kind="stable")
     middle = int(np.searchsorted(lengths[order].cumsum(), lengths.sum() / 2))

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers import annotations, annotators, pools
-from helpers.annotations import Part, Scored, Scores
+from helpers.annotators.scoring import Part, Scored, Scores
 from helpers.annotators.specs import Spec
 from helpers.errors import UserError
 from helpers.pools import Pool

@@ -1,7 +1,7 @@
 """Annotators: from texts to label log-probabilities.
 
 `load` turns what a study says of an annotator (see `helpers.annotators.specs`) into an object that scores texts or has
-them scored: `helpers.annotations.Scores` or `Spreads`.
+them scored: `Scores` or `Spreads` of `helpers.annotators.scoring`.
 """
 
 from collections.abc import Mapping

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import places
-from helpers.annotations import Part, Scored
 from helpers.annotators import origin
+from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import Replay
 from helpers.corpora import Corpus, classes, reading, ready
 from helpers.corpora.reading import TableError

@@ -30,10 +30,10 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from tqdm.auto import tqdm
 
 from helpers import __version__, places
-from helpers.annotations import Part, Scored
 from helpers.annotators import answers
 from helpers.annotators.answer_log import Answer, AnswerLog, key_of
 from helpers.annotators.pace import PATIENCE, Pace
+from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import OPENAI, Server
 from helpers.annotators.spending import TOKENS_AROUND_AT_MOST, Meter, Plan, Tokens, Use
 from helpers.errors import UserError, first_line

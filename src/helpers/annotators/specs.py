@@ -295,7 +295,7 @@ class Replay(_Spec):
     columns
         Label -> column with its probability; by default the column of that name.
     values
-        What the columns hold: `probabilities`, `logprobs`, or `auto`: log-probabilities if no number is above zero.
+        What the columns hold: `probabilities`, `logprobs`, or `auto`: log-probabilities if a number is below zero.
     """
 
     replay: str = Field(min_length=1)
