@@ -22,8 +22,8 @@ MANY, FEW = "this project", "this project, few texts"
 CONTENDERS = {
     MANY: ("ours", 1024),
     FEW: ("ours", 96),
-    "pipeline that generates, 16 at once": ("generating_pipeline", 48),
-    "full prompts, one label at a time": ("label_by_label", 48),
+    "pipeline that generates, 16 at once": ("generating_pipeline", 96),
+    "full prompts, one label at a time": ("label_by_label", 96),
     "llama.cpp's server, log-probabilities": ("llama_server", 96),
 }
 #: What each step gained with the smaller model: all of them but one.

@@ -18,7 +18,7 @@ _LOOKED_AT = ("src/helpers", "notebooks", "studies", "book", "annotations", "res
 
 
 def measure() -> dict:
-    """Seconds of `label-risk book` on a copy of the quick study, its training included where it is needed.
+    """Seconds of `label-risk run` and of `label-risk book` on a copy of the quick study.
 
     Beside them the bytes that a build cannot do without: what it must read to know what changed, and the pages that it
     writes.

@@ -108,13 +108,13 @@ def embed(*, rows: int, folder: str) -> dict:
 
 
 def train(*, rows: int, folder: str) -> dict:
-    """Fine-tune such an encoder for two hundred steps on a training set of nearly `rows` texts."""
+    """Fine-tune such an encoder in one pass over a training set of nearly `rows` texts."""
     from helpers import students
     from helpers.students import Student
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     corpus = _corpus(rows)
-    student = Student(encoder=_encoder(folder), epochs=1, min_steps=1, batch_size=-(-len(corpus.pool) // 200))
+    student = Student(encoder=_encoder(folder), epochs=1, min_steps=1, batch_size=500)
     targets = np.eye(2, dtype=np.float32)[corpus.gold[corpus.pool]]
     students.train(student, corpus, corpus.pool, targets, seed=0)
     token_ids = 4 * (WORDS + 2)

@@ -27,8 +27,6 @@ from helpers.corpora import Corpus
 from helpers.ledger import Ledger
 from helpers.studies import Study
 
-pytestmark = pytest.mark.slow
-
 SMALLEST = "smollm2-135m"
 
 
@@ -346,7 +344,14 @@ KINDS: dict[str, Callable[[], Asked]] = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+#: The one that also asks a language model is no slow test: all that a user does first is tried whenever tests run.
+_ALWAYS = "three_hundred"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=[] if kind == _ALWAYS else pytest.mark.slow) for kind in KINDS],
+)
 def built(request, tmp_path_factory) -> Built:
     """The table of one kind, and what `new` and `book` make of it."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -490,6 +495,7 @@ def _tickets(rows: int, known: int) -> list[str]:
 READY = ["--text", "message", "--ready", "one=llm 0", "--ready", "two=llm 1"]
 
 
+@pytest.mark.slow
 def test_little_gold_makes_a_book_of_what_it_tells(tmp_path, monkeypatch):
     def table() -> Asked:
         options = [*READY, "--label", "queue", "--unlabelled", "keep"]
@@ -513,6 +519,7 @@ def test_little_gold_makes_a_book_of_what_it_tells(tmp_path, monkeypatch):
     assert "The claims take a gold label for every text" in built.read("overview")
 
 
+@pytest.mark.slow
 def test_no_gold_makes_a_book_that_says_what_cannot_be_known(tmp_path, monkeypatch):
     def table() -> Asked:
         options = [*READY, "--classes", "billing,delivery,other"]

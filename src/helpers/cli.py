@@ -98,8 +98,8 @@ def new(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="A CSV, TSV, JSON Lines, Parquet or Excel file, a folder saved by `datasets`, or hub:OWNER/NAME with "
-            "or without @REVISION.",
+            help="A CSV, TSV, JSON (Lines), Parquet or Excel file, a folder saved by `datasets`, or hub:OWNER/NAME "
+            "with or without @REVISION.",
         ),
     ],
     text: Annotated[str, typer.Option(help="Column with the texts.")],

@@ -39,7 +39,7 @@ from helpers.errors import DeadWorkersError, UserError, first_line
 from helpers.progress import log
 
 #: Packages whose versions are part of the numbers, or of what client, scheduler and workers say to each other.
-_SAME = ("dask", "distributed", "numpy", "torch", "transformers")
+_SAME = ("dask", "distributed", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 _CONNECT = 10.0
 #: Seconds that a lost scheduler is waited for.
 PATIENCE = 300.0

@@ -113,6 +113,7 @@ def build(
         (folder / _MARKER).write_text(
             "label-risk book made this folder: it overwrites and removes files in it\n", "utf-8"
         )
+        (folder / ".gitignore").write_text("*\n", "utf-8")  # in a checkout it is neither committed nor linted
     built.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(built / "lock", timeout=0):
