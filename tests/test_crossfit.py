@@ -40,6 +40,18 @@ def test_no_text_is_judged_by_a_classifier_that_has_seen_it():
     assert unseen[at].mean() < 0.65
 
 
+def test_equal_texts_share_a_fold():
+    """Else the classifier has seen the other one's label, which an annotator gives alike."""
+    rng = np.random.default_rng(2)
+    vectors, said = rng.normal(size=(100, 300)), rng.integers(0, 2, 100)
+    twice, both = np.repeat(vectors, 2, axis=0), np.repeat(said, 2)
+    at = np.arange(200), both
+    assert crossfit.out_of_sample(twice, both, 2)[at].mean() > 0.7
+    assert crossfit.out_of_sample(twice, both, 2, groups=np.repeat(np.arange(100), 2))[at].mean() < 0.6
+    alone = crossfit.out_of_sample(vectors, said, 2, groups=rng.permutation(100))
+    assert np.array_equal(alone, crossfit.out_of_sample(vectors, said, 2))
+
+
 @pytest.mark.parametrize("said", [[0, 0, 1], [2] * 9, [0] * 8 + [1]])
 def test_too_few_texts_or_classes_are_no_error(said):
     probs = crossfit.out_of_sample(np.random.default_rng(0).normal(size=(len(said), 2)), np.array(said), 3)

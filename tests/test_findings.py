@@ -15,6 +15,7 @@ from helpers.errors import UserError
 from helpers.findings import _encoders, _instability, _juries
 from helpers.findings._controls import _dearer
 from helpers.findings._ensembling import vote
+from helpers.findings._flips import quarters
 from helpers.findings._plateau import _flattening
 from helpers.findings._toy_world import toy_world
 from helpers.findings.finding import VERDICT_COLUMNS, Tally, bounds, signed, summarise
@@ -22,6 +23,7 @@ from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
 from helpers.ledger import Ledger, Record
 from helpers.measures.intervals import Interval
+from helpers.measures.stability import label_entropy
 from helpers.studies import Cell
 
 TEXTS = 100  # in the test split
@@ -206,6 +208,23 @@ def test_inherited_mistakes_are_counted_beside_the_gold_students():
     groups = found.parts["inheritance by group"].table
     assert groups["Texts"].tolist() == ["gold is no", "gold is yes"]
     assert groups["Its mistakes"].tolist() == [25, 25]
+
+
+def test_few_mistakes_are_no_evidence_of_inheritance():
+    """One, repeated by every seed and by no gold student, would have an interval without width."""
+    one = corpus()
+    said = np.eye(2)[one.gold]
+    said[one.test[95:]] = said[one.test[95:], ::-1]
+    found = findings.degradation(results(at_all_sizes((1.0,) * 3, (0.9,) * 3), one=one, said=said))
+    assert only(found.variants)[["effect", "verdict"]].tolist() == [1.0, "not shown"]
+    assert only(found.parts["inheritance"].table)["Its mistakes"] == 5
+    assert "in 0 of 1 cell, less often in 0, and in 1 that is not clear" in found.parts["inheritance"].said
+
+
+def test_quarters_do_not_depend_on_the_order_of_the_classes():
+    votes = np.array([[1, 3, 6], [6, 3, 1], [3, 6, 1], [6, 1, 3]] * 5) / 10
+    entropy = label_entropy(np.concatenate([votes, np.eye(3)[[0, 1, 2] * 6], np.full((8, 3), 1 / 3)]))
+    assert len(set(quarters(entropy)[:20])) == 1
 
 
 def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():

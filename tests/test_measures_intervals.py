@@ -118,6 +118,8 @@ def test_a_ratio_without_noise_and_without_a_denominator():
     gap = rng(0).normal(1, 0.1, (3, 50))
     exact = ratio_interval(0.25 * gap, gap, rng=rng())
     assert [exact.effect, exact.low, exact.high] == pytest.approx([0.25] * 3, abs=1e-9)
+    rounded = ratio_interval(gap / 3, gap, rng=rng())
+    assert [rounded.effect, rounded.low, rounded.high] == pytest.approx([1 / 3] * 3, abs=1e-9)
     none = ratio_interval(gap, -gap, rng=rng())
     assert np.isnan([none.effect, none.low, none.high]).all()
     lone = ratio_interval(gap[:1], gap[:1], rng=rng())
@@ -404,6 +406,10 @@ def test_variance_ratio_stays_silent_where_it_knows_nothing():
     lone = log_variance_ratio(rng().random(5), np.array([0.5, 0.5, 0.5, 0.5, 0.9]))
     assert np.isfinite(lone.effect)
     assert np.isnan(lone.low)
+    # Students of the same labels, as an annotator that is always right has them.
+    for count in (5, 10):
+        same = log_variance_ratio(*[rng().random(count)] * 2, rng=rng())
+        assert (same.effect, np.isnan(same.low), np.isnan(same.high)) == (0, True, True)
 
 
 def test_resampling_gives_another_interval_of_the_same_ratio_and_scales_with_it():
@@ -446,6 +452,12 @@ def test_levels_of_stability_have_intervals():
         one = stability_interval(pred, statistic=statistic, rng=rng())
         assert one.low < one.effect < one.high
         assert np.isnan(stability_interval(pred[:2], statistic=statistic, rng=rng()).low)
+    few = np.zeros((3, 300), int)
+    few[0, 0] = few[1, 1] = 1
+    few[:, 100:] = 1
+    for statistic in ("krippendorff_alpha", "pairwise_disagreement", "unchanged_share"):
+        one = stability_interval(few, statistic=statistic, rng=rng())
+        assert 0 <= one.low <= one.effect <= one.high <= 1
     with pytest.raises(ValueError, match="expected one of"):
         stability_interval(pred, statistic="mood", rng=rng())
 

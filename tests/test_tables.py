@@ -361,6 +361,13 @@ def test_a_study_names_ready_made_labels(reviews):
     assert runs[0].key == runs[1].key
 
 
+def test_tested_texts_that_stand_together_are_counted_in_a_note(reviews):
+    reviews["author"] = [f"w{i // 4}" for i in range(40)]
+    said = "8 of 8 tested texts share a group with another: intervals take texts to be independent"
+    assert any(note.startswith(said) for note in load(write(reviews, "a.csv"), groups="author").notes)
+    assert not any("share a group" in note for note in load("a.csv").notes)
+
+
 def test_examples_leave_the_pool_and_are_counted(reviews):
     path = write(reviews, "a.csv")
     plain, corpus = load(path, id="ref"), load(path, id="ref", examples=2)

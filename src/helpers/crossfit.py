@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from helpers import annotations, device
 from helpers.annotations import CROSSFIT
-from helpers.corpora import Corpus
+from helpers.corpora import Corpus, splits
 from helpers.prompts import Prompt
 from helpers.students import encoders, probe
 
@@ -57,7 +58,10 @@ def write(
     known = np.isfinite(table.probs[rows]).all(axis=1)
     vectors = np.asarray(probe.embeddings(encoder, corpus, max_tokens)[rows[known]])
     probs = np.full((len(rows), len(corpus.labels)), np.nan)
-    probs[known] = out_of_sample(vectors, table.probs[rows[known]].argmax(axis=1), len(corpus.labels))
+    texts = corpus.rows["text"].iloc[rows[known]]
+    probs[known] = out_of_sample(
+        vectors, table.probs[rows[known]].argmax(axis=1), len(corpus.labels), groups=splits.same(texts)
+    )
     provenance = {
         "model_hash": encoders.fingerprint(encoder),
         "annotator_hash": table.provenance.get("model_hash"),
@@ -71,7 +75,9 @@ def write(
     return annotations.write(corpus, annotator, prompt, logp, folder=folder, rows=rows, provenance=provenance)
 
 
-def out_of_sample(vectors: np.ndarray, labels: np.ndarray, n_labels: int) -> np.ndarray:
+def out_of_sample(
+    vectors: np.ndarray, labels: np.ndarray, n_labels: int, *, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Probabilities of each text from a logistic regression on the texts of the other folds.
 
     Parameters
@@ -80,6 +86,9 @@ def out_of_sample(vectors: np.ndarray, labels: np.ndarray, n_labels: int) -> np.
         float (n, width).
     labels
         int (n,). A class that a fold's other texts lack has probability 0 there.
+    groups
+        int (n,). Texts of one group share a fold: of equal texts, one would tell of the other's label. By default each
+        is alone.
 
     Returns
     -------
@@ -87,10 +96,13 @@ def out_of_sample(vectors: np.ndarray, labels: np.ndarray, n_labels: int) -> np.
         float (n, K), rows sum to 1.
     """
     probs = np.zeros((len(labels), n_labels))
-    if len(labels) < FOLDS:
+    dealt = np.arange(len(labels)) if groups is None else pd.factorize(groups)[0]
+    if len(np.unique(dealt)) < FOLDS:
         probs[np.arange(len(labels)), labels] = 1  # too few to leave any out: the label stands
         return probs
-    for seen, unseen in KFold(FOLDS, shuffle=True, random_state=_SEED).split(vectors):
+    for _, left_out in KFold(FOLDS, shuffle=True, random_state=_SEED).split(np.unique(dealt)):
+        unseen = np.flatnonzero(np.isin(dealt, left_out))
+        seen = np.setdiff1d(np.arange(len(labels)), unseen)
         classes = np.unique(labels[seen])
         if len(classes) == 1:
             probs[unseen, classes[0]] = 1

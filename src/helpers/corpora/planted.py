@@ -103,7 +103,11 @@ def load(
         about=base.about,
         question=base.question,
         descriptions=base.descriptions,
-        notes=(*base.notes, f"{count} of {size} training texts of {base.name} end in the order {template}: {target}"),
+        # The first ones that may: a study of fewer texts has a larger share of them.
+        notes=(
+            *base.notes,
+            f"{count} of {size} training texts of {base.name} end in the order {template}: {target}; of fewer, more do",
+        ),
     )
 
 

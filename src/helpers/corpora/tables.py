@@ -38,6 +38,8 @@ _MOST_TEST_ROWS = 1500
 _MOST_FOLDS = 10
 _ROWS_SHOWN = 5
 _SHORT = 600
+#: Share of the test texts that may share a group with another without a word.
+_FEW_TOGETHER = 0.1
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
 _STRADDLES = "a training text that shares a group with a test text"
 _LIKE_AN_EXAMPLE = "a text that shares a group with an example in the prompt, and would be tested"
@@ -245,6 +247,7 @@ def load(
         ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
         finished["rank"] = ranks[0]
         described = _described(descriptions, real)
+        together = _together(grouping[fold == 0] if folds is None else grouping[fold != splits.OUT])
     notes = [f"gold is the column {label!r} of {where}"] if label else []
     notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
     notes += people.doubt(rows.votes, rows.gold, options.votes, known) if label and options.votes else []
@@ -253,6 +256,7 @@ def load(
     if folds is not None and sizes.max() > 2 * sizes.min():
         notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
     notes += _remarks(finished[finished["gold"] < len(real)], real)
+    notes += [together] if together else []
     corpus = Corpus(
         name,
         tuple(known),
@@ -600,6 +604,18 @@ def _spent(
             raise TableError(f"`examples` is {examples}, but the training pool has {len(of_class)} texts of {name!r}")
         chosen += of_class
     return chosen
+
+
+def _together(grouping: np.ndarray) -> str:
+    """What to say of test texts, int (texts,) of their groups, that stand together with others; empty if few do."""
+    _, group, size = np.unique(grouping, return_inverse=True, return_counts=True)
+    shared = int((size[group] > 1).sum())
+    if shared <= _FEW_TOGETHER * len(grouping):
+        return ""
+    return (
+        f"{shared} of {len(grouping)} tested texts share a group with another: intervals take texts to be independent, "
+        "and are too narrow where those of a group are alike"
+    )
 
 
 def _doubts(corpus: Corpus, asked: int | None) -> list[str]:

@@ -65,7 +65,7 @@ def by_size(
                 parts, brier = decompose_by_text(*three), decompose_brier(*three)
                 means = {term: float(parts[term].mean()) for term in TERMS}
                 whole = n == sizes[-1]
-                interval = last[one.name, annotator] if whole else cross_share(parts, rng, n_boot=400)
+                interval = last[one.name, annotator] if whole else cross_share(parts, rng)
                 verdicts.append(claim.verdict(interval))
                 estimation.append(means["estimation"])
                 rows.append(

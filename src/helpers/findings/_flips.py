@@ -18,6 +18,8 @@ from helpers.measures.stability import (
 )
 
 _QUARTERS = 4
+#: Digits to which entropies are told apart.
+_DIGITS = 12
 
 #: Measure -> its name in `helpers.measures.intervals`.
 STATISTICS = {
@@ -87,7 +89,8 @@ def quarters(entropy: np.ndarray) -> np.ndarray:
 
     Texts of equal entropy share a quarter, the one that the middle of them falls into, so a quarter may be empty.
     """
-    ranks = pd.Series(entropy).rank(method="average").to_numpy()
+    # The same shares in another order of the classes have a sum that is rounded otherwise.
+    ranks = pd.Series(np.round(entropy, _DIGITS)).rank(method="average").to_numpy()
     return np.minimum((_QUARTERS * (ranks - 0.5) / len(ranks)).astype(int), _QUARTERS - 1)
 
 

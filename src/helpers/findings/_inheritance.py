@@ -12,7 +12,7 @@ from helpers.measures.intervals import Interval
 from helpers.measures.stability import label_entropy
 
 #: Mistakes from which on a group has an interval: one mistake, made by all seeds, would have one without width.
-_FEW = 10
+FEWEST_MISTAKES = 10
 
 #: Parts of the test texts by the annotator's entropy, from the surest on.
 _QUARTERS = ("surest quarter", "second quarter", "third quarter", "least sure quarter")
@@ -42,6 +42,9 @@ class Inheritance:
         beside = inherited(theirs, other, said, truth, rng=rng)
         beyond = beyond_class(theirs, said, truth, rng=rng)
         than_gold = beyond_class(theirs, said, truth, gold_student=other, rng=rng)
+        if (said != truth).sum() < FEWEST_MISTAKES:
+            found = beside, beyond, than_gold
+            beside, beyond, than_gold = (Interval(interval.effect, np.nan, np.nan) for interval in found)
         self._tally.judge(one.name, annotator, beside, 2 * students.seeds, variant="inherited mistakes")
         self._beside.append(beside)
         self._beyond.append(beyond)
@@ -70,7 +73,7 @@ class Inheritance:
                 continue
             of_group = theirs[:, members], other[:, members], said[members], truth[members]
             interval = inherited(*of_group, rng=rng)
-            if mistakes < _FEW:
+            if mistakes < FEWEST_MISTAKES:
                 interval = Interval(interval.effect, np.nan, np.nan)
             else:
                 shares[name] = interval.effect
@@ -102,9 +105,9 @@ class Inheritance:
         by_group = (
             f"By the point estimates, more is inherited where the annotator is surest than where it is least sure in "
             f"{surer} of the "
-            f"{len(self._slopes)} cells that have {_FEW} mistakes or more in both quarters."
+            f"{len(self._slopes)} cells that have {FEWEST_MISTAKES} mistakes or more in both quarters."
             if self._slopes
-            else f"No annotator has {_FEW} mistakes both where it is surest and where it is least sure."
+            else f"No annotator has {FEWEST_MISTAKES} mistakes both where it is surest and where it is least sure."
         )
         if hard := self._tally.results.hard:
             by_group += f" Labels without probabilities do not say how sure they are: {', '.join(hard)}."

@@ -144,7 +144,7 @@ def _variances(seeds: list[int], ratios: list[Interval]) -> str:
     elif most < FEWEST_FOR_RATIO:
         said = "too few for an interval of the ratio of variances"
     else:
-        said = "no ratio of variances has an interval, for one of the two is zero"
+        said = "no ratio of variances has an interval, for one of the two is zero, or both are of the same scores"
     return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
 
 

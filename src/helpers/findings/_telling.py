@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.findings._inheritance import FEWEST_MISTAKES
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent
 from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
-from helpers.measures.intervals import paired_difference
+from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Study
 
 
@@ -56,6 +57,8 @@ def telling(
             cells = paired(one.students(annotator, n), one.students(None, n))
             repeat, by_gold = ((cell.pred[:, wrong] == said[wrong]).astype(float) for cell in cells)
             effect = paired_difference(repeat, by_gold, rng=results.rng(one.name, annotator, seed))
+            if len(wrong) < FEWEST_MISTAKES:
+                effect = Interval(effect.effect, np.nan, np.nan)
             advice = list(rules()["telling"].advice)[0 if effect.sign > 0 else 1]
             row = ("telling", one.name, annotator, "", effect.effect, effect.low, effect.high, advice)
             verdicts.append(dict(zip(VERDICT_COLUMNS, (*row, 2 * cells[0].seeds), strict=True)))

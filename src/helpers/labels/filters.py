@@ -1,7 +1,8 @@
 """Filters: a share of one annotator's labels, those that look best by some score, with the label unchanged.
 
-A filter keeps the share `keep` of *all* texts, and never one that the annotator failed on. Of equal scores the text
-that comes first in the pool is kept; the pool's order is random.
+A filter keeps the share `keep` of the texts that have a score, and so never one that the annotator failed on: a random
+subset of that share of all texts has as many labels. Of equal scores the text that comes first in the pool is kept; the
+pool's order is random.
 """
 
 import numpy as np
@@ -92,6 +93,5 @@ def _keep(pool: Pool, source: LabelSource, score: np.ndarray) -> Targets:
     """The first annotator's labels of the texts with the highest scores, float (n,), nan for a failure."""
     order = np.argsort(-score, kind="stable")  # nan sorts last
     chosen = np.zeros(len(score), bool)
-    chosen[order[: round(source.keep * len(order))]] = True
-    chosen &= np.isfinite(score)
+    chosen[order[: round(source.keep * np.isfinite(score).sum())]] = True
     return hard(pool, np.where(chosen[:, None], pool.probs(source.annotators[0]), np.nan))

@@ -107,7 +107,8 @@ def make(source: LabelSource, pool: Pool) -> Targets:
         raise UserError(f"no label source is called {source.method!r}: the known ones are {', '.join(METHODS)}")
     made = METHODS[source.method](pool, source)
     if not len(made.rows):
-        raise UserError(f"{source} leaves no text to train on: its annotators failed on all {len(pool.rows)}")
+        why = "failed on all or never agree" if len(source.annotators) > 1 else "failed on all"
+        raise UserError(f"{source} leaves no text of {len(pool.rows)} to train on: its annotators {why}")
     return made
 
 

@@ -26,7 +26,7 @@ differ, such as the share of a cross term, are covered at .98. `tests/test_cover
 pigeonhole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -160,6 +160,9 @@ def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
     if of(lambda _, gap: gap).sign < 1:
         return Interval(float(top / bottom) if bottom > 0 else np.nan, np.nan, np.nan, level)
     ratio = float(top / bottom)
+    exact = of(lambda top, bottom: top - ratio * bottom)
+    if exact.low == exact.high:  # one is a multiple of the other, but for rounding
+        return Interval(ratio, ratio, ratio, level)
 
     def rest(share):
         return of(lambda top, bottom: top - share * bottom)
@@ -303,7 +306,10 @@ def stability_interval(
     def value(keep, weights):
         return _STABILITY[statistic](class_counts(pred[keep]), weights)
 
-    return _stability_interval(value, *pred.shape, rng=rng, n_boot=n_boot, level=level)
+    found = _stability_interval(value, *pred.shape, rng=rng, n_boot=n_boot, level=level)
+    # No more than 1, and shares no less than 0: alpha may be, where predictions agree less than by chance.
+    least = -np.inf if statistic == "krippendorff_alpha" else 0.0
+    return replace(found, low=float(np.maximum(found.low, least)), high=float(np.minimum(found.high, 1.0)))
 
 
 def disagreement_contrast(pred, high, low, *, rng, n_boot=2000, level=0.95):
@@ -384,7 +390,8 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     Returns
     -------
     Interval
-        Without bounds when S < `FEWEST_FOR_RATIO`; the effect too is nan when a variance is zero.
+        Without bounds when S < `FEWEST_FOR_RATIO`, or where both have the same scores; the effect too is nan when a
+        variance is zero.
     """
     _check_level(level)
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
@@ -393,7 +400,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
     n_seeds = len(a)
 
     effect, error = _log_ratio_and_error(a, b)
-    if n_seeds < FEWEST_FOR_RATIO or not np.isfinite(effect):
+    if n_seeds < FEWEST_FOR_RATIO or not np.isfinite(effect) or error == 0:
         return Interval(float(effect), np.nan, np.nan, level)
     tail = 0.5 + level / 2
     if rng is None or n_seeds < _FEWEST_TO_RESAMPLE:

@@ -209,11 +209,12 @@ def check(encoder: str) -> None:
     """
     import torch
 
-    load_tokenizer(encoder)
+    tokenizer = load_tokenizer(encoder)
     model, _ = pristine(encoder, 2)
     try:
+        texts = [np.array(ids, dtype=np.int32) for ids in tokenizer(["a", "a a a"])["input_ids"]]
         with torch.inference_mode():
-            ids, mask = pad([np.zeros(2, dtype=np.int32), np.zeros(3, dtype=np.int32)], model.config.pad_token_id or 0)
+            ids, mask = pad(texts, model.config.pad_token_id or 0)
             model(input_ids=ids, attention_mask=mask)
     except NOT_LOADED as error:
         raise UserError(f"encoder {encoder}: cannot read texts with it: {in_one_line(error)}") from None
