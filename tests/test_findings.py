@@ -341,7 +341,12 @@ def test_every_measure_of_stability_has_an_interval_from_four_seeds_on():
     ("seeds", "ratios", "said"),
     [
         ([3, 3], [NOTHING] * 2, "Compared are 3 seeds: too few for an interval of the ratio of variances."),
-        ([10], [NOTHING], "Compared are 10 seeds: no ratio of variances has an interval, for one of the two is zero."),
+        (
+            [10],
+            [NOTHING],
+            "Compared are 10 seeds: no ratio of variances has an interval, for one of the two is zero, "
+            "or both are of the same scores.",
+        ),
         ([3, 10], [NOTHING, Interval(1, 0.5, 2)], "Compared are 3 to 10 seeds: the variance of accuracy is clearly"),
         (
             [10] * 3,

@@ -235,7 +235,7 @@ def load(
             beside = np.isin(grouping, grouping[spent])
             beside[spent] = False
             rows.drop(_LIKE_AN_EXAMPLE, beside)
-            fold, spent = fold[~beside], (np.cumsum(~beside) - 1)[spent]
+            fold, grouping, spent = fold[~beside], grouping[~beside], (np.cumsum(~beside) - 1)[spent]
         meant = {value: name for value, name in names.items() if name in real}
         made = {
             who: ready.make(rows.frame, columns, meant, real, annotator=who) for who, columns in options.ready.items()
