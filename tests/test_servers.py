@@ -289,6 +289,7 @@ def test_one_first_question_serves_all_corpora_and_wordings(web, tmp_path, refus
     assert plan.if_logprobs is None
     assert plan.expected.calls == 24
     ask(server.url, other, tmp_path, samples=1)
+    assert annotators.load(fields).plan("other", other.rows["text"].tolist(), prompts.render(other)).expected.calls == 0
     answered = annotators.load(fields)._log.answers
     assert len(answered) == 1 + 24 + 24
     assert server.asked()["This is a test."] == (3 if refused else 1)  # what is refused is not paid
@@ -319,6 +320,19 @@ def test_a_server_that_lists_few_tokens(web, tmp_path):
     read = ask(server.url, small(), tmp_path)
     assert (read.provenance["answers"], read.provenance["top"]) == ("logprobs", 5)
     assert len(server.requests) == 2 + 24
+    assert ask(server.url, small(), tmp_path / "again").provenance["top"] == 5
+    assert len(server.requests) == 2 + 24  # what was refused is known, and so are the answers
+
+
+def test_what_was_asked_for_before_does_not_stand_for_more_that_is_asked_for_now(web, tmp_path):
+    server = web(well)
+    assert ask(server.url, small(), tmp_path / "one", answers="samples", samples=2).provenance["answers"] == "samples"
+    for top in (5, 20):
+        read = ask(server.url, small(), tmp_path / f"top-{top}", top=top)
+        assert (read.provenance["answers"], read.provenance["top"]) == ("logprobs", top)
+    again = ask(server.url, small(), tmp_path / "again", answers="samples", samples=2)
+    assert again.provenance["answers"] == "samples"
+    assert server.asked()["This is a test."] == 3
 
 
 # Ill servers
@@ -602,9 +616,40 @@ def test_a_text_that_is_forbidden_spares_the_others_and_many_in_a_row_end_the_co
     read = ask(server.url, corpus, tmp_path, concurrency=1)
     assert read.failures == dict.fromkeys((5, 8), "the server failed once: 403, your input was flagged")
     assert all(server.asked()[one] == 1 for one in bad)
+    assert server.asked()["This is a test."] == 1
     server.answer = lambda body, number: (403, {"error": "gone"}) if number > 40 else well(body, number)
     more = make_corpus([f"{text} again" for text, _ in sentences(24)])
     with pytest.raises(UserError, match="403, gone, once"):
+        ask(server.url, more, tmp_path / "more", concurrency=1)
+
+
+def test_forbidden_texts_in_a_row_are_spared_where_another_question_is_answered(web, tmp_path):
+    corpus = small()
+    bad, answers = {question(corpus, row) for row in range(5, 12)}, []
+
+    def answer(body, number):
+        if body["messages"][0]["content"] in bad:
+            answers.append(403)
+            return 403, {"error": {"message": "your input was flagged"}}
+        if 403 in answers and 404 not in answers:
+            answers.append(404)
+            return 404, {}
+        return well(body, number)
+
+    server = web(answer)
+    with pytest.raises(UserError, match="404"):  # what was forbidden by then is in no log, and comes first again
+        ask(server.url, corpus, tmp_path, concurrency=1)
+    read = ask(server.url, corpus, tmp_path, concurrency=1)
+    assert set(read.failures) == set(range(5, 12))
+    assert np.isfinite(read.logp).sum() == 2 * (24 - 7)
+
+
+def test_a_key_that_is_refused_with_another_status_of_forbidden_texts(web, tmp_path):
+    server = web(well)
+    ask(server.url, small(), tmp_path / "one")
+    server.answer = lambda *_: (403, {"error": "who are you"})
+    more = make_corpus([f"{text} again" for text, _ in sentences(2)])
+    with pytest.raises(UserError, match=r"it refuses a call without a key.*\(403\)"):
         ask(server.url, more, tmp_path / "more", concurrency=1)
 
 
@@ -648,7 +693,12 @@ def test_more_samples_than_a_server_was_seen_to_give_at_once_are_planned_at_a_ca
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("ALL_PROXY", "socks5://127.0.0.1:9"), ("HTTPS_PROXY", "foo://127.0.0.1:9"), ("SSL_CERT_FILE", "/none")],
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        ("HTTPS_PROXY", "foo://127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://proxy:port80"),
+        ("SSL_CERT_FILE", "/none"),
+    ],
 )
 def test_settings_of_the_network_that_cannot_be_used(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
@@ -676,6 +726,13 @@ def test_a_message_repeats_no_piece_of_a_text(web, tmp_path):
     failures = ask(web(answer).url, corpus, tmp_path, concurrency=1).failures
     assert failures.pop(0) == "the server failed 2 times: 500, the message repeats the text"
     assert {*failures.values()} == {"400, the message repeats the text"}
+
+
+def test_a_message_in_words_of_the_question_is_shown(web, tmp_path):
+    refusal = 400, {"error": {"message": "Input should be one of these: 'a', 'b'"}}
+    server = web(lambda body, number: well(body, number) if number < 3 else refusal)
+    read = ask(server.url, small(), tmp_path, concurrency=1)
+    assert {*read.failures.values()} == {"400, Input should be one of these: 'a', 'b'"}
 
 
 def test_without_a_word_on_tokens_estimates_do_not_grow(web, tmp_path):

@@ -16,6 +16,9 @@ class DeadWorkersError(UserError):
     """Workers died, again and again, while they computed one task. Other tasks are not concerned."""
 
 
+#: Characters of a text that a message may not repeat, and of the shortest text that is looked for.
+_PIECE, _SHORTEST = 12, 4
+
 #: What transformers and torch raise at what is no model, not one of that kind, or too much for this machine.
 NOT_LOADED = (
     AttributeError, ImportError, KeyError, MemoryError, OSError, RuntimeError, TypeError, UnpicklingError, ValueError
@@ -35,6 +38,14 @@ def without_passwords(said: str) -> str:
     return re.sub(r"//\S*@", "//…@", said)
 
 
+def repeats(text: str, said: str) -> bool:
+    """Whether a message has a piece of a text in it: what is kept of annotators holds no texts."""
+    text, said = (" ".join(one.casefold().split()) for one in (text, said))
+    size = min(_PIECE, len(text))
+    pieces = (said[i : i + size] for i in range(len(said) - size + 1))
+    return size >= _SHORTEST and any(piece in text for piece in pieces)
+
+
 def first_line(error: BaseException, longest: int = 200) -> str:
     """The first line of what was raised, or its name where it says nothing; without passwords."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -46,6 +57,8 @@ def in_one_line(error: Exception) -> str:
     if isinstance(error, UnpicklingError):  # torch's own advice is to trust the file
         return "its pickled weights hold more than numbers, and are not read: convert them to safetensors"
     said = " ".join(str(error).split()) or type(error).__name__
+    if "trust_remote_code" in said:  # the advice is to allow it
+        return "it brings code of its own, and that is not run: take a model that transformers knows by itself"
     said = said if len(said) <= 300 else f"{said[:300]}…"
     if isinstance(error, ImportError):
         return f"{said} (install what it names, or take the model in another format)"

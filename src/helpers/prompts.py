@@ -29,6 +29,8 @@ class Prompt:
         The instruction as records keep it: without the texts of its examples.
     solved
         Of each example in the instruction, where its answer stands, and the index of the class.
+    examples
+        The texts of the examples.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Prompt:
     labels: tuple[str, ...]
     shown: str = ""
     solved: tuple[tuple[int, int], ...] = ()
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.shown:
@@ -89,7 +92,7 @@ def render(corpus: Corpus, name: str = "prompt1", *, task: str | None = None) ->
     ids, texts = (corpus.rows[column].iloc[corpus.spent].tolist() for column in ("id", "text"))
     shown, _ = _with_codebook(corpus, instruction, question, listed, [f"[text {id_}]" for id_ in ids])
     whole, solved = _with_codebook(corpus, instruction, question, listed, texts)
-    return Prompt(name, whole, corpus.labels, shown, solved)
+    return Prompt(name, whole, corpus.labels, shown, solved, tuple(texts))
 
 
 def _in_words(labels: tuple[str, ...]) -> str:

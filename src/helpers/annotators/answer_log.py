@@ -70,6 +70,8 @@ class AnswerLog:
         Held by the process that asks; a second one gets a `TimeoutError`.
     lost
         Answers that may have to be paid but never arrived.
+    refused
+        Keys of questions that the server did not answer and will not.
     """
 
     def __init__(self, file: Path):
@@ -83,6 +85,7 @@ class AnswerLog:
     def _read(self) -> None:
         self._answers: dict[str, Answer] = {}
         self.lost: list[Answer] = []
+        self.refused: set[str] = set()
         content = self.file.read_bytes() if self.file.exists() else b""
         self._size = len(content)
         for line in content.split(b"\n"):
@@ -101,6 +104,9 @@ class AnswerLog:
         try:
             fields = json.loads(line)
             key = fields.pop("key")
+            if fields.pop("refused", False):
+                self.refused.add(str(key))
+                return
             fields["top"] = tuple((str(token), float(logp)) for token, logp in fields.get("top", ()))
             fields["texts"] = tuple(map(str, fields.get("texts", ())))
             answer = Answer(**fields)
@@ -130,25 +136,37 @@ class AnswerLog:
         UserError
             If the disk is full.
         """
-        fields = {name: value for name, value in asdict(answer).items() if value not in ((), "", 0, 0.0)}
-        line = json.dumps({"key": key} | fields).encode() + b"\n"
         with self._lock:
-            if self._descriptor is None:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                self._half = (
-                    self.file.exists() and self.file.stat().st_size and not self.file.read_bytes().endswith(b"\n")
-                )
-                self._descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            line = b"\n" + line if self._half else line
-            with places.room_in(self.file.parent):
-                while line:  # one write, unless the disk is full
-                    written = os.write(self._descriptor, line)
-                    line, self._size, self._half = line[written:], self._size + written, True
-            self._half = False
+            self._write({"key": key} | {name: value for name, value in asdict(answer).items() if value})
             if key:
                 self._answers[key] = answer
             else:
                 self.lost.append(answer)
+
+    def refuse(self, key: str) -> None:
+        """Write down that a question was refused, which costs nothing.
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
+        with self._lock:
+            if key not in self.refused:
+                self._write({"key": key, "refused": True})
+                self.refused.add(key)
+
+    def _write(self, fields: dict[str, Any]) -> None:
+        if self._descriptor is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._half = self.file.exists() and self.file.stat().st_size and not self.file.read_bytes().endswith(b"\n")
+            self._descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        line = (b"\n" if self._half else b"") + json.dumps(fields).encode() + b"\n"
+        with places.room_in(self.file.parent):
+            while line:  # one write, unless the disk is full
+                written = os.write(self._descriptor, line)
+                line, self._size, self._half = line[written:], self._size + written, True
+        self._half = False
 
     def close(self) -> None:
         """Close the file; an answer that comes later opens it again."""

@@ -8,6 +8,7 @@ read from the environment when the annotator is made, sent to the server of the 
 are not followed.
 """
 
+import itertools
 import json
 import os
 import random
@@ -36,7 +37,7 @@ from helpers.annotators.pace import PATIENCE, Pace
 from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import OPENAI, Server
 from helpers.annotators.spending import TOKENS_AROUND_AT_MOST, Meter, Plan, Tokens, Use
-from helpers.errors import UserError, first_line
+from helpers.errors import UserError, first_line, repeats
 from helpers.prompts import Prompt
 
 #: Asked first and by itself, to see what the server gives: the same for all corpora and wordings, so it is asked once.
@@ -54,8 +55,6 @@ _ILL = 3
 #: So many texts at the beginning without one label, and something is wrong with the question.
 _HOPELESS = 20
 _KEPT_CHARACTERS = 200
-#: Characters of a text that a message may not repeat, and of the shortest text that is looked for.
-_PIECE, _SHORTEST = 12, 4
 
 
 class ServerAnnotator:
@@ -83,6 +82,9 @@ class ServerAnnotator:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
         try:
             httpx2.URL(spec.base_url)
+        except httpx2.InvalidURL as error:
+            raise UserError(f"annotator {spec.name}: {spec.base_url} is no address: {first_line(error)}") from None
+        try:
             self._client = httpx2.Client(
                 headers=headers,
                 timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
@@ -92,14 +94,12 @@ class ServerAnnotator:
                 # text.
                 trust_env=not (spec.local or (spec.private and spec.base_url.startswith("http://"))),
             )
-        except httpx2.InvalidURL as error:
-            raise UserError(f"annotator {spec.name}: {spec.base_url} is no address: {first_line(error)}") from None
-        except (ImportError, ValueError, OSError) as error:  # a proxy of another kind, certificates that are not there
+        except (httpx2.InvalidURL, ImportError, ValueError, OSError) as error:  # of a proxy, or certificates
             raise UserError(
                 f"annotator {spec.name}: this machine's settings for its network cannot be used: {first_line(error)}; "
                 "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE in the environment"
             ) from None
-        self._lock, self._stopping = threading.Lock(), threading.Event()
+        self._lock, self._one_asks, self._stopping = threading.Lock(), threading.Lock(), threading.Event()
         self._stopped_by: UserError | None = None
         self._pace = Pace(spec.requests_per_minute)
         self._bar: tqdm | None = None
@@ -159,6 +159,7 @@ class ServerAnnotator:
             try:
                 answer = self._call(self._probe_body("logprobs"))
             except _RefusedError as error:
+                self._log.refuse(key_of(self.spec.base_url, self._probe_body("logprobs")))
                 refusal = f"it says: {error}"
                 continue
             if answer.top:
@@ -293,12 +294,19 @@ class ServerAnnotator:
             self._coding = answers.coding(prompt.labels, self.spec.answer_with)
         except ValueError as error:
             raise UserError(f"annotator {self.name}: {error}") from None
-        self._instruction = prompt.answered_with(self._coding.answers)
+        self._instruction, self._examples = prompt.answered_with(self._coding.answers), prompt.examples
         longest = max(len(answer.encode()) for answer in self._coding.answers)
         self._longest = self.spec.max_tokens or 8 + longest // 2
 
     def _question(self, text: str) -> str:
         return f"{self._instruction}\n{text}{self._coding.request}"
+
+    def _texts_in(self, question: str) -> list[str]:
+        """The text that a question is about, and those of its examples; none for a question that holds none."""
+        if question == _PROBE:
+            return []
+        about = question.removeprefix(f"{self._instruction}\n").removesuffix(self._coding.request)
+        return [about, *self._examples]
 
     def _asked(self, text: str) -> int:
         return len(self._question(text).encode("utf-8", "surrogatepass"))
@@ -325,17 +333,26 @@ class ServerAnnotator:
         return max((longest for longest in given if isinstance(longest, int)), default=self._longest)
 
     def _known(self) -> tuple[str, Answer] | None:
-        """How answers are read and the first of them, if that is known without a question."""
+        """How answers are read and the first of them, if that is known without a question.
+
+        What was asked for before and is less than what is asked for now counts only where more was refused.
+        """
         for top in self._tops:
             self._top = top
-            if (key := key_of(self.spec.base_url, self._probe_body("logprobs"))) in self._log:
+            key = key_of(self.spec.base_url, self._probe_body("logprobs"))
+            if key in self._log:
                 answer = self._log[key]
                 if not answer.top and self.spec.answers == "logprobs":
-                    return None  # and there is something to be said of it
+                    break  # there is something to be said of it
                 return "logprobs" if answer.top else "samples", answer
+            if key not in self._log.refused:
+                break
+        else:
+            key = key_of(self.spec.base_url, self._probe_body("samples"))
+            if self.spec.answers != "logprobs" and key in self._log:
+                return "samples", self._log[key]
         self._top = self.spec.top
-        key = key_of(self.spec.base_url, self._probe_body("samples"))
-        return ("samples", self._log[key]) if self.spec.answers != "logprobs" and key in self._log else None
+        return None
 
     def _answered(self, text: str, mode: str) -> bool:
         """Whether the log has all answers about a text."""
@@ -357,11 +374,12 @@ class ServerAnnotator:
         if not text.strip():
             return None, "the text is empty"
         try:
-            logp = self._logp(text)
-        except (_RefusedError, ValueError) as error:
-            return None, self._note_failure(_without(text, str(error)))
-        except _AgainError as error:
-            return None, self._note_illness(text, error)
+            try:
+                logp = self._logp(text)
+            except (_RefusedError, ValueError) as error:
+                return None, self._note_failure(_without(text, str(error)))
+            except _AgainError as error:
+                return None, self._note_illness(text, error)
         except UserError as error:  # nothing can be asked any more, of this text or another
             self._stopped_by = self._stopped_by or error
             self._stopping.set()
@@ -398,14 +416,27 @@ class ServerAnnotator:
         return reason
 
     def _note_illness(self, text: str, error: "_AgainError") -> str:
-        """A text that the server fails on again and again may be to blame, but not one after the other."""
+        """A text that the server fails on again and again may be to blame: it is, if another question is answered."""
         with self._lock:
             self._ill += 1
-            ill = error.unreachable or self._ill >= _ILL
+            doubtful = self._ill >= _ILL or not self._heard
         reason, often = _without(text, str(error)), "once" if error.tried == 1 else f"{error.tried} times"
-        if ill:
+        if error.unreachable or (doubtful and not self._answers()):
             raise self._stop(f"{reason}, {often}")
         return f"the server failed {often}: {reason}"
+
+    def _answers(self) -> bool:
+        """Whether the server answers a harmless question now; what it answers is paid and logged like all."""
+        body = self._probe_body(self._mode)
+        with self._one_asks:
+            number = next(n for n in itertools.count() if key_of(self.spec.base_url, body, n) not in self._log)
+            try:
+                self._call(body, number=number)
+            except (_AgainError, _RefusedError):
+                return False
+        with self._lock:
+            self._ill = 0
+        return True
 
     def _stop(self, reason: str) -> UserError:
         with self._lock:
@@ -518,14 +549,16 @@ class ServerAnnotator:
         """What an error means: try again, give this text up, or stop."""
         said = self._harmless(data)
         broke = "insufficient_quota" in said
-        # Of questions that hold a text, a message that repeats a piece is not shown.
-        if body["messages"][0]["content"] != _PROBE and _repeats(body["messages"][0]["content"], said):
+        question = body["messages"][0]["content"]
+        # A message that repeats a piece of a text, or of one that is an example in the question, is not shown.
+        if any(repeats(text, said) for text in self._texts_in(question)):
             said = "the message repeats the text"
         if 300 <= status < 400:
             return self._stop("it redirects to another address, which is not followed; give the right `base_url`")
         if status == 403 and "logprobs" in body and "logprob" in said:
             return _RefusedError(f"{status}, {said}")  # so a server may say that this model has none
-        if status == 403 and self._heard:  # the key is good: this text is not liked
+        # Whether it is this text or the key is seen by another question.
+        if status == 403 and (question != _PROBE or self._heard):
             return _AgainError(f"{status}, {said or 'it refuses this text'}", tries=1)
         if status in (401, 403):
             variable = self.spec.key_variable
@@ -644,14 +677,7 @@ def _status_within(data: bytes) -> int | None:
 
 def _without(text: str, reason: str) -> str:
     """A reason that does not repeat the text, nor a piece of it: tables hold none."""
-    return f"{reason.partition(',')[0]}, the message repeats the text" if _repeats(text, reason) else reason
-
-
-def _repeats(text: str, reason: str) -> bool:
-    text, said = (" ".join(one.casefold().split()) for one in (text, reason))
-    size = min(_PIECE, len(text))
-    pieces = (said[i : i + size] for i in range(len(said) - size + 1))
-    return size >= _SHORTEST and any(piece in text for piece in pieces)
+    return f"{reason.partition(',')[0]}, the message repeats the text" if repeats(text, reason) else reason
 
 
 def _key(spec: Server) -> SecretStr | None:
