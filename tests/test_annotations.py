@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -137,6 +138,32 @@ def test_an_annotator_that_fails_for_good_leaves_no_table(tmp_path):
     assert not list(tmp_path.rglob("words.*.parquet"))
     read = annotations.read(annotate(corpus, WordList(), tmp_path), corpus, prompts.render(corpus))
     assert len(read.failures) < 16
+
+
+def test_texts_that_a_device_is_too_small_for_are_neighbours_and_spare_the_others(tmp_path):
+    corpus = make_corpus([f"{text} number {i}" for i, (text, _) in enumerate(sentences(60))] + ["good " * 30] * 40)
+
+    class Small(WordList):
+        def score(self, texts):
+            if any(text.startswith("good good") for text in texts):
+                raise RuntimeError("out of memory")
+            return super().score(texts)
+
+    read = annotations.read(annotate(corpus, Small(), tmp_path), corpus, prompts.render(corpus))
+    assert sum(why == "out of memory" for why in read.failures.values()) == 40
+
+
+def test_a_table_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    file = annotate(corpus, WordList(), tmp_path)
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(file))
+
+    monkeypatch.setattr(annotations.pq, "read_table", refused)
+    with pytest.raises(UserError, match=r"cannot be read: .*Permission denied") as caught:
+        annotations.read(file, corpus, prompts.render(corpus))
+    assert "remove" not in str(caught.value)
 
 
 def test_a_damaged_table_or_part_is_said_in_one_line(tmp_path):

@@ -113,6 +113,27 @@ def test_ids_that_are_numbers(tmp_path):
         assert replay(write(tmp_path / f"a{suffix}", table), corpus, tmp_path / suffix).failures == {}
 
 
+@pytest.mark.parametrize("first", [0, 2])
+def test_rows_that_are_numbered_in_another_way_are_refused(tmp_path, first):
+    """pandas counts them from 0, and who counts the header from 2: nearly all ids are there, beside their rows."""
+    corpus = make_corpus([text for text, _ in sentences(20)])
+    corpus.rows["id"] = [str(i) for i in range(1, 21)]
+    table = pd.DataFrame({"id": range(first, first + 20), "label": ["negative"] * 20})
+    with pytest.raises(UserError, match=f"numbers of rows that begin with {first}, and those of .* begin with 1"):
+        replay(write(tmp_path / "a.csv", table), corpus, tmp_path)
+    more = pd.DataFrame({"id": range(1, 41), "label": ["negative"] * 40})
+    assert replay(write(tmp_path / "more.csv", more), corpus, tmp_path, name="more").failures == {}
+
+
+def test_what_is_no_class_repeats_no_text_and_empty_rows_do_not_hide_that_none_is_one(corpus, tmp_path):
+    table = pd.DataFrame({"id": corpus.rows["id"], "label": ["negative"] * 20})
+    table.loc[3, "label"] = f"The text says {corpus.rows['text'].iloc[3]}"
+    assert replay(write(tmp_path / "a.csv", table), corpus, tmp_path).failures == {3: "what is there is no class"}
+    table["label"] = [None if i % 2 else "positiv" for i in range(20)]
+    with pytest.raises(UserError, match=r"10 rows have a label that .* does not have, the first 'positiv'"):
+        replay(write(tmp_path / "b.csv", table), corpus, tmp_path, name="b")
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_ids_of_a_column_of_floats(tmp_path, suffix):
     """Formats write them in two ways, and the table of the corpus may have either."""
@@ -166,7 +187,7 @@ def test_a_file_is_read_as_a_table_is(corpus, tmp_path):
         ("a.csv", "id,negative\nr0,0.5\n", "neither a column for each label"),
         ("a.csv", "id,negative,positive\nr0,0.5,high\n", "column 'positive', id 'r0': 'high' is no number"),
         ("a.csv", "id,negative,positive\nr0,0.5,0.9\n", "row of id 'r0': 0.5, 0.9 are no probabilities"),
-        ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "none may be above 0"),
+        ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "are no probabilities: none may be below 0"),
         ("a.csv", "id,negative,positive\nr0,inf,0\n", "are no probabilities"),
         ("a.csv", "id,negative,positive\nr0,,\n", "are empty"),
         ("a.csv", "id,negative,positive\nr0,-0.1,-0.1\n", "are no logprobs"),

@@ -45,6 +45,7 @@ _TEXTS_PER_PART = 256
 _KEPT = "part-kept.parquet"
 #: Texts that an annotator on this machine fails on, one after the other, until something is wrong with itself.
 _HOPELESS = 16
+_HARMLESS = "This is a test."
 _NO_SCORE = "the model gave a score that is not a number"
 #: Tokens of one batch: enough to keep the matrix units busy, few enough to stay in the processor's caches.
 _TOKENS_PER_BATCH = 2048
@@ -231,6 +232,8 @@ def read(
         table = pq.read_table(file)
         provenance = json.loads(table.schema.metadata[_META])
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # it may be whole
+            raise UserError(f"{places.shown(file)} cannot be read: {first_line(error)}") from None
         raise UserError(
             f"{places.shown(file)} is no table of annotations ({first_line(error)}): remove it and annotate again"
         ) from None
@@ -480,7 +483,7 @@ def score(annotator: Scores, part: Part, n_labels: int, tick: Callable[[int], ob
     Raises
     ------
     UserError
-        If the annotator fails on one text after the other: then it is not the texts.
+        If the annotator fails on one text after the other, and on a harmless one: then it is not the texts.
     """
     logp = np.full((sum(map(len, part.texts)), n_labels), np.nan)
     failures: list[str | None] = [None] * len(logp)
@@ -493,10 +496,13 @@ def score(annotator: Scores, part: Part, n_labels: int, tick: Callable[[int], ob
         for reason in failures[rows] if 0 < batch[-1][1] <= annotator.room else ():
             failed = failed + 1 if reason else 0
             if failed == _HOPELESS:
-                raise UserError(
-                    f"annotator {annotator.name} failed on {failed} texts one after the other, the last time with: "
-                    f"{reason}. What it labelled before is kept, and the same command goes on from there"
-                )
+                _, [still] = _score(annotator, [_HARMLESS], 1)
+                if still:
+                    raise UserError(
+                        f"annotator {annotator.name} failed on {failed} texts one after the other, the last time with: "
+                        f"{reason}. What it labelled before is kept, and the same command goes on from there"
+                    )
+                failed = 0  # neighbours are as long as each other: a device may be too small for all of them
         start += len(texts)
         tick(sum(length * len(texts) for texts, length in batch))
     return Scored(logp, failures, (time.perf_counter() - began) * annotator.cores)

@@ -132,7 +132,7 @@ class _UnavailableError(Exception):
 
 
 def _from_path(name: str, entry: dict, where: str, folder: Path) -> None:
-    origin = Path(where).expanduser() / name
+    origin = places.path(where) / name
     for file in entry["files"]:
         if not (origin / file).is_file():
             raise _UnavailableError(f"no file {origin / file}")

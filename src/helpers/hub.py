@@ -17,10 +17,12 @@ def located(name: str) -> tuple[str, str | None]:
     return (name, None) if Path(name).is_dir() else split(name)
 
 
-def pretrained(name: str) -> dict[str, str]:
-    """What the `from_pretrained` of transformers takes for the name of a model."""
+def pretrained(name: str) -> dict[str, str | bool]:
+    """What the `from_pretrained` of transformers takes for the name of a model; its own code is never run."""
     at, revision = located(name)
-    return {"pretrained_model_name_or_path": at} | ({"revision": revision} if revision else {})
+    # Said, because without it transformers asks whoever sits at a terminal.
+    said = {"pretrained_model_name_or_path": at, "trust_remote_code": False}
+    return said | ({"revision": revision} if revision else {})
 
 
 def commit(name: str) -> str | None:

@@ -187,8 +187,8 @@ def at_hand(spec: specs.Spec) -> bool:
     if isinstance(spec, specs.Shipped):
         return spec.name in specs.SHIPPED and artifacts.folder(spec.name).is_dir()
     if isinstance(spec, specs.Gguf):
-        return Path(spec.gguf).expanduser().is_file()
-    return isinstance(spec, specs.HuggingFace) and Path(spec.hf).expanduser().is_dir()
+        return places.path(spec.gguf).is_file()
+    return isinstance(spec, specs.HuggingFace) and places.path(spec.hf).is_dir()
 
 
 def expected_seconds(tables: Sequence[Table]) -> list[float]:
@@ -202,8 +202,12 @@ def expected_seconds(tables: Sequence[Table]) -> list[float]:
             asked.setdefault(table.spec.name, []).append(i)
     seconds = [np.nan] * len(tables)
     for positions in tqdm(asked.values(), desc="time a batch", unit="annotator", leave=False, disable=None):
-        for i, expected in zip(positions, _expected([tables[i] for i in positions]), strict=True):
-            seconds[i] = expected
+        try:
+            expected = _expected([tables[i] for i in positions])
+        except (MemoryError, RuntimeError, ValueError):  # a device that is too small: labelling goes text by text
+            continue
+        for i, its in zip(positions, expected, strict=True):
+            seconds[i] = its
     return seconds
 
 
@@ -343,7 +347,8 @@ def cautions(written: Iterable[Written]) -> Iterator[str]:
     """What to look at: annotators that would say something else than a label, and texts that look like orders."""
     written = list(written)
     for table in written:
-        if table.failed > _MANY_FAILED * table.rows:
+        # A second opinion has none where the annotator has none, which is said of its table.
+        if table.failed > _MANY_FAILED * table.rows and not table.file.stem.endswith(annotations.CROSSFIT):
             yield (
                 f"{places.shown(table.file)}: {table.failed} of {table.rows} texts have no label; the column `failure` "
                 "says why"

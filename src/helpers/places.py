@@ -34,6 +34,14 @@ def texts_allowed() -> bool:
     return not os.environ.get("LABEL_RISK_NO_TEXTS")
 
 
+def path(name: str | Path) -> Path:
+    """A path as somebody wrote it, `~` for their home; a name that begins so and is nobody's home stays a name."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # such as Excel's `~$reviews.xlsx`
+        return Path(name)
+
+
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
     """For a file that is written whole or not at all: yields a path in its folder to write to, which then becomes it.

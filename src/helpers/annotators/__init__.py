@@ -5,10 +5,9 @@ them scored: `Scores` or `Spreads` of `helpers.annotators.scoring`.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from helpers import artifacts
+from helpers import artifacts, places
 from helpers.annotators import specs
 from helpers.annotators.specs import SHIPPED, name_of
 from helpers.corpora import Corpus
@@ -28,7 +27,7 @@ def check(spec: specs.Spec) -> None:
     if isinstance(spec, specs.Shipped) and spec.name not in SHIPPED:
         raise UserError(specs.unknown(spec.name))
     for kind, file in (("gguf", getattr(spec, "gguf", None)), ("replay", getattr(spec, "replay", None))):
-        if file is not None and not Path(file).expanduser().is_file():
+        if file is not None and not places.path(file).is_file():
             raise UserError(f"annotator {spec.name}: there is no file {file} ({kind}), as seen from the working folder")
 
 
@@ -68,9 +67,9 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
         file = artifacts.fetch(spec.name) / "model.gguf"
         model_hash = artifacts.fingerprint(spec.name)
         return LocalAnnotator(spec.name, gguf.as_folder(file), model_hash=model_hash, compute=compute)
-    if isinstance(spec, specs.Gguf) and Path(spec.gguf).expanduser().is_file():
-        folder = gguf.as_folder(Path(spec.gguf).expanduser())
+    if isinstance(spec, specs.Gguf) and places.path(spec.gguf).is_file():
+        folder = gguf.as_folder(places.path(spec.gguf))
         return LocalAnnotator(spec.name, folder, model_hash=folder.name, compute=compute)
     if isinstance(spec, specs.HuggingFace):
-        return LocalAnnotator(spec.name, Path(spec.hf).expanduser(), compute=compute)
+        return LocalAnnotator(spec.name, places.path(spec.hf), compute=compute)
     raise UserError(specs.unknown(f"gguf:{spec.gguf}" if isinstance(spec, specs.Gguf) else spec.name))

@@ -130,8 +130,9 @@ class LocalAnnotator:
         self._prefix, self._suffix, self._labels, self._cache = prefix, suffix, labels, cache
 
     def provenance(self) -> dict:
-        """Model hash, of a hub model its id and the revision if one was named, number type and versions."""
+        """Model hash, of a hub model its id and the revision if one was named, number type, versions; what is first."""
         said = {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
+        said |= {"opening": opening} if (opening := self._opening()) else {}
         return said | {what: name for what, name in zip(("model", "revision"), self._hub, strict=True) if name}
 
     def lengths(self, texts: Sequence[str]) -> np.ndarray:

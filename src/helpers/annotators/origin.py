@@ -101,7 +101,7 @@ def _compared(spec: Spec, made: Mapping[str, Any]) -> Iterator[tuple[str, object
     elif isinstance(spec, Shipped):
         yield "the model's sha256", made.get("model_hash"), artifacts.fingerprint(spec.name)
     elif isinstance(spec, Gguf):
-        if (file := Path(spec.gguf).expanduser()).is_file():
+        if (file := places.path(spec.gguf)).is_file():
             # The table has the beginning of it, after the file's name.
             yield "the model's sha256", str(made.get("model_hash")).rpartition("-")[2], sha256(file)[:16]
     elif isinstance(spec, HuggingFace):
@@ -129,12 +129,12 @@ def _of_server(spec: Server, made: Mapping[str, Any]) -> Iterator[tuple[str, obj
 def _of_replay(spec: Replay, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
     read = spec.reading
     yield "what is read of the file", made.get("read", read), read
-    if (file := Path(spec.replay).expanduser()).is_file():
+    if (file := places.path(spec.replay)).is_file():
         yield f"the sha256 of {places.shown(file)}", made.get("model_hash"), sha256(file)
 
 
 def _of_folder_or_hub(spec: HuggingFace, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
-    folder, was = Path(spec.hf).expanduser(), made.get("model_hash")
+    folder, was = places.path(spec.hf), made.get("model_hash")
     if not folder.is_dir():
         model, revision = hub.split(spec.hf)
         # A folder's table does not name it, and the folder need not be here; that of a GGUF has the file's name.

@@ -38,7 +38,7 @@ class ReplayAnnotator:
 
     def __init__(self, spec: Replay, corpus: Corpus):
         self.name, self._spec, self._corpus = spec.name, spec, corpus
-        self._file = Path(spec.replay).expanduser()
+        self._file = places.path(spec.replay)
         # A column of floats has 1.0 here and 1 there, by the format; unless both are ids, that is one.
         self._ids = corpus.rows["id"].map(classes.whole)
         self._whole = self._ids.is_unique
@@ -112,7 +112,21 @@ class ReplayAnnotator:
                 f"none of its {len(table)} ids in column {self._spec.id!r} is an id of {self._corpus.name} (which "
                 f"has {', '.join(map(_shown, self._corpus.rows['id'].head(3)))}, …); name the right column with `id`"
             )
+        self._check_numbering(set(table.index))
         return table
+
+    def _check_numbering(self, ids: set[str]) -> None:
+        """Refuse numbers of rows that count from 0, or the header: almost all would be found, each beside its row."""
+        count = len(self._corpus.rows) + sum(self._corpus.dropped.values())
+        if not all(id_.isdecimal() and 1 <= int(id_) <= count for id_ in self._ids):
+            return  # names, or numbers of another kind
+        if "0" in ids or (str(count + 1) in ids and "1" not in ids):
+            first = "0" if "0" in ids else "2"
+            raise TableError(
+                f"its ids in column {self._spec.id!r} are numbers of rows that begin with {first}, and those of "
+                f"{self._corpus.name} begin with 1: every label would go to the row beside its own. Write the corpus's "
+                "ids, or give the corpus a column of ids"
+            )
 
     def _columns(self, names: Sequence[str], labels: tuple[str, ...]) -> list[str]:
         """Where the numbers for each label are, in their order; or the one column with the label of each row."""
@@ -137,7 +151,7 @@ class ReplayAnnotator:
             raise TableError(f"its columns {', '.join(map(repr, columns))} are empty")
         kind = self._spec.values
         if kind == "auto":
-            kind = "logprobs" if (values < -ready.ROUNDING).any() else "probabilities"
+            kind = "logprobs" if ready.logarithms(values) else "probabilities"
         if kind == "logprobs":  # float32 rounds past zero
             values = np.where(values <= ready.ROUNDING, np.minimum(values, 0), values)
         with np.errstate(over="ignore"):
@@ -164,13 +178,16 @@ class ReplayAnnotator:
             folded = {}  # labels that differ by case only
         found = [exact.get(value, folded.get(ready.plain(value))) for value in said]
         unknown = [(i, value) for i, value in enumerate(said) if value and found[i] is None]
-        if len(unknown) > (1 - ready.FEWEST) * len(said):
+        if unknown and len(unknown) > (1 - ready.FEWEST) * sum(map(bool, said)):  # empty ones say nothing of labels
             row, value = unknown[0]
             raise TableError(
                 f"{len(unknown)} rows have a label that {self._corpus.name} does not have, the first {_shown(value)} "
                 f"at id {_shown(table.index[row])}; the labels are {', '.join(labels)}"
             )
-        self._other = {table.index[row]: f"the label {value[:40]!r} is no class" for row, value in unknown}
+        texts = dict(zip(self._ids, self._corpus.rows["text"], strict=True))
+        self._other = {
+            table.index[row]: ready.no_class(value, texts.get(table.index[row], "")) for row, value in unknown
+        }
         logp = np.full((len(said), len(labels)), np.nan)
         for i, k in enumerate(found):
             if k is not None:

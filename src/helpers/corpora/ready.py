@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.corpora.classes import folded
 from helpers.corpora.reading import TableError
+from helpers.errors import repeats
 
 #: Share of the rows that must have a usable label: below it, it is the wrong column.
 FEWEST = 0.5
@@ -82,7 +83,7 @@ def make(
     class is a failure of the annotator and not an error of the table, unless most do.
     """
     if isinstance(columns, str):
-        made = _from_labels(table["ready", columns], names, classes, columns)
+        made = _from_labels(table["ready", columns], table["text"], names, classes, columns)
     else:
         made = _from_probabilities(table, columns, classes, annotator)
     known = np.isfinite(made.logp).any(axis=1)
@@ -95,7 +96,14 @@ def make(
     return made
 
 
-def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[str], column: str) -> Ready:
+def no_class(said: str, text: str) -> str:
+    """Why a cell is no label; what an LLM answers may repeat the text, which is not kept."""
+    return "what is there is no class" if repeats(text, said) else f"the label {said[:40]!r} is no class"
+
+
+def _from_labels(
+    cells: pd.Series, texts: pd.Series, names: Mapping[str, str], classes: Sequence[str], column: str
+) -> Ready:
     index = {plain(name): k for k, name in enumerate(classes)}
     values = {plain(value): classes.index(name) for value, name in names.items()}
     said = {plain(cell) for cell in cells if cell is not None}
@@ -107,10 +115,10 @@ def _from_labels(cells: pd.Series, names: Mapping[str, str], classes: Sequence[s
     index |= values
     logp = np.full((len(cells), len(classes)), np.nan)
     failures = {}
-    for row, cell in enumerate(cells):
+    for row, (cell, text) in enumerate(zip(cells, texts, strict=True)):
         k = None if cell is None else index.get(plain(cell))
         if k is None:
-            failures[row] = "no label" if cell is None else f"the label {cell[:40]!r} is no class"
+            failures[row] = "no label" if cell is None else no_class(cell, text)
         else:
             logp[row] = -np.inf
             logp[row, k] = 0
@@ -136,9 +144,8 @@ def _from_probabilities(
     values = np.stack(cells, axis=1)
     failures = {int(row): "a probability is missing" for row in np.flatnonzero(np.isnan(values).any(axis=1))}
     known = ~np.isnan(values).any(axis=1)
-    logarithms = (values[known] < -ROUNDING).any()
     with np.errstate(divide="ignore", over="ignore"):
-        probs = np.exp(values) if logarithms else values
+        probs = np.exp(values) if logarithms(values[known]) else values
         total = probs.sum(axis=1)
         wrong = known & ((probs < 0).any(axis=1) | (total > 1 + ROUNDING) | (total <= 0))
         if wrong.any():
@@ -150,6 +157,14 @@ def _from_probabilities(
             )
         logp = np.where(known[:, None], np.minimum(np.log(probs), 0), np.nan)
     return Ready(logp, failures, tuple(ordered))
+
+
+def logarithms(values: np.ndarray) -> bool:
+    """Whether numbers that may be probabilities are logarithms: some are below 0, and none above.
+
+    Where some are above, one that is below stands for something else, such as -1 for a value that is missing.
+    """
+    return bool((values < -ROUNDING).any() and not (values > ROUNDING).any())
 
 
 def _number(cell: object) -> float:
