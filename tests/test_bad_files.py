@@ -147,6 +147,14 @@ BAD = {
         [],
         "there is no column 'text', only 'data'",
     ),
+    "JSON, columns": (
+        "a.json",
+        json.dumps({name: {str(i): row[name] for i, row in enumerate(OBJECTS)} for name in OBJECTS[0]}).encode(),
+        [],
+        "it lists columns and not rows",
+    ),
+    "a first line of nothing": ("a.csv", b"\n" + csv(), [], "the first line is blank"),
+    "a byte order mark alone": ("a.csv", b"\xef\xbb\xbf", [], "blank"),
     "JSON, nothing": ("a.json", b"[]", [], "there are no rows"),
     "JSON, too deep": ("a.json", b"[" * 100_000, [], "nested too deeply"),
     "JSON, lists as labels": (
@@ -167,7 +175,7 @@ BAD = {
         "a.csv",
         wide("n,y", lambda i: ("one", 2)),
         ["--votes", "n", "--votes", "y"],
-        "must not be missing",
+        "column 'n', row 2: must be a number of votes, but is 'one'",
     ),
     "votes below zero": (
         "a.csv",

@@ -284,6 +284,17 @@ def test_one_corpus_is_run_alone_and_finished_runs_are_written_into_one_file(tmp
     status, out, _ = label_risk("compact", str(study), "--prune")
     assert (status, out.count("1 of 2 runs, and 1 that other studies ask for")) == (0, 1)
     assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    # Nor is anything dropped where it cannot be told what others ask for.
+    broken = other.with_name("mine.yml")
+    broken.write_text(yaml.safe_dump(plan | {"name": "mine", "corpora": [{"name": "gone", "path": "gone.csv"}]}))
+    status, _, err = label_risk("compact", str(study), "--prune")
+    assert (status, "studies/mine.yml asks for runs that would be dropped cannot be told: " in err) == (2, True)
+    assert len(Ledger(own=tmp_path / "nowhere").committed) == 3
+    unlabelled = plan | {"name": "mine", "annotators": [{"name": "gone", "replay": "gone.csv"}]}
+    broken.write_text(yaml.safe_dump(unlabelled))
+    _, _, err = label_risk("compact", str(study), "--prune")
+    assert "cannot be told: the labels of one by gone are not here" in err
+    broken.unlink()
     other.unlink()
     status, out, _ = label_risk("compact", str(study), "--prune")
     assert (status, out.count("1 of 2 runs;")) == (0, 1)
@@ -307,7 +318,7 @@ def test_the_doctor_names_what_is_not_as_pinned(label_risk, monkeypatch):
     monkeypatch.setattr(doctor.metadata, "version", gone)
     status, out, _ = label_risk("doctor")
     assert status == 1
-    assert "papermill is missing: `make install`" in out
+    assert "papermill is missing: `make --always-make install`" in out
 
 
 def test_an_interruption_says_that_nothing_is_lost(monkeypatch, label_risk):

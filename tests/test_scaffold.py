@@ -79,6 +79,43 @@ def test_what_is_planned_is_what_is_run():
         assert f"{len(runs)} trainings" in scaffold.plan(drawn)
 
 
+def test_the_plan_says_what_an_annotator_is_asked():
+    drawn = scaffold.draft(table(900), ["smollm2-135m"], measure=False)
+    assert "asks          Decide whether the label of a text is class 0 or class 1." in scaffold.plan(drawn)
+    assert "asks  " not in scaffold.plan(scaffold.draft(table(900), measure=False))
+
+
+@pytest.mark.parametrize("said", ["smolm2", "gguf:gone.gguf"])
+def test_an_annotator_that_is_nowhere_is_refused_before_a_study_is_written(said):
+    with pytest.raises(UserError, match=r"smolm2|there is no file gone\.gguf"):
+        scaffold.draft(table(900), [said], measure=False)
+
+
+def test_a_split_and_values_of_ones_own_are_said_on_the_command_line(monkeypatch, capsys):
+    table(400)
+    frame = pd.read_csv("a.csv")
+    frame["part"] = np.resize(["train", "dev", "test", "spare"], 400)
+    frame["label"] = np.resize(["Pos", "pos", "neg"], 400)
+    frame.to_csv("a.csv", index=False)
+    said = "new a.csv --text text --label label --no-measure --split-by part --train train --train dev --test test"
+    monkeypatch.setattr(
+        sys, "argv", ["label-risk", *said.split(), "--classes", "Pos=positive, pos=positive,neg=negative"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code, capsys.readouterr().err
+    (drawn,) = studies.load(Path("studies/a.yml")).corpora
+    assert drawn["parts"] == {"train": ["train", "dev"], "test": ["test"]}
+    corpus = studies.load(Path("studies/a.yml")).corpus("a")
+    assert corpus.labels == ("positive", "negative")
+    assert (len(corpus.pool), len(corpus.test)) == (200, 100)
+
+
+def test_an_annotator_of_the_table_has_one_name():
+    with pytest.raises(UserError, match="--ready gpt=p: there is a gpt already"):
+        scaffold.ready_made(["gpt=gpt", "gpt=p"], table(100))
+
+
 def test_the_plan_says_what_is_left_out_and_warns():
     spec = table(200, share=0.96)
     frame = pd.read_csv("a.csv")

@@ -1,6 +1,7 @@
 """Students: the fast path computes what transformers computes, and training does what its documentation says."""
 
 import copy
+import json
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from helpers import corpora, students, sweep
+from helpers import corpora, places, students, sweep
 from helpers.errors import UserError
 from helpers.labels import LabelSource, Targets
 from helpers.students import Student, encoders, packed_bert, probe, training
@@ -538,6 +539,31 @@ def test_token_ids_are_those_of_the_tokenizer_across_chunks(encoder, own_cache, 
         encoders._open_token_ids.cache_clear()
     with pytest.raises(IndexError):
         tokens[len(texts)]
+
+
+def test_an_encoder_without_hf_is_named_as_it_should_be():
+    with pytest.raises(UserError, match=r"the shipped ones are minilm, mpnet; .* is written `hf:a/roberta-base`"):
+        encoders.folder("a/roberta-base")
+
+
+def test_what_was_cut_by_another_rule_is_not_read_again(encoder, own_cache):
+    """An encoder with fewer positions than `max_tokens` has a file of its own in the cache."""
+    name, texts = encoder("roberta"), make_corpus(["warm " * 100] * 10)
+    encoders.token_ids(name, texts, 1000)
+    (file,) = (places.cache() / "tokens").glob("*.arrow")
+    assert file.stem.rpartition("-")[2] == str(encoders.longest(name, 1000)) != "1000"
+
+
+def test_code_of_a_model_is_not_run(tmp_path, monkeypatch):
+    """Nor is whoever sits at a terminal asked whether it may be."""
+    (tmp_path / "own.py").write_text("raise SystemExit('it ran')")
+    config = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"auto_map": {"AutoTokenizer": ["own.Words", None]}}))
+    for load_it in (encoders.width, encoders.load_tokenizer, lambda name: encoders.pristine(name, 2)):
+        with pytest.raises(UserError, match="it brings code of its own, and that is not run"):
+            load_it(f"hf:{tmp_path}")
 
 
 def test_an_encoder_that_is_not_there(tmp_path, toy):

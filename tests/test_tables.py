@@ -586,6 +586,24 @@ def test_remarks_on_the_rows(reviews):
     assert "fewer than ten texts are 'c'" in notes[2]
 
 
+def test_what_programs_write_for_nothing_is_remarked(reviews):
+    """R writes NA. It may be a class, so it is one; a reader should know."""
+    reviews["tone"] = ["a", "b", "NA", "a"] * 10
+    reviews["author"] = [f"w{i}" if i % 4 else "None" for i in range(40)]
+    notes = "; ".join(load(write(reviews, "a.csv"), groups="author").notes)
+    assert "'NA' is a class here: if it stands for a missing label, leave these cells empty" in notes
+    assert "texts whose author is 'None' are one group" in notes
+
+
+def test_a_test_split_with_few_gold_labels_is_remarked(reviews):
+    many = pd.concat([reviews.assign(review=reviews["review"] + f" {i}") for i in range(3)], ignore_index=True)
+    many["ref"] = [f"r{i}" for i in range(120)]
+    many.loc[24:, "tone"] = None
+    notes = load(write(many, "a.csv"), unlabelled="keep", test_size=30).notes
+    assert any("texts have a gold label and are tested on, where 30 were due" in note for note in notes)
+    assert not any("were due" in note for note in load(write(many, "b.csv"), unlabelled="keep").notes)
+
+
 # What is wrong with a table, and what is then said.
 
 
@@ -627,6 +645,9 @@ def test_remarks_on_the_rows(reviews):
         ({"text": 3}, r"`text` is 3, but must be the name of a column \(a number in quotes\)$"),
         ({"text": None}, "'mine' is not described right: `text` is empty, but must be the name of a column"),
         ({"raters": [3]}, "a column cannot be called 3"),
+        ({"raters": [{"anna": "no"}]}, "a column cannot be called {'anna': 'no'}"),
+        ({"votes": [{"negative": "no"}, {"positive": "yes"}]}, "a column cannot be called {'negative': 'no'}"),
+        ({"labels": ["negative", "happy"], "unlabelled": "keep"}, "must be one of 'negative', 'happy', but is"),
         ({"groups": 5}, r"`groups` is 5, but must be the name of a column \(a number in quotes\), or a list of such"),
         ({"groups": ["ref", 5]}, r"`groups` is \['ref', 5\], but must be"),
         ({"path": 5}, "`path` is 5, but must be the path of a file or folder"),
@@ -668,7 +689,8 @@ def test_wrong_descriptions(reviews, options, said):
         ({"ref": ["a", "b", "b", *range(36), "a"]}, "column 'ref', rows 2, 3, 4, 41: must be unique, but is 'a', 'b'"),
         ({"ref": [None, *range(39)]}, "column 'ref', row 2: must not be missing"),
         ({"yes": [-1, *[2] * 39]}, "column 'yes', row 2: must be a number of votes, but is -1.0"),
-        ({"yes": [2.5, "many", *[2] * 38]}, "column 'yes', row 3: must not be missing.*column 'yes', row 2: must be a"),
+        ({"yes": [2.5, "many", *[2] * 38]}, "column 'yes', row 3: must be a number of votes, but is 'many'"),
+        ({"yes": [2.5, None, *[2] * 38]}, "column 'yes', row 3: must not be missing.*column 'yes', row 2: must be a"),
         ({"review": "the same"}, "duplicates and groups kept together, leaves none to train on"),
     ],
 )

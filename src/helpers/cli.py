@@ -108,7 +108,11 @@ def new(
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(metavar="A,B,…", help="Names of the classes: without gold labels, nothing else says them."),
+        typer.Option(
+            metavar="A,B,…",
+            help="Names of the classes: without gold labels, nothing else says them. Or VALUE=CLASS,… to "
+            "rename what the label column holds; several values may be one class.",
+        ),
     ] = None,
     unlabelled: Annotated[
         str, typer.Option(metavar="keep|drop", help="Whether rows without a gold label are used, without gold.")
@@ -139,6 +143,12 @@ def new(
         typer.Option(help="Column whose rows of one value stay on one side of the split, like authors."),
     ] = None,
     split_by: Annotated[str | None, typer.Option(help="Column with a split of your own: train, test.")] = None,
+    train: Annotated[
+        list[str] | None, typer.Option(help="Value of that column for texts to train on; may be repeated.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Value of that column for texts to test on; may be repeated.")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Test every text once, in so many parts; by default 5 if there are few.")
     ] = None,
@@ -198,6 +208,7 @@ def new(
         "groups": group,
         "near_duplicates": near_duplicates or None,
         "split_by": split_by,
+        "parts": {"train": train or ["train", "training"], "test": test or ["test"]} if train or test else None,
         "folds": folds,
         "test_size": test_size,
         "about": about,
@@ -352,15 +363,22 @@ def compact(
 
 
 def _asked_by_others(plan: studies.Study, keys: set[str]) -> set[str]:
-    """Those of the runs that a shipped study of another name asks for."""
+    """Those of the runs that a study of another name in `studies/` asks for; a `UserError` where it cannot be told."""
     from helpers import labelling, places
 
     asked: set[str] = set()
     for file in sorted((places.ROOT / "studies").glob("*.yml")):
-        other = studies.load(file)
-        # Where labels are not here, what was trained on them cannot be told.
-        if other.name != plan.name and all(table.there for table in labelling.find(other)):
+        unknown = f"whether {places.shown(file)} asks for runs that would be dropped cannot be told"
+        try:
+            other = studies.load(file)
+            if other.name == plan.name:
+                continue
+            for table in labelling.find(other):
+                if not table.there:
+                    raise UserError(f"the labels of {table.corpus.name} by {table.spec.name} are not here")
             asked |= keys & set(other.runs_by_key())
+        except UserError as error:
+            raise UserError(f"{unknown}: {error}") from None
     return asked
 
 

@@ -113,7 +113,8 @@ def build(
         (folder / _MARKER).write_text(
             "label-risk book made this folder: it overwrites and removes files in it\n", "utf-8"
         )
-        (folder / ".gitignore").write_text("*\n", "utf-8")  # in a checkout it is neither committed nor linted
+        if folder.is_relative_to(root):  # it is neither committed nor linted
+            (folder / ".gitignore").write_text("*\n", "utf-8")
     built.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(built / "lock", timeout=0):
@@ -261,10 +262,10 @@ def _tables(study: Path) -> list[Path]:
                 walk(item, key)
         elif isinstance(node, dict):
             if isinstance(node.get(key), str):
-                named.append(Path(node[key]).expanduser())
+                named.append(places.path(node[key]))
             walk(node.get("planted"), key)  # a corpus made of another
         elif isinstance(node, str) and node.startswith(f"{key}:"):
-            named.append(Path(node.removeprefix(f"{key}:")).expanduser())
+            named.append(places.path(node.removeprefix(f"{key}:")))
 
     walk(content.get("corpora"), "path")
     walk(content.get("annotators"), "replay")

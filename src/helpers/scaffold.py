@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from helpers import corpora, durations, hub, labelling, places, prompts, studies
+from helpers import annotations, annotators, corpora, durations, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
 from helpers.annotators.replay import ReplayAnnotator
 from helpers.corpora import Corpus, tables
@@ -32,6 +32,7 @@ GAP = 0.05
 _MOST_LABELS = 2000
 _MOST_TEST_TEXTS = 1500
 _SIZES = 4
+_LONGEST_LINE = 100
 _PER_CLASS = 5
 _SEEDS = 5
 _FEWEST_SEEDS = 3
@@ -79,9 +80,12 @@ def name_of(source: str) -> str:
     return f"my-{name}" if name.casefold() in {*corpora.BUILT_IN, "all"} else name
 
 
-def class_names(said: str | None) -> list[str]:
-    """Read `A,B,C` as the corpus's option `labels`; nothing is an empty list."""
-    return [name.strip() for name in said.split(",")] if said else []
+def class_names(said: str | None) -> list[str] | dict[str, str]:
+    """Read `A,B,C`, or `VALUE=CLASS,…`, as the corpus's option `labels`; nothing is an empty list."""
+    names = said.split(",") if said else []
+    if names and all("=" in name for name in names):
+        return {value.lstrip(): name.strip() for value, _, name in (one.rpartition("=") for one in names)}
+    return [name.strip() for name in names]
 
 
 def ready_made(pairs: Sequence[str], table: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +105,8 @@ def ready_made(pairs: Sequence[str], table: Mapping[str, Any]) -> dict[str, Any]
     known: list[str] = []
     for pair in pairs:
         name, _, columns = pair.partition("=")
+        if name in found:
+            raise UserError(f"--ready {pair}: there is a {name} already; give each annotator a name of its own")
         known = known or (tables.columns(table) if ":" in columns else [])
         if ":" in columns and columns not in known:
             found[name] = dict(_label_and_column(part, known) for part in columns.split(","))
@@ -156,6 +162,11 @@ def draft(
             known.append(specs.parse(f"ready:{name}"))
     specs.check_unique(known)
     corpus = corpora.load(spec)
+    for one in known:
+        plain = isinstance(one, specs.Shipped) and one.name not in specs.SHIPPED
+        # Labels that are there need nobody who gives them.
+        if not (plain and annotations.find(corpus, one.name, prompts.render(corpus))):
+            annotators.check(one)
     if corpus.fully_gold:
         spec = {option: value for option, value in spec.items() if option != "unlabelled"}  # there is nothing to keep
     if not _gold(corpus) and not known:
@@ -281,13 +292,15 @@ def calls(draft: Draft) -> dict[str, int]:
 
 def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[str, float]:
     """Seconds of training, from one short run, and of each annotator that computes here and is at hand."""
+    from helpers import students
+
+    students.check(study.student)
     start = time.perf_counter()
     import torch
 
-    from helpers import device, students
+    from helpers import device
     from helpers.students import encoders
 
-    students.check(study.student)
     small, threads, seconds = _few_rows(corpus), torch.get_num_threads(), []
     targets = np.eye(len(corpus.labels), dtype=np.float32)[np.maximum(small.gold[small.pool], 0)]
     encoders.pristine(study.student.encoder, len(corpus.labels))
@@ -442,13 +455,16 @@ def plan(draft: Draft) -> str:
             lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
         else:
             lines.append(f"annotator     {spec.name}: its labels are there")
+    if asked:
+        question = prompts.render(corpus, study.prompt).shown.splitlines()[0]
+        lines.append(f"asks          {question if len(question) <= _LONGEST_LINE else f'{question[:_LONGEST_LINE]} …'}")
     lines.append(f"runs          {len(study.costs(corpus))} trainings, {_time(draft.seconds.get('train'))}")
     lines += [f"warning       {warning}" for warning in draft.warnings]
     return "\n".join(lines)
 
 
 def _time(seconds: float | None) -> str:
-    return "time not measured" if seconds is None else f"about {durations.in_words(seconds)}"
+    return "time not measured" if seconds is None or math.isnan(seconds) else f"about {durations.in_words(seconds)}"
 
 
 def check_free(out: Path, *, force: bool) -> None:

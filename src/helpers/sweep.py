@@ -92,7 +92,7 @@ def _run(todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live) -> Sw
     trained, failed, left = 0, {}, todo
     live.look(pool.size)
     while left:
-        done = _pass(left, ledger, pool, live, failed)
+        done = _pass(left, ledger, pool, live, failed, of=len(todo))
         trained += done
         left = [run for run in todo if run.key not in ledger and run.key not in failed]
         if not done:  # what is left is in work in another process, if that was not killed meanwhile
@@ -111,9 +111,18 @@ def _not_trained(failed: dict[str, tuple[Run, Exception]], of: int, live: progre
 
 
 def _pass(
-    todo: list[Run], ledger: Ledger, pool: Pool, live: progress.Live, failed: dict[str, tuple[Run, Exception]]
+    todo: list[Run],
+    ledger: Ledger,
+    pool: Pool,
+    live: progress.Live,
+    failed: dict[str, tuple[Run, Exception]],
+    *,
+    of: int,
 ) -> int:
-    """Train what no other process is at, once; number of runs that were. What cannot be trained goes into `failed`."""
+    """Train what no other process is at, once; number of runs that were. What cannot be trained goes into `failed`.
+
+    `of`: how many there are in all.
+    """
     locks: dict[str, FileLock] = {}
     done = in_a_row = 0
     try:
@@ -129,7 +138,7 @@ def _pass(
                 live.failed(run, error)
                 in_a_row += not isinstance(error, DeadWorkersError)
                 if in_a_row == _ENOUGH:
-                    raise _not_trained(failed, len(todo), live) from None
+                    raise _not_trained(failed, of, live) from None
             else:
                 ledger.add(record)
                 done, in_a_row = done + 1, 0

@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from helpers import places
 from helpers.corpora.ready import Ready
 from helpers.corpora.splits import SPENT, SPLIT_SEED, TEST, ranks
 from helpers.errors import UserError
@@ -198,7 +198,7 @@ def _file(spec: str | dict) -> tuple[str, int, int] | None:
         return ("", 0, 0)
     if "planted" in spec:
         return _file(spec["planted"])
-    file = Path(str(spec.get("path"))).expanduser()
+    file = places.path(str(spec.get("path")))
     return (str(file.resolve()), file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None
 
 

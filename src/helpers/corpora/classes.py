@@ -131,7 +131,8 @@ def _check_spellings(found: list[str], accepted: Collection[str]) -> None:
         if other != value and value not in accepted:
             raise TableError(
                 f"the labels {other!r} and {value!r} differ only by case or surrounding spaces"
-                f"{_unseen(other, value)}; make them one in the file, or let `labels` map both to one name"
+                f"{_unseen(other, value)}; make them one in the file, or let `labels` map both to one name "
+                "(--classes VALUE=NAME,…)"
             )
 
 

@@ -399,8 +399,8 @@ def _fields(
 ) -> tuple[list[str], dict[str, list[str | None]]]:
     """The names of all columns, and the cells of those that are wanted."""
     rows = _rows(path, encoding, delimiter, plain=plain)
-    names = next(rows)[1]
-    if len(names) == 1 and not names[0].strip():
+    names = next(rows, (1, []))[1]
+    if not "".join(names).strip():
         raise TableError("the first line is blank; it must name the columns")
     _check(names, wanted or [])
     chosen = [names.index(name) for name in wanted] if wanted is not None else range(len(names))
@@ -504,6 +504,8 @@ def _json(path: Path, wanted: list[str] | None, encoding: str | None) -> Table:
         count += 1
     if not count:
         raise TableError("there are no rows")
+    if count == 1 and all(isinstance(cells[0], dict) for cells in columns.values()):
+        raise TableError("it lists columns and not rows: with pandas, write it with `orient='records'`")
     _check(list(names), wanted or [])
     return Table(columns, list(names), {}, 1, detected)
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,8 @@ _SHORT = 600
 #: Share of the test texts that may share a group with another without a word.
 _FEW_TOGETHER = 0.1
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
+#: How programs write what is missing.
+_NOTHING = {"na", "n/a", "nan", "none", "null", "<na>"}
 _STRADDLES = "a training text that shares a group with a test text"
 _LIKE_AN_EXAMPLE = "a text that shares a group with an example in the prompt, and would be tested"
 
@@ -142,7 +143,6 @@ def load(
     examples
         Examples of each class in the prompt. They come from the training pool, leave it, and count as gold that is
         spent.
-
     unlabelled
         What becomes of rows without a label: `drop` leaves them out; `keep` makes them a part of the training pool
         without gold (`helpers.corpora.partial`). Half of the gold labels are then for testing: `test_size` changes it,
@@ -165,7 +165,7 @@ def load(
         raise UserError(f"corpus {name}: give either `path` or `hub`")
     if path is not None and config is not None:
         raise UserError(f"corpus {name}: `config` goes with `hub`, not with `path`")
-    file = None if path is None else Path(path).expanduser()
+    file = None if path is None else places.path(path)
     where = hub if file is None else places.shown(file)
     with _naming(where):
         keep = _keeps(unlabelled, label, labels, votes or raters or folds or split_by or examples)
@@ -247,7 +247,9 @@ def load(
         ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
         finished["rank"] = ranks[0]
         described = _described(descriptions, real)
-        together = _together(grouping[fold == 0] if folds is None else grouping[fold != splits.OUT])
+        tested = fold == 0 if folds is None else fold != splits.OUT
+        tested &= rows.gold < len(real)  # with `unlabelled: keep`, who has no label is not tested
+        together = _together(grouping[tested])
     notes = [f"gold is the column {label!r} of {where}"] if label else []
     notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
     notes += people.doubt(rows.votes, rows.gold, options.votes, known) if label and options.votes else []
@@ -257,6 +259,7 @@ def load(
         notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
     notes += _remarks(finished[finished["gold"] < len(real)], real)
     notes += [together] if together else []
+    notes += _words_for_nothing(known[: len(real)], rows.frame, options.groups)
     corpus = Corpus(
         name,
         tuple(known),
@@ -275,7 +278,8 @@ def load(
     if keep:
         corpus = partial.hide(corpus, grouping, seed=split_seed)
     with _naming(where):
-        return replace(corpus, notes=(*corpus.notes, *_doubts(corpus, None if folds or split_by else size)))
+        asked = None if folds or split_by or (keep and test_size is None) else size
+        return replace(corpus, notes=(*corpus.notes, *_doubts(corpus, asked)))
 
 
 def columns(options: Mapping[str, Any]) -> list[str]:
@@ -289,7 +293,7 @@ def columns(options: Mapping[str, Any]) -> list[str]:
     how = {
         option: options.get(option) for option in ("hub", "config", "split", "encoding", "delimiter", "quotes", "sheet")
     }
-    file = None if how["hub"] else Path(options["path"]).expanduser()
+    file = None if how["hub"] else places.path(options["path"])
     with _naming(how["hub"] or places.shown(file)):
         return reading.read([options["text"]], path=file, **how).names
 
@@ -356,8 +360,9 @@ class _Columns:
         self.ready: dict[str, ready.Columns] = ready_made
         self.groups = [groups] if isinstance(groups, str) else list(groups or ())
         self.split_by = split_by
-        for column in self.wanted():
-            if not isinstance(column, str):
+        given = [self.text, self.label, self.id, self.split_by, *self.votes, *self.raters, *self.groups]
+        for column in given:
+            if column is not None and not isinstance(column, str):
                 raise TableError(f"a column cannot be called {column!r}: put its name in quotes")
 
     def wanted(self) -> list[str]:
@@ -401,7 +406,14 @@ def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.D
     frame = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
     for column in options.votes:
         counts = pd.Series(table.columns[column], dtype=object)
-        frame["votes", column] = pd.to_numeric(counts, errors="coerce").astype(float)
+        numbers = pd.to_numeric(counts, errors="coerce").astype(float)
+        if (other := numbers.isna() & ~counts.map(classes.is_missing).astype(bool)).any():
+            row = int(np.flatnonzero(other)[0])
+            raise TableError(
+                f"column {column!r}, row {row + table.first_row}: must be a number of votes, but is "
+                f"{str(counts.iloc[row])[:60]!r}"
+            )
+        frame["votes", column] = numbers
     frame.index += table.first_row
     usable = ~frame["text"].map(classes.is_missing).astype(bool)
     said = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
@@ -489,7 +501,8 @@ def _validate(frame: pd.DataFrame, labels: Collection[str], options: _Columns, f
     def are_counts(cells: pd.Series) -> pd.Series:
         return (cells >= 0) & (cells % 1 == 0)
 
-    one_of = pa.Check.isin(list(labels), error=f"must be one of {', '.join(map(repr, labels))}")
+    known = [label for label in labels if label != partial.UNKNOWN]
+    one_of = pa.Check.isin(list(labels), error=f"must be one of {', '.join(map(repr, known))}")
     columns = {"text": options.text, "id": options.id}
     rules = {
         "text": pa.Column(checks=pa.Check(are_strings, error="must be text")),
@@ -539,7 +552,7 @@ def _own_split(rows: _Rows, column: str, parts: Mapping[str, object] | None) -> 
         lacking = "test" if in_train.any() else "training"
         raise TableError(
             f"column {column!r} gives no {lacking} rows; it holds {some or 'nothing'}: say which is which, "
-            "`parts: {train: …, test: …}`"
+            "`parts: {train: …, test: …}` (--train …, --test …)"
         )
     rows.drop(f"{column!r} is neither training nor test", ~(in_train | in_test))
     return in_test[in_train | in_test]
@@ -633,8 +646,30 @@ def _doubts(corpus: Corpus, asked: int | None) -> list[str]:
             found = set(part.gold[rows].tolist()) - {-1}
             if len(found) == 1:
                 said.append(f"the {where}{at} has one class only, {corpus.labels[found.pop()]!r}")
-    if asked is not None and len(corpus.test) < asked / 2 and corpus.fully_gold:
-        said.append(f"texts that stay together make a test split of {len(corpus.test)} texts, where {asked} were due")
+    if asked is not None and len(corpus.test) < asked / 2:
+        why = (
+            f"texts that stay together make a test split of {len(corpus.test)} texts"
+            if corpus.fully_gold
+            else f"of the test split, {len(corpus.test)} texts have a gold label and are tested on"
+        )
+        said.append(f"{why}, where {asked} were due")
+    return said
+
+
+def _words_for_nothing(classes_: list[str], frame: pd.DataFrame, groups: list[str]) -> list[str]:
+    """Classes and groups that are called as programs write what is missing, such as R's NA: they may be none."""
+    said = [
+        f"{name!r} is a class here: if it stands for a missing label, leave these cells empty"
+        for name in classes_
+        if name.casefold() in _NOTHING
+    ]
+    for column in groups:
+        found = frame["group", column].dropna().astype(str).unique()
+        said += [
+            f"texts whose {column} is {name!r} are one group: if that is missing, leave the cells empty"
+            for name in found
+            if name.casefold() in _NOTHING
+        ]
     return said
 
 

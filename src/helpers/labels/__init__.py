@@ -14,6 +14,7 @@ from helpers.labels import combinations, controls, filters
 from helpers.labels.source import (
     METHODS,
     NEED_GOLD,
+    NEED_PROBABILITIES,
     LabelSource,
     Method,
     Pool,
@@ -27,6 +28,7 @@ from helpers.labels.source import (
 __all__ = [
     "METHODS",
     "NEED_GOLD",
+    "NEED_PROBABILITIES",
     "LabelSource",
     "Method",
     "Pool",

@@ -93,5 +93,7 @@ def _keep(pool: Pool, source: LabelSource, score: np.ndarray) -> Targets:
     """The first annotator's labels of the texts with the highest scores, float (n,), nan for a failure."""
     order = np.argsort(-score, kind="stable")  # nan sorts last
     chosen = np.zeros(len(score), bool)
-    chosen[order[: round(source.keep * np.isfinite(score).sum())]] = True
+    usable = int(np.isfinite(score).sum())
+    # A label at least: how many failed is not known when a study is checked.
+    chosen[order[: min(usable, max(1, round(source.keep * usable)))]] = True
     return hard(pool, np.where(chosen[:, None], pool.probs(source.annotators[0]), np.nan))

@@ -82,6 +82,8 @@ class Targets:
     targets: np.ndarray
 
 
+#: Filters that say nothing where an annotator gives labels alone.
+NEED_PROBABILITIES = frozenset({"entropy", "class_entropy", "margin"})
 #: Sources that look at the gold label of every text, for which they must all be known.
 NEED_GOLD = frozenset({"gold", "uniform", "class_conditional", "shuffled", "oracle"})
 

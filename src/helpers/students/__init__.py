@@ -71,6 +71,7 @@ def check(student: Student) -> None:
     encoders.check(student.encoder)
     if student.kind == "upper":
         upper.check(student, encoders.pristine(student.encoder, 2)[0])
+    encoders.pristine.cache_clear()  # who checks does not train: what comes next needs the room
 
 
 def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarray, *, seed: int) -> np.ndarray:

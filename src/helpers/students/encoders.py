@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _TEXTS_PER_CHUNK = 4096
+#: Artifacts that are encoders.
+ENCODERS = ("minilm", "mpnet")
 
 
 def folder(encoder: str) -> str:
@@ -34,7 +36,12 @@ def folder(encoder: str) -> str:
         If `encoder` is neither an artifact's name nor begins with `hf:`.
     """
     if encoder.startswith("hf:"):
-        return str(Path(encoder.removeprefix("hf:")).expanduser())
+        return str(places.path(encoder.removeprefix("hf:")))
+    if encoder not in ENCODERS:
+        raise UserError(
+            f"no encoder is called {encoder!r}: the shipped ones are {', '.join(ENCODERS)}; one of a folder or of the "
+            f"hub is written `hf:{encoder}`"
+        )
     return str(artifacts.fetch(encoder))
 
 
@@ -86,11 +93,12 @@ def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> TokenIds:
     The first call tokenises the corpus, a part at a time; later ones, of any process, find the file in the cache. A
     text is cut after `max_tokens` tokens, or earlier where the encoder reads fewer.
     """
-    name = f"{corpus.fingerprint[:16]}-{fingerprint(encoder)[:16]}-{max_tokens}.arrow"
+    cut = longest(encoder, max_tokens)
+    name = f"{corpus.fingerprint[:16]}-{fingerprint(encoder)[:16]}-{cut}.arrow"
     file = places.cache() / "tokens" / name
     with computed_once(file) as part:
         if part:
-            _write_token_ids(part, encoder, corpus, max_tokens)
+            _write_token_ids(part, encoder, corpus, cut)
     return _open_token_ids(file)
 
 
@@ -98,9 +106,8 @@ def token_ids(encoder: str, corpus: Corpus, max_tokens: int) -> TokenIds:
 _open_token_ids = lru_cache(maxsize=8)(TokenIds)
 
 
-def _write_token_ids(file: Path, encoder: str, corpus: Corpus, max_tokens: int) -> None:
+def _write_token_ids(file: Path, encoder: str, corpus: Corpus, cut: int) -> None:
     tokenizer = load_tokenizer(encoder)
-    cut = longest(encoder, max_tokens)
     texts = corpus.rows["text"].to_numpy()
     schema = pa.schema({"ids": pa.list_(pa.int32())})
     with pa.ipc.new_file(str(file), schema) as sink:
@@ -125,15 +132,29 @@ def load_tokenizer(encoder: str):
         raise UserError(f"encoder {encoder}: cannot load a tokenizer: {in_one_line(error)}") from None
 
 
+@lru_cache(maxsize=8)
 def longest(encoder: str, max_tokens: int) -> int:
     """Tokens of a text that a student reads: `max_tokens`, or fewer where the encoder has no positions for more.
 
     Not every tokenizer knows how many that are.
+
+    Raises
+    ------
+    UserError
+        If its tokenizer cannot be loaded, or its configuration is that of no encoder.
     """
     import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     most = min(max_tokens, load_tokenizer(encoder).model_max_length)
-    for name, module in pristine(encoder, 2)[0].named_modules():
+    try:
+        with torch.device("meta"):  # its modules, without a weight
+            model = AutoModelForSequenceClassification.from_config(
+                AutoConfig.from_pretrained(**hub.pretrained(folder(encoder)))
+            )
+    except NOT_LOADED as error:
+        raise UserError(f"encoder {encoder}: cannot load it for classification: {in_one_line(error)}") from None
+    for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
             # Encoders like RoBERTa count from the one behind the padding's.
             before = 0 if module.padding_idx is None else module.padding_idx + 1
