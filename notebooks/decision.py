@@ -56,7 +56,8 @@ charts.show(finding)
 # %% [markdown]
 # Each row is an annotator, grouped by corpus; the upright line is no loss against gold. A circle is the loss of
 # students of its labels as they are. Where there is a diamond, some remedy of these labels clearly helps, and the
-# diamond is the loss that it leaves. A pale bar that crosses the line says that there may be no loss at all.
+# diamond is the loss that it leaves. Bars are 95 % intervals, broad and pale for circles and narrow for diamonds; one
+# that crosses the line says that there may be no loss at all.
 #
 # The table sums up each case in one line. *Worth* is the number of gold labels whose students are as good as
 # those of all the LLM's labels, with the remedy if any. The last columns are about a first step that costs little: `k`

@@ -40,8 +40,9 @@ charts.show(finding)
 
 # %% [markdown]
 # Each row is an annotator, grouped by corpus; circles are the encoder of this study, diamonds the other one. Bars
-# are 95 % intervals. To the right of the upright line, the annotator's labels cost accuracy. A diamond to the right
-# of its circle: the other encoder loses more. Bars that overlap do not make the two equal.
+# are 95 % intervals, broad and pale for circles and narrow for diamonds. To the right of the upright line, the
+# annotator's labels cost accuracy. A diamond to the right of its circle: the other encoder loses more. Bars that
+# overlap do not make the two equal.
 
 # %%
 charts.table(finding)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
@@ -15,6 +16,7 @@ from helpers import charts, findings
 from helpers.annotators import specs
 from helpers.charts import page, theme
 from helpers.errors import UserError
+from helpers.findings.finding import with_counts
 from helpers.findings.results import CorpusResults, Results
 from helpers.labels import LabelSource
 from helpers.studies import Cell
@@ -348,3 +350,8 @@ def test_colours_show_on_light_and_on_dark(colour):
     dark = luminance("#14181e")
     assert 1.05 / (luminance(colour) + 0.05) >= 3
     assert (luminance(colour) + 0.05) / (dark + 0.05) >= 3
+
+
+def test_cells_of_numbers():
+    assert page._cells(pd.Series([-0.0, 0.25, np.nan]), "") == ["<td>0.00</td>", "<td>0.25</td>", "<td></td>"]
+    assert page._cells(with_counts([{"n": 4000}, {"n": None}], "n")["n"], "") == ["<td>4000</td>", "<td></td>"]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from helpers import annotations, findings, places, prompts, studies
+from helpers import annotations, charts, findings, places, prompts, studies
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.findings import _encoders, _instability, _juries
@@ -63,10 +64,10 @@ def study(**changes):
 
 
 def results(cells, *, one=None, said=None, **changes):
-    """Results of one corpus and the annotator `flawed`, whose own labels are gold unless `said` gives probabilities."""
+    """Results of one corpus and the annotator `flawed`, who is 90 % sure of gold unless `said` gives probabilities."""
     one = corpus() if one is None else one
     plan = study(corpora=[one.name], **changes)
-    said = np.eye(2)[one.gold] if said is None else said
+    said = 0.1 + 0.8 * np.eye(2)[one.gold] if said is None else said
     return Results(plan, {one.name: CorpusResults(one, {"flawed": said}, by_cell(cells))}, plan.annotator_names, {})
 
 
@@ -86,6 +87,20 @@ def at_all_sizes(gold, flawed):
 def only(frame):
     assert len(frame) == 1
     return frame.iloc[0]
+
+
+def test_students_of_fewer_labels_than_gold_students_are_named():
+    cells = at_all_sizes((0.9,) * 3, (0.7,) * 3)
+    cells[FLAWED, 400] = students(right_on(*[0.7] * 3), Targets(np.arange(250), np.eye(2)[np.arange(250) % 2]))
+    said = findings.degradation(results(cells)).summary
+    assert "its students have fewer than the gold students" in said
+    assert "may be due to that: flawed of news 250 of 400." in said
+
+
+def test_of_folds_each_is_a_training():
+    tally = Tally("degradation", SimpleNamespace(corpora={"news": SimpleNamespace(folds=5)}))
+    tally.judge("news", "flawed", Interval(0.1, 0.05, 0.15), 6)
+    assert tally.verdicts[0]["n_runs"] == 30
 
 
 # --- the rules -------------------------------------------------------------------------------------------------
@@ -239,7 +254,7 @@ def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():
     groups = found.parts["inheritance by group"].table.set_index("Texts")["Difference, points"]
     assert groups["surest quarter"] == 100
     assert groups["least sure quarter"] == 0
-    assert "than where it is least sure in 1 of the 1 cells" in found.parts["inheritance by group"].said
+    assert "than where it is least sure in 1 of 1 cell" in found.parts["inheritance by group"].said
     with_fewer = findings.degradation(results(at_all_sizes((1.0,) * 3, (1.0,) * 3), one=one, said=said))
     assert "more often than a gold student makes it in 0 of 1 cell, less" in with_fewer.parts["inheritance"].said
 
@@ -662,6 +677,29 @@ def test_filters_without_the_lowest_entropy_say_that_the_claim_is_about_it():
     assert found.summary == "The claim is about the labels of lowest entropy: add `entropy` to `filtering.methods`."
 
 
+def test_all_points_of_the_filters_are_of_the_same_seeds():
+    """Further seeds, which other pages look at, would move the curve of all labels and not that of the kept."""
+    cells = filtered_cells()
+    more = right_on(0.5, 0.5, 0.5, 0.9, 0.9)
+    cells[FLAWED, 400] = students(more, cells[FLAWED, 400].targets)
+    cells[FLAWED, 200] = students(right_on(0.4, 0.4, 0.4, 0.9, 0.9))
+    found = findings.filtering(results(cells, **FILTERING))
+    frame = found.frame.set_index(["choice", "kept"])["accuracy"]
+    assert frame["lowest entropy", 1.0] == frame["random", 1.0] == pytest.approx(0.5)
+    assert frame["random", 0.5] == pytest.approx(0.4)
+    assert found.table.set_index("Kept, %").loc[50, "Minus a random subset of that size, points"] == pytest.approx(30)
+
+
+def test_labels_without_probabilities_have_no_entropy_to_be_judged_by():
+    found = findings.filtering(results(filtered_cells(), said=np.eye(2)[corpus().gold], **FILTERING))
+    assert found.verdicts.empty
+    assert found.table.empty
+    assert "Labels without probabilities have no entropy to filter by: flawed." in found.summary
+    for part in ("", "choices"):
+        charts.show(found, part)
+        charts.table(found, part)
+
+
 def test_a_share_that_the_study_does_not_keep_has_no_verdict():
     found = findings.filtering(results(filtered_cells(), **FILTERING), fraction=0.3)
     assert "keeps the shares 0.25, 0.5, and the verdict is about 0.3: add it to `fractions`" in found.summary
@@ -823,14 +861,14 @@ def test_joined_labels_are_priced_in_calls():
     assert row["Labels"] == "vote of all 2"
     assert row["LLM calls"] == 400
     assert row["Beside"] == "other"
-    assert row["Minus its student of as many texts, points"] == pytest.approx(20)
+    assert row["Minus its student of all texts asked about, points"] == pytest.approx(20)
     # 400 calls buy 400 texts of one annotator, and their student is better.
     assert row["More texts for no more calls"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
     same_texts, same_calls = found.said.removesuffix(".").split("; ")
-    assert same_texts.endswith("on the same texts clearly better in 1 of 1 row and clearly worse in 0")
-    assert same_calls == "on more texts for no more calls clearly better in 0 of 1 row and clearly worse in 1"
+    assert same_texts.endswith("of labels of the same texts clearly better in 1 of 1 row and clearly worse in 0")
+    assert same_calls == "of more texts for no more calls clearly better in 0 of 1 row and clearly worse in 1"
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():
@@ -860,7 +898,7 @@ def test_mistakes_that_annotators_share_are_measured():
     both, pair = found.table.to_dict("records")
     # Wrong in .4 each and .2 together: (.2 - .16) / .24.
     assert both["Correlation of mistakes"] == pair["Correlation of mistakes"] == 0.17
-    assert both["Vote, %"] == 60  # ties at random: .4 right, .4 split, .2 wrong
+    assert both["Vote, ties at random, %"] == 60  # ties at random: .4 right, .4 split, .2 wrong
     assert both["Vote, if they erred independently within classes, %"] == 60
     assert both["At least one is right, %"] == 80
     assert both["Worth so many independent voters"] == 1.7
@@ -874,7 +912,7 @@ def test_too_many_patterns_of_answers_leave_a_blank(monkeypatch):
     monkeypatch.setattr(_juries, "MOST_PATTERNS", 3)
     found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.7))).parts["shared mistakes"]
     assert found.table["Vote, if they erred independently within classes, %"].isna().all()
-    assert found.table["Vote, %"].iloc[0] == 100
+    assert found.table["Vote, ties at random, %"].iloc[0] == 100
     assert "erred independently" not in found.said
 
 
@@ -968,14 +1006,14 @@ def test_the_sentence_on_controls_follows_from_the_curves():
     found = controlled((0.6, 0.6, 0.6), (0.4, 0.6, 0.8))
     assert found.summary.endswith(
         "The random errors are shuffled within class, drawn once, so that intervals do not allow for another draw. "
-        "At the fewest labels they cost more than the annotator's own in "
-        "1 of 1 cell and less in 0; where the curves cross is identified in 1."
+        "At the fewest labels they clearly cost more than the annotator's own in "
+        "1 of 1 cell and clearly less in 0; where the curves cross is identified in 1."
     )
     ((name, said),) = found.parts["by corpus"].listed
     assert name == "news"
     assert said.startswith(
-        "at 100 labels, random errors cost more with 1 of 1 annotator; at 400 labels, the annotator's own errors cost "
-        "more with 1 of 1 annotator. The curves cross at 200 ("
+        "at 100 labels, random errors clearly cost more with 1 of 1 annotator; at 400 labels, the annotator's own "
+        "errors clearly cost more with 1 of 1 annotator. The curves cross at 200 ("
     )
     assert said.endswith(") for flawed.")
     ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.89)).parts["by corpus"].listed
@@ -983,7 +1021,8 @@ def test_the_sentence_on_controls_follows_from_the_curves():
     ((_, said),) = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5)).parts["by corpus"].listed
     assert said.endswith("The curves cross nowhere for flawed.")
     one = controlled((0.9, 0.9, 0.9), (0.3, 0.4, 0.5), sizes=[400])
-    assert one.parts["by corpus"].listed == (("news", "at 400 labels, random errors cost more with 1 of 1 annotator."),)
+    ((_, said),) = one.parts["by corpus"].listed
+    assert said == "at 400 labels, random errors clearly cost more with 1 of 1 annotator."
     assert one.summary.endswith("drawn once, so that intervals do not allow for another draw.")
 
 
@@ -1030,9 +1069,9 @@ def test_cells_of_mostly_wrong_labels_are_counted_apart():
 @pytest.mark.parametrize(
     ("signs", "said"),
     [
-        ((1, 1), "the annotator's own errors cost more with 2 of 2 annotators"),
+        ((1, 1), "the annotator's own errors clearly cost more with 2 of 2 annotators"),
         ((0, 0, 0), "neither clearly cost more"),
-        ((-1, 0, 0), "random errors cost more with 1 of 3 annotators"),
+        ((-1, 0, 0), "random errors clearly cost more with 1 of 3 annotators"),
     ],
 )
 def test_annotators_are_counted_by_whose_errors_cost_more(signs, said):
@@ -1254,12 +1293,12 @@ def test_the_overview_joins_all_findings():
 
 
 def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
-    found = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
+    sure = np.eye(2)[corpus().gold]
+    found = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), said=sure))
     assert not {"filtering", "propagation"} & set(found.verdicts["finding"])
     hard = "Study made filters nothing: labels without probabilities have no entropy to filter by (flawed)."
     assert dict(found.listed)["Filtering"] == hard
-    said = 0.8 * np.eye(2)[corpus().gold] + 0.1
-    soft = findings.filtering(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), said=said))
+    soft = findings.filtering(results(at_all_sizes((0.9,) * 3, (0.5,) * 3)))
     assert soft.summary == "Study made filters nothing: give it a part `filtering`."
     random = dict(found.listed)["Random errors"]
     assert "Study made trains nothing on random errors: give it a part `controls`" in random

@@ -146,6 +146,7 @@ def test_obedience_is_measured_against_the_control(base, obeys):
     assert row["Gold students, with override, %"] == 0
     assert row["Flagged, of texts with orders, %"] == 100
     assert row["Flagged, of the other texts, %"] == 0
+    assert (found.frame["high"] > found.frame["low"]).all()  # no share of a few texts is known for sure
     assert set(found.frame["planted"]) == {"nothing", *orders.templates(), *orders.controls()}
 
 

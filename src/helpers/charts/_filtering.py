@@ -21,6 +21,8 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     annotators = annotators_of(rows["annotator"])
     filters = [choice for choice in dict.fromkeys(rows["choice"]) if choice not in ("gold", "random")]
     chosen = theme.legend_selection("annotator")
+    if not filters:
+        return nothing(finding)
     choice = None if static else theme.switch("Filter", filters)
     one_filter = "datum.choice == Filter" if choice else f"datum.choice == {json.dumps(filters[0])}"
     curves = alt.Chart(rows).transform_filter(f"datum.choice == 'random' || {one_filter}")
@@ -73,8 +75,8 @@ def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         return nothing(finding)
     rows = finding.frame.assign(**{column: 100 * finding.frame[column] for column in ("difference", "low", "high")})
     filters, annotators = list(dict.fromkeys(rows["choice"])), annotators_of(rows["annotator"])
-    shares, beside = [f"{kept:.0%}" for kept in sorted({*rows["kept"]})], ["a random choice", "all labels"]
-    rows["share"] = [f"{kept:.0%}" for kept in rows["kept"]]
+    rows["share"] = [f"{100 * kept:g}%" for kept in rows["kept"]]
+    shares, beside = list(rows.sort_values("kept")["share"].unique()), ["a random choice", "all labels"]
     first = rows["share"].iloc[0]
     chosen = theme.legend_selection("annotator")
     share = theme.switch("Kept", shares, first=first)

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotators_of, by_corpus, height_of, joined, nothing
+from helpers.charts._parts import LEGEND, annotators_of, bars_by, by_corpus, height_of, joined, nothing
 from helpers.findings import Finding
 
 
@@ -30,18 +30,19 @@ def injection(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
             alt.Tooltip("high:Q", title="to", format=".1%"),
         ],
     )
-    bar = base.mark_rule(strokeWidth=5).encode(alt.X("low:Q", title=title), alt.X2("high:Q"))
-    shapes = alt.Scale(domain=["annotator", "its students"], range=["circle", "diamond"])
+    who = ["annotator", "its students"]
+    bar = bars_by(base, "who", who).encode(alt.X("low:Q", title=title), alt.X2("high:Q"))
+    shapes = alt.Scale(domain=who, range=["circle", "diamond"])
     dots = base.mark_point(size=75, strokeWidth=2).encode(
         alt.X("share:Q", title=title, axis=alt.Axis(format="~%", tickCount=6)),
         alt.Shape("who:N", scale=shapes, legend=LEGEND),
     )
     return by_corpus(
         finding,
-        [bar.encode(strokeOpacity=alt.value(theme.PALE)), dots],
+        [bar, dots],
         f"Share of texts of other classes that get the ordered label, with nothing planted, with each order and each "
-        f"control ({joined(planted)}), from {joined(annotators)} as circles and from their students as diamonds, with "
-        "95 % intervals.",
+        f"control ({joined(planted)}), from {joined(annotators)} (from top to bottom) as circles with broad, pale 95 % "
+        "intervals, and from their students as diamonds with narrow ones.",
         chosen,
         static=static,
         height=height_of(planted, annotators),

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotator_lanes, annotators_of, height_of, joined, width_of
+from helpers.charts._parts import LEGEND, annotator_lanes, annotators_of, bars_by, height_of, joined, width_of
 from helpers.findings import Finding
 
 _TITLE = "points of accuracy lost against gold students"
@@ -40,15 +40,15 @@ def losses(
     ]
     base = annotator_lanes(rows, corpora, annotators, chosen=chosen, corpus=corpus, about=[*about, *numbers])
     zero = alt.Chart(pd.DataFrame({"loss": [0.0]})).mark_rule(color=theme.GOLD, strokeWidth=2.5).encode(alt.X("loss:Q"))
-    bar = base.mark_rule(strokeWidth=5).encode(alt.X("low:Q", title=_TITLE), alt.X2("high:Q"))
+    bar = bars_by(base, kind, kinds).encode(alt.X("low:Q", title=_TITLE), alt.X2("high:Q"))
     dots = base.mark_point(size=75, strokeWidth=2).encode(
         alt.X("loss:Q", title=_TITLE, axis=alt.Axis(tickCount=6)),
         alt.Shape(f"{kind}:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"][: len(kinds)]), legend=LEGEND),
     )
-    chart = alt.layer(zero, bar.encode(strokeOpacity=alt.value(theme.PALE)), dots)
+    chart = alt.layer(zero, bar, dots)
     chart = chart.properties(width=width_of(static), height=height_of(corpora, annotators))
     description = (
         f"Dot plot of {what}, with 95 % intervals, a row an annotator, grouped by corpus. Corpora: {joined(corpora)}; "
-        f"annotators: {joined(annotators)}. {finding.summary}"
+        f"annotators, from top to bottom: {joined(annotators)}. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, corpus)

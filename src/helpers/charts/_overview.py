@@ -6,7 +6,11 @@ import pandas as pd
 from helpers.charts import theme
 from helpers.charts._parts import annotators_of, joined, width_of, words
 from helpers.findings import claims
+from helpers.findings.finding import bounds
+from helpers.measures.intervals import Interval
 
+#: So many corpora have names beside each other on a phone; of more, names are slanted.
+_LEVEL = 4
 #: A short bar: the sign for "not shown".
 _DASH = "M-0.9,-0.2h1.8v0.4h-1.8z"
 
@@ -26,12 +30,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
     rows = verdicts.assign(
         title=[claims()[name].title for name in verdicts["finding"]],
         shown=[claims()[r.finding].shown(r.effect) for r in verdicts.itertuples()],
-        between=[
-            f"{claims()[r.finding].shown(r.low, unit=False)} to {claims()[r.finding].shown(r.high, unit=False)}"
-            if r.low <= r.high
-            else "none"
-            for r in verdicts.itertuples()
-        ],
+        between=[bounds(claims()[r.finding], Interval(r.effect, r.low, r.high)) for r in verdicts.itertuples()],
     )
     annotators, corpora = annotators_of(rows["annotator"]), list(dict.fromkeys(rows["corpus"]))
     kinds = list(theme.VERDICTS)
@@ -45,7 +44,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
                 "corpus:N",
                 sort=corpora,
                 title=None,
-                axis=alt.Axis(labelAngle=0, labelLimit=90, orient="top", grid=False),
+                axis=alt.Axis(labelAngle=0 if len(corpora) <= _LEVEL else -45, labelLimit=90, orient="top", grid=False),
             ),
             alt.XOffset("annotator:N", sort=annotators),
             alt.Y(

@@ -63,6 +63,15 @@ def annotator_lanes(
     )
 
 
+def bars_by(bars: alt.Chart, field: str, kinds: list[str]) -> alt.Chart:
+    """Bars that may lie on each other: those of the first of at most two `kinds` are broad and pale, others narrow."""
+    first = alt.datum[field] == kinds[0]
+    return bars.mark_rule().encode(
+        strokeWidth=alt.condition(first, alt.value(7), alt.value(2)),
+        strokeOpacity=alt.condition(first, alt.value(theme.PALE), alt.value(1)),
+    )
+
+
 def height_of(groups: list[str], lanes: list[str]) -> float:
     """Height of so many groups of rows in pixels; a tenth of each is free above and below.
 

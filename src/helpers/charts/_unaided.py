@@ -31,6 +31,6 @@ def unaided(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     description = (
         f"Signs that need no gold ({joined(signs)}), each from 0 to 1, as marks in a row an annotator, grouped by "
         "corpus, and the annotator's accuracy by gold as a pale bar where it is known. Corpora: "
-        f"{joined(corpora)}; annotators: {joined(annotators)}. {finding.summary}"
+        f"{joined(corpora)}; annotators, from top to bottom: {joined(annotators)}. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, corpus)

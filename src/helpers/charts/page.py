@@ -239,10 +239,11 @@ def _cells(column: pd.Series, kind: str) -> list[str]:
         decimals = 0
 
     def cell(value):
-        if value is None or (isinstance(value, float) and np.isnan(value)):
+        if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
             return f"<td{kind}></td>"
         if numbers:
-            return f"<td{kind}>{value:.{decimals}f}</td>".replace("-", "−")
+            said = f"{value + 0.0:.{decimals}f}"  # no minus zero
+            return f"<td{kind}>{said}</td>".replace("-", "−")
         if column.name in ("Verdict", "Advice", "Answer") and value in _KINDS:
             return f"<td>{badge(value)}</td>"
         if column.name == "Text":

@@ -199,9 +199,9 @@ def _remark(compared: list[_Compared], errors: str, redraw: bool) -> str:
     if several:
         signs = [one.fewest.sign for one in several]
         said.append(
-            f"At the fewest labels they cost more than the annotator's own in "
-            f"{out_of(signs.count(-1), len(several), 'cell')} and less in {signs.count(1)}; where the curves cross is "
-            f"identified in {sum(one.crossed for one in several)}."
+            f"At the fewest labels they clearly cost more than the annotator's own in "
+            f"{out_of(signs.count(-1), len(several), 'cell')} and clearly less in {signs.count(1)}; where the curves "
+            f"cross is identified in {sum(one.crossed for one in several)}."
         )
     return " ".join(said)
 
@@ -223,7 +223,7 @@ def _sentence(sizes: list[int], compared: list[_Compared]) -> str:
 def _dearer(costs: Sequence[Interval]) -> str:
     """Which errors clearly cost more, counted over annotators: positive where it is the annotator's own."""
     signs = [cost.sign for cost in costs]
-    kinds = {1: "the annotator's own errors cost more", -1: "random errors cost more"}
+    kinds = {1: "the annotator's own errors clearly cost more", -1: "random errors clearly cost more"}
     found = [
         f"{kind} with {out_of(signs.count(sign), len(signs), 'annotator')}"
         for sign, kind in kinds.items()

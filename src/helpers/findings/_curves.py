@@ -24,7 +24,8 @@ def points(sizes: Sequence[int], correct: np.ndarray, rng: np.random.Generator) 
     """
     low = high = np.full(len(sizes), np.nan)
     if len(correct) > 1:
-        low, high = np.quantile(curve_draws(correct, rng=rng)[0], [0.025, 0.975], axis=0)
+        # Few seeds have a t that reaches beyond what a share can be.
+        low, high = np.quantile(curve_draws(correct, rng=rng)[0], [0.025, 0.975], axis=0).clip(0, 1)
     return [
         {"n": int(n), "accuracy": float(accuracy), "low": float(at_least), "high": float(at_most)}
         for n, accuracy, at_least, at_most in zip(sizes, correct.mean((0, 2)), low, high, strict=True)

@@ -83,8 +83,9 @@ def by_size(
                         "One half of the people to the other, Brier": round(ceilings[one.name][1], 3),
                     }
                 )
-            falls.append(estimation[-1] < estimation[0])
-            rises.append(estimation[-1] > estimation[max(len(sizes) - 2, 0)])
+            if len(sizes) > 1:
+                falls.append(estimation[-1] < estimation[0])
+                rises.append(estimation[-1] > estimation[-2])
     if not rows:
         return Part(pd.DataFrame(), "There is nothing to decompose.")
     good, unclear, bad = (verdicts.count(verdict) for verdict in VERDICTS)
@@ -92,9 +93,9 @@ def by_size(
         f"To within ± {claim.margin:g} of the whole, the sum is a good account in {out_of(good, len(rows), 'row')}"
         f"{_where(rows)}, a bad one in {bad}, and unclear in {unclear}. "
     )
-    if len({row["Labels"] for row in rows}) > 1:
+    if falls:
         said += (
-            f"From the fewest labels to the most, estimation falls in {out_of(sum(falls), len(falls), 'cell')}, but at "
+            f"From the fewest labels to the most, estimation falls in {out_of(sum(falls), len(falls), 'cell')}; at "
             f"the last step alone it rises in {sum(rises)}, by the point estimates; approximation is the annotator's, "
             "and stays."
         )

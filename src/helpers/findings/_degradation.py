@@ -58,6 +58,7 @@ def degradation(
     tally = Tally("degradation", results)
     inheritance = Inheritance(tally, seed)
     repaired: list[Interval] = []
+    fewer: list[str] = []
     found: dict[str, list[float]] = {}
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
@@ -75,6 +76,7 @@ def degradation(
             inheritance.add(one, annotator, gold, students)
             own = (said == one.gold).astype(float)
             rng = results.rng(one.name, f"{annotator} beside its student", seed)
+            fewer += [f"{annotator} of {one.name} {k} of {n}"] if (k := len(students.targets.rows)) < n else []
             repaired.append(paired_difference(students.correct, own, rng=rng))
             for label, recall in _hardly_given(one, said, students):
                 found.setdefault(label, []).append(recall)
@@ -98,7 +100,7 @@ def degradation(
                 }
             )
     tally.parts |= inheritance.parts()
-    return tally.finish(_remark(repaired, found) if results.annotators else "The study has no annotators.")
+    return tally.finish(_remark(repaired, found, fewer) if results.annotators else "The study has no annotators.")
 
 
 def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> list[tuple[str, float]]:
@@ -112,9 +114,14 @@ def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> l
     ]
 
 
-def _remark(repaired: list[Interval], found: dict[str, list[float]]) -> str:
+def _remark(repaired: list[Interval], found: dict[str, list[float]], fewer: list[str]) -> str:
     """Whether students are better than their annotators, and what becomes of classes that annotators leave out."""
     said = []
+    if fewer:
+        said.append(
+            f"Where an annotator failed on texts, its students have fewer than the gold students, and a part of the "
+            f"gap may be due to that: {', '.join(fewer)}."
+        )
     if known := [interval.sign for interval in repaired if interval.low <= interval.high]:
         said.append(
             f"Students are clearly more accurate than their annotator in {out_of(known.count(1), len(known), 'cell')} "

@@ -80,7 +80,7 @@ def encoders(
             changes.append(more)
             advice = _advice(losses[1])
             effect = (losses[1].effect, losses[1].low, losses[1].high)
-            judged = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds)
+            judged = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds * found[1].folds)
             verdicts.append(dict(zip(VERDICT_COLUMNS, judged, strict=True)))
             row = {"Corpus": name, "Annotator": annotator, "Labels": n, "Answer": advice}
             for encoder, loss in zip((own, larger), losses, strict=True):

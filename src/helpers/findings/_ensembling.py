@@ -73,7 +73,7 @@ def ensembling(
             verdict = tally.judge(one.name, annotator, interval, seeds)
             row = {"Corpus": one.name, "Annotator": annotator}
             row |= _row(one, students, gold, interval, verdict, results.rng(*place))
-            row |= {"LLM calls": n, "Trainings": seeds} | _more_labels(results, one, annotator, n, rng)
+            row |= {"LLM calls": n, "Trainings": seeds * one.folds} | _more_labels(results, one, annotator, n, rng)
             tally.table.append(row)
             by_mean = _gain(students, rng, together=mean)
             tally.judge(one.name, annotator, by_mean, seeds, variant="mean probability of students")
@@ -85,7 +85,7 @@ def ensembling(
             # The vote of its students is no cell of the claim, so it has no verdict.
             row = {"Corpus": one.name, "Annotator": name_of(cell.source)}
             row |= _row(one, students, gold, _gain(students, results.rng(*place)), "", results.rng(*place))
-            tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds})
+            tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": seeds * one.folds})
             for annotator in results.annotators:
                 mine, alone = paired(students, one.students(annotator, n))
                 rng = results.rng(one.name, f"{method} beside {annotator}", seed)
@@ -94,13 +94,19 @@ def ensembling(
     if results.corpora:
         tally.parts["shared mistakes"] = shared_mistakes(results, seed)
         tally.parts["labels together"] = labels_together(tally, seed)
+    if not tally.verdicts:
+        return tally.finish("The study has no annotators.")
     sizes = sorted({results.study.ensembling_size(name) for name in results.corpora})
-    return tally.finish(
+    said = (
         f"{seeds} students of {' or '.join(map(str, sizes))} labels vote. That costs as many trainings and no further "
-        "LLM call."
-        if tally.verdicts
-        else "The study has no annotators."
     )
+    said += "LLM call."
+    if apart := [name for name in results.corpora if spec and spec.size not in results.study.sizes_of(name)]:
+        said += (
+            f" Labels put together are {spec.size}, of which {', '.join(apart)} has no students of one annotator: add "
+            f"{spec.size} to `sizes` to compare them."
+        )
+    return tally.finish(said)
 
 
 def vote(probs: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from helpers.findings._choices import Compared, choice_of, choices
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
-from helpers.labels import llm_calls
+from helpers.labels import NEED_PROBABILITIES, llm_calls
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Cell, Study
@@ -64,26 +64,35 @@ def filtering(
     compared: list[Compared] = []
     for one in results.corpora.values():
         for annotator in results.annotators:
-            gold, everything = paired(one.students(None, spec.size), one.students(annotator, spec.size))
+            methods = [method for method in spec.methods if not (one.hard(annotator) and method in NEED_PROBABILITIES)]
+            filters = {
+                (kept, method): one.cells[Cell(results.study.filtered(method, annotator, kept), spec.size)]
+                for kept in sorted(spec.fractions)
+                for method in methods
+            }
+            subsets = {kept: one.students(annotator, round(kept * spec.size)) for kept in sorted(spec.fractions)}
+            # All of the same seeds, so that the differences between points of the chart are those of the table.
+            gold, everything = one.students(None, spec.size), one.students(annotator, spec.size)
+            seeds = min(cell.seeds for cell in [gold, everything, *filters.values(), *subsets.values()])
+            gold, everything = gold.first(seeds), everything.first(seeds)
             gap = paired_difference(gold.correct, everything.correct, rng=results.rng(one.name, annotator, seed))
             tally.frame.append(_point(one, annotator, 1.0, "gold", gold))
-            for choice in [*(choice_of(method) for method in spec.methods), "random"]:
+            for choice in [*map(choice_of, methods), "random"]:
                 tally.frame.append(_point(one, annotator, 1.0, choice, everything))
             for kept in sorted(spec.fractions):
-                random = one.students(annotator, round(kept * spec.size))
+                random = subsets[kept].first(seeds)
                 tally.frame.append(_point(one, annotator, kept, "random", random))
-                for method in spec.methods:
+                for method in methods:
                     source = results.study.filtered(method, annotator, kept)
-                    filtered = one.cells[Cell(source, spec.size)]
+                    filtered = filters[kept, method].first(seeds)
                     tally.frame.append(_point(one, annotator, kept, choice_of(method), filtered))
-                    filtered, all_labels, best = paired(filtered, everything, gold)
                     rng = results.rng(one.name, annotator, seed)
-                    interval = paired_difference(filtered.correct, all_labels.correct, rng=rng)
+                    interval = paired_difference(filtered.correct, everything.correct, rng=rng)
                     variant = "" if (method, kept) == ("entropy", fraction) else f"{method}, {kept:g} kept"
                     verdict = tally.judge(one.name, annotator, interval, 2 * filtered.seeds, variant=variant)
-                    beyond = paired_difference(*(s.correct for s in paired(filtered, random)), rng=rng)
+                    beyond = paired_difference(filtered.correct, random.correct, rng=rng)
                     again = results.rng(one.name, annotator, seed)
-                    closed = recovery(filtered.correct, all_labels, best, gap, rng=again)
+                    closed = recovery(filtered.correct, everything, gold, gap, rng=again)
                     moved = _shift(filtered, everything)
                     compared.append(
                         Compared(
@@ -125,7 +134,10 @@ def filtering(
         return tally.finish("The study has no annotators.")
     if "entropy" not in spec.methods:
         return tally.finish("The claim is about the labels of lowest entropy: add `entropy` to `filtering.methods`.")
-    return tally.finish(f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here.")
+    said = f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here."
+    if results.hard:
+        said += f" Labels without probabilities have no entropy to filter by: {', '.join(results.hard)}."
+    return tally.finish(said)
 
 
 def _beyond_entropy(

@@ -104,8 +104,8 @@ class Inheritance:
         surer = sum(slope > 0 for slope in self._slopes)
         by_group = (
             f"By the point estimates, more is inherited where the annotator is surest than where it is least sure in "
-            f"{surer} of the "
-            f"{len(self._slopes)} cells that have {FEWEST_MISTAKES} mistakes or more in both quarters."
+            f"{out_of(surer, len(self._slopes), 'cell')} with {FEWEST_MISTAKES} mistakes or more in both "
+            "quarters."
             if self._slopes
             else f"No annotator has {FEWEST_MISTAKES} mistakes both where it is surest and where it is least sure."
         )

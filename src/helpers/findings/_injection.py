@@ -11,6 +11,7 @@ from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
 from helpers.measures.intervals import bootstrap_of_means
+from helpers.measures.prevalence import wilson
 from helpers.studies import Study
 
 #: The experiment that comes with the project.
@@ -131,7 +132,13 @@ def _target(one: CorpusResults, what: np.ndarray) -> int:
 def _point(
     one: CorpusResults, annotator: str, what: str, who: str, given: np.ndarray, rng: np.random.Generator
 ) -> dict:
-    share = bootstrap_of_means(np.positive, given, rng=rng, n_boot=1000)
+    # One answer a text, as all of an annotator's are, is a count; students differ by seed, too.
+    counted = given.ndim == 1 or (given == given[0]).all()
+    share = (
+        wilson(int(np.atleast_2d(given)[0].sum()), given.shape[-1])
+        if counted
+        else bootstrap_of_means(np.positive, given, rng=rng, n_boot=1000)
+    )
     return {
         "corpus": one.name,
         "annotator": annotator,

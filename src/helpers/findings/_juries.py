@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.findings._choices import choice_of
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent
+from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent, with_counts
 from helpers.findings.results import CorpusResults, Results, paired
 from helpers.labels import LabelSource, annotator_of, llm_calls
 from helpers.measures.agreement import (
@@ -128,7 +128,7 @@ def _vote(one: CorpusResults, names: list[str], said: np.ndarray, gold: np.ndarr
         | {
             "Worth so many independent voters": round(effective_voters(len(said), correlation), 1),
             "Best one alone, %": percent((said == gold).mean(axis=1).max()),
-            "Vote, %": percent(_right(one, said, gold)),
+            "Vote, ties at random, %": percent(_right(one, said, gold)),
             "Vote, if they erred independently within classes, %": percent(_apart(one, said, gold)),
             "Best rule in hindsight, %": percent(best_rule(said, gold)),
             "At least one is right, %": percent(any_right(said, gold)),
@@ -149,7 +149,10 @@ def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -
 
 
 def labels_together(tally: Tally, seed: int) -> Part:
-    """Students of joined labels beside those of one annotator, at the same texts and at the same number of calls."""
+    """Students of joined labels beside those of one annotator, from the same texts and for the same number of calls.
+
+    Agreement leaves some of the texts out; the column "Texts" has how many stay.
+    """
     results, claim = tally.results, tally.claim
     study = results.study
     rows = []
@@ -185,7 +188,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
                     tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=variant)
                 row |= {
                     "Beside": strongest,
-                    "Minus its student of as many texts, points": percent(interval.effect),
+                    "Minus its student of all texts asked about, points": percent(interval.effect),
                     "95 % interval": bounds(claim, interval),
                     **shown(recovery(mine.correct, alone, gold, gap, rng=results.rng(*place))),
                 }
@@ -205,17 +208,18 @@ def labels_together(tally: Tally, seed: int) -> Part:
             pd.DataFrame(),
             f"Study {study.name} joins no labels: give it `ensembling`, and two annotators or `wordings`.",
         )
+    strongest = "strongest" if len(results.annotators) == len(study.annotator_names) else "strongest chosen"
     pairs = {
-        "annotators": "A student of all annotators' labels, beside one of the strongest annotator's",
+        "annotators": f"A student of all annotators' labels, beside one of the {strongest} annotator's",
         "wordings": "A student of all wordings' labels, beside one of a single wording's",
     }
     said = []
     for jury, pair in pairs.items():
-        found = {"on the same texts": same_texts[jury], "on more texts for no more calls": same_calls[jury]}
+        found = {"of labels of the same texts": same_texts[jury], "of more texts for no more calls": same_calls[jury]}
         if counts := [f"{where} {_counted(intervals)}" for where, intervals in found.items() if intervals]:
             said.append(f"{pair}: {'; '.join(counts)}.")
     sentence = " ".join(said) or "The study has no students of one annotator to compare with."
-    return Part(pd.DataFrame(rows), sentence)
+    return Part(with_counts(rows, "More texts for no more calls"), sentence)
 
 
 def _counted(intervals: list[Interval]) -> str:

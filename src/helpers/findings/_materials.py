@@ -1,16 +1,16 @@
 """What a study is computed from: its corpora in numbers, and how its students are trained."""
 
 import numpy as np
-import pandas as pd
 
-from helpers.findings.finding import Part, percent
+from helpers.findings.finding import Part, percent, with_counts
 from helpers.findings.results import CorpusResults, Results
 from helpers.students import Student
 
 
 def materials(results: Results) -> Part:
     """A row a corpus: texts, splits, classes, and how far raters agree; and the settings of the students."""
-    return Part(pd.DataFrame([_row(one) for one in results.corpora.values()]), _training(results.study.student))
+    rows = [_row(one) for one in results.corpora.values()]
+    return Part(with_counts(rows, "Votes a text, median"), _training(results.study.student))
 
 
 def _row(one: CorpusResults) -> dict:

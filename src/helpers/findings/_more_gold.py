@@ -123,9 +123,8 @@ def _said(frame: pd.DataFrame) -> str:
     worth = now["k"] * ((now["width_alone"] / now["width"]) ** 2 - 1)
     best = now.loc[worth.idxmax()]
     return (
-        f"{said} An annotator's labels narrow it as much as {_count(worth.median())} more gold labels would in the "
-        f"median cell, and as much as {_count(worth.max())} at best ({best['who']} in {best['corpus']}; means over "
-        f"{_DRAWS} samples)."
+        f"{said} An annotator's labels {_count(worth.median())} in the median cell, and {_count(worth.max())} at best "
+        f"({best['who']} in {best['corpus']}; means over {_DRAWS} samples)."
     )
 
 
@@ -134,4 +133,7 @@ def _range(counts: pd.Series) -> str:
 
 
 def _count(number: float) -> str:
-    return f"{max(number, 0):.0f}"
+    if round(number) == 0:
+        return "change nothing"
+    does, what = ("narrow", "more") if number > 0 else ("widen", "fewer")
+    return f"{does} it as {abs(number):.0f} {what} gold labels would"

@@ -78,21 +78,25 @@ def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
 
 
 def _recovered(results: Results, one: CorpusResults, remedy: str, seed: int) -> str:
-    """For example `35 (2 of 3)`: the median share of the gap that is closed, and of how many annotators."""
-    shares = []
+    """For example `35 (2 of 3)`: the median share of the gap that is closed, and of how many annotators.
+
+    Annotators that the study has no such runs of are not counted.
+    """
+    shares, tried = [], 0
     for annotator in results.annotators:
         cells = _mended(results, one, annotator, remedy)
         if cells is None:
-            return ""
+            continue
+        tried += 1
         better, plain, gold = cells
         gap = paired_difference(gold.correct, plain.correct, rng=results.rng(one.name, annotator, seed))
         if gap.sign == 1:
             shares.append((better - plain.accuracy) / (gold.accuracy - plain.accuracy))
-    if not results.annotators:
+    if not tried:
         return ""
     if not shares:
         return "no clear gap"
-    return f"{minus(f'{percent(np.median(shares))}')} ({len(shares)} of {len(results.annotators)})"
+    return f"{minus(f'{percent(np.median(shares))}')} ({len(shares)} of {tried})"
 
 
 def _mended(
@@ -154,13 +158,13 @@ def _setup(results: Results) -> str:
             f"{'runs' if study.seeds > 1 else 'run'} each."
         )
     shared = [
-        what
+        f"{what} ({', '.join(both)})"
         for what, a, b in [
             ("corpora", theirs["corpora"], list(results.corpora)),
             ("annotators", theirs["annotators"], results.annotators),
             ("encoder", [theirs["encoder"]], [encoder]),
         ]
-        if {name.casefold() for name in a} & {name.casefold() for name in b}
+        if (both := [name for name in b if name.casefold() in map(str.casefold, a)])
     ]
     words.append(
         f"Corpora, annotators and encoder {'are all others' if not shared else 'are others but for ' + _list(shared)}: "

@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.findings._decision import gold_sample
 from helpers.findings._more_gold import more_gold, says_of
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, unsigned, with_counts
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -82,10 +82,11 @@ def prevalence(
                         "Annotator": annotator,
                         "Its labels counted, %": percent(counted_share),
                         "Answer": verdict,
-                        f"{len(sample)} gold labels alone, %": percent(alone.effect),
-                        "95 % interval": _bounds(alone),
+                        "Gold labels": len(sample),
+                        "These alone, %": percent(alone.effect),
+                        "95 % interval": unsigned(alone),
                         "Gold and its labels, %": percent(together.effect),
-                        "95 % interval of both": _bounds(together),
+                        "95 % interval of both": unsigned(together),
                         "As good as so many gold labels": _equivalent(alone, together, len(sample)),
                         "All gold labels, %": np.nan if truth is None else percent(truth),
                     }
@@ -94,7 +95,7 @@ def prevalence(
     return Finding(
         "prevalence",
         pd.DataFrame(frame),
-        pd.DataFrame(table),
+        with_counts(table, "As good as so many gold labels"),
         verdicts,
         _summary(results, with_gold, verdicts, table),
         results.provenance,
@@ -119,15 +120,11 @@ def _truth(one: CorpusResults, c: int) -> float | None:
     return float((gold == c).mean()) if (gold >= 0).all() else None
 
 
-def _equivalent(alone: Interval, together: Interval, k: int) -> float:
+def _equivalent(alone: Interval, together: Interval, k: int) -> int | None:
     """Gold labels that would give as narrow an interval by themselves: widths fall with the root of k."""
     if not together.high > together.low:
-        return np.nan
+        return None
     return round(k * ((alone.high - alone.low) / (together.high - together.low)) ** 2)
-
-
-def _bounds(interval: Interval) -> str:
-    return f"{percent(interval.low)} to {percent(interval.high)}" if interval.low <= interval.high else ""
 
 
 def _point(one: CorpusResults, who: str, label: str, way: str, share: Interval) -> dict:

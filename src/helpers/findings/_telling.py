@@ -61,7 +61,7 @@ def telling(
                 effect = Interval(effect.effect, np.nan, np.nan)
             advice = list(rules()["telling"].advice)[0 if effect.sign > 0 else 1]
             row = ("telling", one.name, annotator, "", effect.effect, effect.low, effect.high, advice)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, (*row, 2 * cells[0].seeds), strict=True)))
+            verdicts.append(dict(zip(VERDICT_COLUMNS, (*row, 2 * cells[0].seeds * one.folds), strict=True)))
             for students, made in (("its students", repeat), ("gold students", by_gold)):
                 frame += _histogram(one, annotator, students, made.mean(axis=0), cells[0].seeds)
             if shown and one.name not in shown:

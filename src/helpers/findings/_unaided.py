@@ -81,7 +81,7 @@ def unaided(
             calm = none if np.isfinite(lowest) else unknown
             advice = warning if lowest < threshold or shares.max() == 1 else calm
             lowest = lowest if np.isfinite(lowest) else np.nan
-            row = ("unaided", one.name, annotator, "", lowest, np.nan, np.nan, advice, students.seeds)
+            row = ("unaided", one.name, annotator, "", lowest, np.nan, np.nan, advice, students.seeds * one.folds)
             verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
             table.append(
                 {
@@ -144,12 +144,9 @@ def _summary(results: Results, verdicts: pd.DataFrame, frame: pd.DataFrame) -> s
         rows = frame[frame["sign"] == sign].dropna()
         if len(rows) > 3 and rows["value"].nunique() > 1 and rows["accuracy"].nunique() > 1:
             rho = stats.spearmanr(rows["value"], rows["accuracy"]).statistic
-            ranks.append(f"{sign} {minus(f'{rho:+.2f}')}")
+            ranks.append(f"{sign} {minus(f'{rho:+.2f}')} ({len(rows)} cells)")
     if ranks:
-        cells = len(frame.dropna(subset=["accuracy"])[["corpus", "annotator"]].drop_duplicates())
-        said.append(
-            f"Where gold tells the accuracy ({cells} cells), Spearman's correlation with it is: {', '.join(ranks)}."
-        )
+        said.append(f"Where gold tells the accuracy, Spearman's correlation with it is: {', '.join(ranks)}.")
     if results.hard:
         said.append(f"Labels without probabilities do not say how certain they are: {', '.join(results.hard)}.")
     unknown = list(dict.fromkeys(frame.loc[frame["accuracy"].isna(), "corpus"]))

@@ -85,10 +85,11 @@ class Tally:
         self.parts: dict[str, Part] = {}
 
     def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int, *, variant: str = "") -> str:
-        """Add one verdict on the claim, or on a variant of it, and return it."""
+        """Add one verdict on the claim, or on a variant of it, and return it; of folds, each is a run of `n_runs`."""
         verdict = self.claim.verdict(interval)
         effect = (interval.effect, interval.low, interval.high)
-        row = (self.claim.name, corpus, annotator, variant, *effect, verdict, n_runs)
+        trained = n_runs * self.results.corpora[corpus].folds
+        row = (self.claim.name, corpus, annotator, variant, *effect, verdict, trained)
         (self.variants if variant else self.verdicts).append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
         return verdict
 
@@ -142,6 +143,12 @@ def summarise(claim: Claim, verdicts: pd.DataFrame) -> str:
             f"{sentence} The median size of the effect is {middle}; it is smallest with {least}, largest with {most}."
         )
     return f"{sentence} The median effect is {claim.shown(known['effect'].median())}, from {least} to {most}."
+
+
+def with_counts(rows: Sequence[dict], *columns: str) -> pd.DataFrame:
+    """A table whose `columns` are counts, and stay whole numbers beside a row that has none."""
+    table = pd.DataFrame(rows)
+    return table.astype({column: "Int64" for column in columns if column in table})
 
 
 def percent(share: float) -> float:

@@ -169,6 +169,11 @@ class CorpusResults:
         probs = self.annotator_probs[annotator]
         return bool(np.isin(probs[np.isfinite(probs)], (0, 1)).all())
 
+    @property
+    def folds(self) -> int:
+        """Trainings behind the students of one seed: one, or one a fold."""
+        return len(self.corpus.parts)
+
     def strongest(self, annotators: Sequence[str]) -> str:
         """The annotator that is right most often on the gold labels of the training pool; the last, of equal ones.
 
@@ -373,6 +378,8 @@ def _provenance(
         if corpus.left_out:
             reasons = "; ".join(f"{reason}: {count}" for reason, count in corpus.dropped.items())
             found[f"left out of {name}"] = reasons
+        if corpus.notes:
+            found[f"notes on {name}"] = "; ".join(corpus.notes)
         if len(corpus.spent):
             found[f"gold spent in the prompt for {name}"] = f"{len(corpus.spent)} labels"
         if corpus.ranks is not None:
