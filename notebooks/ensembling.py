@@ -15,7 +15,8 @@
 #
 # **The claim.** Several students, or several annotators, vote, and the vote is better than one alone; it
 # recovers a part of the gap to gold labels and does not remove the instability [(the
-# paper)](../paper.md).
+# paper)](../paper.md). Which answers the paper combines, and how, could not be confirmed. The verdicts are about a vote
+# of students; labels of several annotators or prompts that are joined before a student is trained follow below.
 #
 # **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote minus the
 # mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is one vote of all of
@@ -71,8 +72,11 @@ charts.table(finding, "shared mistakes")
 #
 # A student of the labels of all annotators stands beside one of the strongest annotator's alone, which is the one that
 # is right most often on the gold labels of the training pool; a student of the labels in all wordings that an annotator
-# was asked in, beside one of its labels in the study's own wording. They are compared on the same texts, and on more
-# texts: the largest number that the study has students of and that as many LLM calls would pay for.
+# was asked in, beside one of its labels in the study's own wording. They are compared with students of the same
+# texts' labels, and of more texts': the largest number that the study has students of and that as many LLM calls would
+# pay for. Where only labels on which all agree are kept, a student is trained on fewer texts than were asked about; the
+# column *Texts* has how many. Among *votes* on this page, one of annotators breaks ties at random, so that it gives an
+# expectation; in labels put together, the higher mean probability breaks them.
 
 # %%
 charts.table(finding, "labels together")

@@ -67,7 +67,7 @@ charts.table(finding)
 #   [Texts that tell](telling.ipynb)
 # - **Background:** [What the paper says](../paper.md), [Materials](../materials.md), [Measures](../measures.md),
 #   [Glossary](../glossary.md)
-# - **Your turn:** [Run it yourself](../rerun.md)
+# - **Your turn:** [Run it yourself](../rerun.md), [Teaching with this book](../teaching.md)
 
 # %% [markdown]
 # ## Paper beside companion

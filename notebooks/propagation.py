@@ -25,7 +25,8 @@
 # The divergence $\mathrm{KL}(P \,\|\, Q) = \sum_k P_k \log (P_k / Q_k)$ says how far $Q$ is from $P$: nothing where
 # they are equal, and a lot where $Q$ is sure of what $P$ finds unlikely.
 #
-# By the paper's reading, more labels shrink the second term and leave the first one as it is.
+# $\mathbb{E}$ is the mean over students, here over those of all seeds. By the paper's reading, more labels shrink the
+# second term and leave the first one as it is.
 #
 # **The test.** The exact identity has a third term, the *cross term* $\sum (P - P_S) \log (P_S / \hat P)$,
 # which the $\approx$ leaves out. The effect is the cross term as a share of the student's whole divergence.
@@ -52,7 +53,7 @@ charts.show(finding)
 # Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum
 # holds. Left of the end, the cross term is negative: the student is closer to people than the sum says, as it
 # would be if it did not follow the annotator all the way where that strays from people. Right of the end it
-# is positive: the student exaggerates what the annotator gets wrong. The gold tick is a human ceiling, the
+# is positive: the student exaggerates what the annotator gets wrong. The tick named *people* is a human ceiling, the
 # divergence between two halves of the people: as close as people come to people. Halves have half of the votes, so a
 # student can come closer without knowing more.
 #

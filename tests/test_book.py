@@ -179,6 +179,18 @@ def test_no_page_is_wider_than_its_window(visits):
     assert wide == {}
 
 
+def test_a_tooltip_names_no_value_that_is_not_there(built_book, browser):
+    page = browser.new_page()
+    page.goto((built_book / "book/glossary.html").as_uri())
+    values = ("0.5", "null", "NaN", "nullable")
+    rows = "".join(f"<tr><td class='key'>k</td><td class='value'>{value}</td></tr>" for value in values)
+    tooltip = f"<div id='vg-tooltip-element'><table>{rows}</table></div>"
+    page.evaluate("tooltip => document.body.insertAdjacentHTML('beforeend', tooltip)", tooltip)
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert page.locator("#vg-tooltip-element td.value").all_inner_texts() == ["0.5", "nullable"]
+    page.close()
+
+
 def test_search_finds_pages_with_the_network_off(built_book, browser):
     page, complaints = browser.new_page(), []
     _watch(page, complaints)
