@@ -130,7 +130,7 @@ class LocalAnnotator:
         self._prefix, self._suffix, self._labels, self._cache = prefix, suffix, labels, cache
 
     def provenance(self) -> dict:
-        """Model hash, of a hub model its id and the revision if one was named, number type, versions; what is first."""
+        """Model hash, number type and versions; a hub model's id and revision, and what begins a text, if there are."""
         said = {"model_hash": self.model_hash, "compute": self.compute, "machine": devices.describe()}
         said |= {"opening": opening} if (opening := self._opening()) else {}
         return said | {what: name for what, name in zip(("model", "revision"), self._hub, strict=True) if name}
