@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import dashed, sizes_axis
+from helpers.charts._parts import SIZES, dashed, sizes_axis
 
 TITLE = "test accuracy"
 
@@ -57,7 +57,7 @@ def learning_curves(
         alt.X(
             "n:Q",
             title="labels (log scale)",
-            scale=alt.Scale(type="log", nice=False),
+            scale=SIZES,
             axis=sizes_axis(rows, static=static),
         ),
         alt.Color(f"{field}:N", scale=colours, legend=legend),

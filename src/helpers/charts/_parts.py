@@ -13,6 +13,8 @@ STEP = 20  # height of one row of marks, pixels
 MARKS = ["circle", "square", "triangle-up", "triangle-down", "triangle-left", "triangle-right"]
 #: Of shapes and dashes, below the chart: beside that of the colours there is no room on a phone.
 LEGEND = alt.Legend(symbolStrokeColor=theme.GREY, orient="bottom", columns=1)
+#: Of numbers of labels. The pixels at both ends keep the marks of the smallest size off the numbers of the other axis.
+SIZES = alt.Scale(type="log", nice=False, padding=10)
 
 
 def by_corpus(

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, by_corpus, height_of, joined, nothing, sizes_axis
+from helpers.charts._parts import LEGEND, SIZES, by_corpus, height_of, joined, nothing, sizes_axis
 from helpers.findings import Finding
 
 
@@ -66,9 +66,8 @@ def more_gold(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     chosen = theme.legend_selection("who")
     scale = theme.colours(who[1:])
     scale.domain = who
-    sizes = alt.Scale(type="log", nice=False)
     base = alt.Chart(rows).encode(
-        alt.X("k:Q", title="gold labels (log scale)", scale=sizes, axis=sizes_axis(rows, "k", static=static)),
+        alt.X("k:Q", title="gold labels (log scale)", scale=SIZES, axis=sizes_axis(rows, "k", static=static)),
         alt.Y("width:Q", title="width of the 95 % interval", axis=alt.Axis(format="~%", tickCount=6)),
         alt.Color("who:N", scale=scale, legend=theme.legend(who)),
         opacity=theme.faded_unless(chosen),

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import nothing, width_of
+from helpers.charts._parts import SIZES, nothing, width_of
 from helpers.findings import Finding
 
 _SLIDERS = {"errors": "Turned labels, %", "gathered": "Gathered on few kinds, %"}
@@ -85,7 +85,7 @@ def _shown(rows: pd.DataFrame, static: bool) -> pd.DataFrame:
 
 def _labels(rows: pd.DataFrame) -> alt.X:
     axis = alt.Axis(values=sorted({*rows["n"].tolist()}), format="d", grid=False)
-    return alt.X("n:Q", title=_LABELS, scale=alt.Scale(type="log", nice=False), axis=axis)
+    return alt.X("n:Q", title=_LABELS, scale=SIZES, axis=axis)
 
 
 def _with_sliders(finding: Finding, layers: list[alt.Chart], about: str, *, static: bool):
