@@ -75,8 +75,8 @@ charts.table(finding, "shared mistakes")
 # was asked in, beside one of its labels in the study's own wording. They are compared with students of the same
 # texts' labels, and of more texts': the largest number that the study has students of and that as many LLM calls would
 # pay for. Where only labels on which all agree are kept, a student is trained on fewer texts than were asked about; the
-# column *Texts* has how many. Among *votes* on this page, one of annotators breaks ties at random, so that it gives an
-# expectation; in labels put together, the higher mean probability breaks them.
+# column *Texts* has how many. Ties in these labels go to the higher mean probability; in *Mistakes that annotators
+# share* they are broken at random, and the numbers there are expectations.
 
 # %%
 charts.table(finding, "labels together")

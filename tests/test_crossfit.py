@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from helpers import annotations, crossfit, labels, prompts
 from helpers.errors import UserError
-from helpers.labels import LabelSource, Pool, tables
+from helpers.labels import LabelSource, Subset, tables
 from helpers.students import probe
 
 
@@ -75,14 +75,14 @@ def test_a_table_is_written_found_and_filtered_by(tmp_path, monkeypatch):
     file = crossfit.write(corpus, "words", second, rows=rows, folder=folder)
     assert file.name == "words.prompt1-crossfit.parquet"
     names = ("words", "words@prompt1-crossfit")
-    found = {name: tables.find(corpus, name, "prompt1", rows=rows) for name in names}
+    found = {name: tables.lookup(corpus, name, "prompt1", rows=rows) for name in names}
     assert list(found[names[1]].failures) == [rows[0]]
-    pool = Pool(rows, truth[rows], found, 2)
+    pool = Subset(rows, truth[rows], found, 2)
     made = labels.make(LabelSource("confident", names, 0.8), pool)
     right = (made.targets.argmax(1) == truth[made.rows]).mean()
     assert right > (said[rows] == truth[rows]).mean() + 0.03
     with pytest.raises(UserError, match="holds 60 of the 100 rows"):
-        tables.find(corpus, names[1], "prompt1", rows=corpus.subset(61))
+        tables.lookup(corpus, names[1], "prompt1", rows=corpus.subset(61))
 
 
 def test_tables_are_named_by_their_wording():

@@ -31,7 +31,7 @@ TEXTS = 100  # in the test split
 POOL = 400
 SIZES = [100, 200, 400]
 FLAWED = LabelSource("annotator", ("flawed",))
-NOTHING = Interval(np.nan, np.nan, np.nan)
+NOTHING = Interval(np.nan)
 EFFECTS = {"a": -0.5, "b": 0.1, "c": 0.3}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import annotations, annotators, crossfit, labelling, orders, progress, shards, studies
+from helpers import annotations, annotators, crossfit, labelling, orders, shards, status, studies
 from helpers.annotators import specs
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
@@ -113,7 +113,7 @@ def test_a_shipped_table_of_fewer_rows_stays_and_all_rows_are_lacking(made, tmp_
     (table,) = labelling.lacking(study)
     assert (table.there, table.texts) == ("", 4004)
     monkeypatch.setattr(labelling, "at_hand", lambda _: False)
-    said = progress.forecast(study, Ledger(results=tmp_path, own=tmp_path), [table]).splitlines()[1]
+    said = status.forecast(study, Ledger(results=tmp_path, own=tmp_path), [table]).splitlines()[1]
     assert said.endswith("4004 texts, for a time that can be told once the model is here")
     prompt = tables.wording(table.corpus, "smollm2-135m@prompt2", "prompt1")
     where, shipped = annotations.find(table.corpus, "smollm2-135m", prompt, rows=np.empty(0, int))

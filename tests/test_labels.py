@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helpers import labels
 from helpers.annotations import Annotations
 from helpers.errors import UserError
-from helpers.labels import LabelSource, Pool
+from helpers.labels import LabelSource, Subset
 
 # Probabilities of two annotators for five rows of a corpus; the third row failed for b.
 A = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.55, 0.45], [0.5, 0.5]])
@@ -16,49 +16,49 @@ B = np.array([[0.3, 0.7], [0.1, 0.9], [np.nan, np.nan], [0.9, 0.1], [0.5, 0.5]])
 
 
 @pytest.fixture
-def pool():
+def subset():
     tables = {name: Annotations(np.log(probs * 0.8), {}, {}) for name, probs in [("a", A), ("b", B)]}
     rows = np.array([0, 1, 2, 3])
-    return Pool(rows, np.array([0, 1, 1, 1]), tables, 2)
+    return Subset(rows, np.array([0, 1, 1, 1]), tables, 2)
 
 
 def classes(made):
     return made.targets.argmax(axis=1).tolist()
 
 
-def test_gold_is_one_hot(pool):
-    made = labels.make(LabelSource("gold"), pool)
+def test_gold_is_one_hot(subset):
+    made = labels.make(LabelSource("gold"), subset)
     assert made.rows.tolist() == [0, 1, 2, 3]
     assert made.targets.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1]]
 
 
-def test_annotator_gives_its_most_probable_label(pool):
-    assert classes(labels.make(LabelSource("annotator", ("a",)), pool)) == [0, 1, 1, 0]
+def test_annotator_gives_its_most_probable_label(subset):
+    assert classes(labels.make(LabelSource("annotator", ("a",)), subset)) == [0, 1, 1, 0]
 
 
-def test_rows_that_failed_are_left_out(pool):
-    made = labels.make(LabelSource("annotator", ("b",)), pool)
+def test_rows_that_failed_are_left_out(subset):
+    made = labels.make(LabelSource("annotator", ("b",)), subset)
     assert made.rows.tolist() == [0, 1, 3]
     assert classes(made) == [1, 1, 0]
 
 
-def test_entropy_keeps_the_surest_labels(pool):
-    made = labels.make(LabelSource("entropy", ("a",), 0.5), pool)
+def test_entropy_keeps_the_surest_labels(subset):
+    made = labels.make(LabelSource("entropy", ("a",), 0.5), subset)
     assert made.rows.tolist() == [0, 2]
     assert classes(made) == [0, 1]
 
 
-def test_entropy_never_keeps_a_failure(pool):
+def test_entropy_never_keeps_a_failure(subset):
     """The share is of the texts that have a label, as a random subset has so many."""
-    assert labels.make(LabelSource("entropy", ("b",), 1), pool).rows.tolist() == [0, 1, 3]
+    assert labels.make(LabelSource("entropy", ("b",), 1), subset).rows.tolist() == [0, 1, 3]
     for keep in (0.4, 0.6, 0.9):
-        made = labels.make(LabelSource("entropy", ("b",), keep), pool)
+        made = labels.make(LabelSource("entropy", ("b",), keep), subset)
         assert len(made.rows) == round(3 * keep)
         assert 2 not in made.rows
 
 
-def test_vote_breaks_ties_by_mean_probability(pool):
-    made = labels.make(LabelSource("vote", ("a", "b")), pool)
+def test_vote_breaks_ties_by_mean_probability(subset):
+    made = labels.make(LabelSource("vote", ("a", "b")), subset)
     assert made.rows.tolist() == [0, 1, 3]  # the third text has one vote only
     # Text 0: one vote each, means .6 and .4. Text 3: both say 0.
     assert classes(made) == [0, 1, 0]
@@ -81,16 +81,16 @@ SIX = np.array(
 
 
 def six(*tables, gold=(0, 1, 0, 0, 1, 1, 2)):
-    """A pool of the rows 10 to 16, with the tables `a`, `a@p2`, `a@p3`, …"""
+    """A subset of the rows 10 to 16, with the tables `a`, `a@p2`, `a@p3`, …"""
     names = ["a", *(f"a@p{i + 2}" for i in range(len(tables)))]
     whole = [np.concatenate([np.full((10, 3), np.nan), table]) for table in (SIX, *tables)]
     with np.errstate(divide="ignore"):
         found = {name: Annotations(np.log(probs), {}, {}) for name, probs in zip(names, whole, strict=True)}
-    return Pool(np.arange(10, 17), np.array(gold), found, 3)
+    return Subset(np.arange(10, 17), np.array(gold), found, 3)
 
 
-def kept(method, pool, keep):
-    return (labels.make(LabelSource(method, tuple(pool.annotations), keep), pool).rows - 10).tolist()
+def kept(method, subset, keep):
+    return (labels.make(LabelSource(method, tuple(subset.annotations), keep), subset).rows - 10).tolist()
 
 
 def test_margin_and_entropy_may_differ():
@@ -110,8 +110,8 @@ def test_entropy_within_classes_keeps_each_class():
 def test_entropy_within_classes_keeps_the_balance(seed, keep):
     rng = np.random.default_rng(seed)
     probs = rng.dirichlet([1, 0.5, 0.2], 200)
-    pool = Pool(np.arange(200), np.zeros(200, int), {"a": Annotations(np.log(probs), {}, {})}, 3)
-    made = labels.make(LabelSource("class_entropy", ("a",), keep), pool)
+    subset = Subset(np.arange(200), np.zeros(200, int), {"a": Annotations(np.log(probs), {}, {})}, 3)
+    made = labels.make(LabelSource("class_entropy", ("a",), keep), subset)
     assert len(made.rows) == round(keep * 200)
     before = np.bincount(probs.argmax(1), minlength=3)
     assert (np.abs(made.targets.sum(0) - keep * before) <= 1).all()
@@ -128,12 +128,12 @@ def test_prompts_that_agree_confirm_a_label():
     second, third = SIX.copy(), SIX.copy()
     second[[0, 1]] = third[0] = [0.1, 0.8, 0.1]
     third[2] = np.nan
-    pool = six(second, third)
+    subset = six(second, third)
     # Confirmed twice: 3, 4 and 5. Once: 1, and 2, whose third wording failed; 1 has .6 + .1 + .6 and 2 has .5 + .5.
-    assert kept("prompt_agreement", pool, 3 / 6) == [3, 4, 5]
-    assert kept("prompt_agreement", pool, 4 / 6) == [1, 3, 4, 5]
-    assert kept("prompt_agreement", pool, 5 / 6) == [1, 2, 3, 4, 5]
-    made = labels.make(LabelSource("prompt_agreement", tuple(pool.annotations), 1), pool)
+    assert kept("prompt_agreement", subset, 3 / 6) == [3, 4, 5]
+    assert kept("prompt_agreement", subset, 4 / 6) == [1, 3, 4, 5]
+    assert kept("prompt_agreement", subset, 5 / 6) == [1, 2, 3, 4, 5]
+    made = labels.make(LabelSource("prompt_agreement", tuple(subset.annotations), 1), subset)
     assert classes(made) == SIX[:6].argmax(1).tolist()  # the labels are the first table's
 
 
@@ -154,14 +154,27 @@ def test_filters_keep_the_share_and_never_change_a_label(seed, keep):
     tables = {name: rng.dirichlet(np.ones(3), 40) for name in ("a", "a@p2")}
     tables["a"][rng.random(40) < 0.1] = np.nan
     found = {name: Annotations(np.log(probs), {}, {}) for name, probs in tables.items()}
-    pool = Pool(np.arange(40), rng.integers(0, 3, 40), found, 3)
+    subset = Subset(np.arange(40), rng.integers(0, 3, 40), found, 3)
     said = np.nan_to_num(tables["a"]).argmax(1)
     known = int(np.isfinite(tables["a"]).all(1).sum())
     for method in ("entropy", "class_entropy", "margin", "prompt_agreement", "oracle", "confident"):
-        made = labels.make(LabelSource(method, tuple(tables), keep), pool)
+        made = labels.make(LabelSource(method, tuple(tables), keep), subset)
         assert len(made.rows) == round(keep * known)
         assert (np.diff(made.rows) > 0).all()
         assert classes(made) == said[made.rows].tolist()
+
+
+@pytest.mark.parametrize("method", sorted({*labels.METHODS} - labels.NEED_GOLD))
+def test_what_does_not_say_that_it_needs_gold_does_not_look_at_it(method):
+    """Where a gold label is unknown, -1 stands in its place."""
+    rng = np.random.default_rng(5)
+    tables = {name: Annotations(np.log(rng.dirichlet(np.ones(3), 40)), {}, {}) for name in ("a", "b")}
+    known, unknown = (
+        labels.make(LabelSource(method, tuple(tables), 0.5), Subset(np.arange(40), gold, tables, 3))
+        for gold in (rng.integers(0, 3, 40), np.full(40, -1))
+    )
+    assert np.array_equal(known.rows, unknown.rows)
+    assert np.array_equal(known.targets, unknown.targets)
 
 
 # --- combinations
@@ -170,13 +183,13 @@ def test_filters_keep_the_share_and_never_change_a_label(seed, keep):
 def test_mean_and_vote_may_differ():
     a, b, c = ([0.45, 0.55], [0.45, 0.55], [0.99, 0.01])
     tables = {n: Annotations(np.log([probs]), {}, {}) for n, probs in [("a", a), ("b", b), ("c", c)]}
-    pool = Pool(np.array([0]), np.array([0]), tables, 2)
-    assert classes(labels.make(LabelSource("vote", ("a", "b", "c")), pool)) == [1]
-    assert classes(labels.make(LabelSource("mean", ("a", "b", "c")), pool)) == [0]
+    subset = Subset(np.array([0]), np.array([0]), tables, 2)
+    assert classes(labels.make(LabelSource("vote", ("a", "b", "c")), subset)) == [1]
+    assert classes(labels.make(LabelSource("mean", ("a", "b", "c")), subset)) == [0]
 
 
-def test_agreement_keeps_what_all_say(pool):
-    made = labels.make(LabelSource("agreement", ("a", "b")), pool)
+def test_agreement_keeps_what_all_say(subset):
+    made = labels.make(LabelSource("agreement", ("a", "b")), subset)
     assert made.rows.tolist() == [1, 3]  # they differ on the first text, and b failed on the third
     assert classes(made) == [1, 0]
 
@@ -207,8 +220,8 @@ def test_dawid_skene_by_hand():
     assert labels.combinations.estimate_truth(np.array([[0, 1], [1, 0]]), 2) == pytest.approx(0.5)
 
 
-def test_dawid_skene_as_a_source(pool):
-    made = labels.make(LabelSource("dawid_skene", ("a", "b")), pool)
+def test_dawid_skene_as_a_source(subset):
+    made = labels.make(LabelSource("dawid_skene", ("a", "b")), subset)
     assert made.rows.tolist() == [0, 1, 3]
 
 
@@ -224,8 +237,8 @@ def test_a_table_belongs_to_an_annotator_and_calls_are_counted():
 
 
 @st.composite
-def pools(draw):
-    """A pool of a few texts of a larger corpus, with an annotator that is wrong now and then and fails now and then."""
+def subsets(draw):
+    """A few texts of a larger corpus, and an annotator that is wrong now and then and fails now and then."""
     n_labels = draw(st.integers(2, 4))
     size = draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -235,31 +248,31 @@ def pools(draw):
     rows = np.sort(rng.permutation(size + 20)[:size])
     table = np.full((size + 20, n_labels), np.nan)
     table[rows] = probs
-    return Pool(rows, gold, {"a": Annotations(np.log(table), {}, {})}, n_labels)
+    return Subset(rows, gold, {"a": Annotations(np.log(table), {}, {})}, n_labels)
 
 
-def errors(pool, made):
+def errors(subset, made):
     """Confusion matrix, gold by label, of the texts in `made`."""
-    gold = dict(zip(pool.rows, pool.gold, strict=True))
-    found = np.zeros((pool.n_labels, pool.n_labels), int)
+    gold = dict(zip(subset.rows, subset.gold, strict=True))
+    found = np.zeros((subset.n_labels, subset.n_labels), int)
     np.add.at(found, ([gold[row] for row in made.rows], made.targets.argmax(1)), 1)
     return found
 
 
-@given(pools())
-def test_controls_have_the_annotators_texts_and_rate_of_error(pool):
-    assume(np.isfinite(pool.probs("a")).all(1).any())
-    real = labels.make(LabelSource("annotator", ("a",)), pool)
+@given(subsets())
+def test_controls_have_the_annotators_texts_and_rate_of_error(subset):
+    assume(np.isfinite(subset.probs("a")).all(1).any())
+    real = labels.make(LabelSource("annotator", ("a",)), subset)
     uniform, conditional, shuffled = (
-        labels.make(LabelSource(method, ("a",)), pool) for method in ("uniform", "class_conditional", "shuffled")
+        labels.make(LabelSource(method, ("a",)), subset) for method in ("uniform", "class_conditional", "shuffled")
     )
     for made in (uniform, conditional, shuffled):
         assert np.array_equal(made.rows, real.rows)
-        assert np.array_equal(errors(pool, made).sum(1), errors(pool, real).sum(1))
-    assert np.trace(errors(pool, uniform)) == np.trace(errors(pool, real))
-    assert np.array_equal(errors(pool, shuffled), errors(pool, real))
+        assert np.array_equal(errors(subset, made).sum(1), errors(subset, real).sum(1))
+    assert np.trace(errors(subset, uniform)) == np.trace(errors(subset, real))
+    assert np.array_equal(errors(subset, shuffled), errors(subset, real))
     # What the annotator never says of a class, no control says of it.
-    assert not errors(pool, conditional)[errors(pool, real) == 0].any()
+    assert not errors(subset, conditional)[errors(subset, real) == 0].any()
 
 
 @pytest.mark.parametrize("method", ["uniform", "class_conditional", "shuffled"])
@@ -267,9 +280,9 @@ def test_another_draw_puts_as_many_errors_elsewhere(method):
     rng = np.random.default_rng(2)
     gold = rng.integers(0, 2, 4000)
     said = np.where(rng.random(4000) < 0.3, 1 - gold, gold)
-    pool = Pool(np.arange(4000), gold, {"a": Annotations(np.log(np.eye(2)[said] * 0.98 + 0.01), {}, {})}, 2)
+    subset = Subset(np.arange(4000), gold, {"a": Annotations(np.log(np.eye(2)[said] * 0.98 + 0.01), {}, {})}, 2)
     first, second, again = (
-        labels.make(LabelSource(method, ("a",), draw=draw), pool).targets.argmax(1) != gold for draw in (0, 1, 1)
+        labels.make(LabelSource(method, ("a",), draw=draw), subset).targets.argmax(1) != gold for draw in (0, 1, 1)
     )
     assert np.array_equal(second, again)
     assert abs(second.mean() - first.mean()) < 0.02
@@ -283,9 +296,9 @@ def test_random_errors_do_not_follow_the_texts():
     gold = rng.integers(0, classes_, n)
     hard = np.arange(n) < n // 5  # all errors fall on a fifth of the texts
     said = np.where(hard, (gold + 1) % classes_, gold)
-    pool = Pool(np.arange(n), gold, {"a": Annotations(np.log(np.eye(3)[said] * 0.97 + 0.01), {}, {})}, classes_)
+    subset = Subset(np.arange(n), gold, {"a": Annotations(np.log(np.eye(3)[said] * 0.97 + 0.01), {}, {})}, classes_)
     for method, to_the_next in [("uniform", 0.5), ("class_conditional", 1), ("shuffled", 1)]:
-        made = labels.make(LabelSource(method, ("a",)), pool).targets.argmax(1)
+        made = labels.make(LabelSource(method, ("a",)), subset).targets.argmax(1)
         wrong = made != gold
         assert abs(wrong.mean() - 0.2) < 0.01
         assert abs(wrong[hard].mean() - 0.2) < 0.03
@@ -299,27 +312,27 @@ def test_uniform_and_conditional_errors_are_nearly_the_same_in_a_smaller_subset(
     tables = {"a": Annotations(np.log(np.eye(2)[said] * 0.98 + 0.01), {}, {})}
     for method in ("uniform", "class_conditional"):
         small, large = (
-            labels.make(LabelSource(method, ("a",)), Pool(np.arange(n), gold[:n], tables, 2)).targets
+            labels.make(LabelSource(method, ("a",)), Subset(np.arange(n), gold[:n], tables, 2)).targets
             for n in (500, 2000)
         )
         assert (small == large[:500]).all(axis=1).mean() > 0.9
 
 
-def test_missing_mass_and_renormalisation(pool):
-    table = pool.annotations["a"]
+def test_missing_mass_and_renormalisation(subset):
+    table = subset.annotations["a"]
     assert table.missing == pytest.approx([0.2] * 5)
     assert table.probs == pytest.approx(A)
 
 
-def test_unknown_method_lists_the_known(pool):
+def test_unknown_method_lists_the_known(subset):
     with pytest.raises(UserError, match=r"the known ones are gold, annotator, .*dawid_skene, .*entropy"):
-        labels.make(LabelSource("magic"), pool)
+        labels.make(LabelSource("magic"), subset)
 
 
-def test_nothing_left_is_an_error(pool):
-    nothing = Pool(np.array([2]), np.array([1]), pool.annotations, 2)
+def test_nothing_left_is_an_error(subset):
+    nothing = Subset(np.array([2]), np.array([1]), subset.annotations, 2)
     with pytest.raises(UserError, match="no text of 1 to train on: its annotators failed on all"):
         labels.make(LabelSource("annotator", ("b",)), nothing)
-    apart = Pool(np.array([0]), np.array([1]), pool.annotations, 2)
+    apart = Subset(np.array([0]), np.array([1]), subset.annotations, 2)
     with pytest.raises(UserError, match="no text of 1 to train on: its annotators failed on all or never agree"):
         labels.make(LabelSource("agreement", ("a", "b")), apart)

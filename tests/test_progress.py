@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers import device, findings, labelling, progress, prompts, studies
+from helpers import device, findings, labelling, needs, progress, prompts, status, studies
 from helpers.labels import LabelSource, tables
 from helpers.ledger import Ledger, Record, compact
+from helpers.speed import Speed
 from helpers.studies import Cell
 
 STUDY = {
@@ -34,38 +35,38 @@ def load(folder, **changes):
 
 def test_every_finding_has_its_cells_and_every_cell_a_finding(tmp_path):
     study = load(tmp_path)
-    needs = progress.needs(study, "tweets")
-    assert list(needs) == list(findings.FINDINGS)
-    assert set().union(*needs.values()) == set(study.grid("tweets"))
-    assert len(needs["degradation"]) == 3
-    assert len(needs["plateau"]) == 9 + 6 * DRAWS  # beside random errors
+    needed = needs.cells(study, "tweets")
+    assert list(needed) == list(findings.FINDINGS)
+    assert set().union(*needed.values()) == set(study.grid("tweets"))
+    assert len(needed["degradation"]) == 3
+    assert len(needed["plateau"]) == 9 + 6 * DRAWS  # beside random errors
     # Subsets drawn anew, and random errors of one draw at the largest size.
-    assert len(needs["instability"]) == 9 + 6 + 2
-    assert len(needs["controls"]) == 9 + 6 * DRAWS
+    assert len(needed["instability"]) == 9 + 6 + 2
+    assert len(needed["controls"]) == 9 + 6 * DRAWS
     a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
     # Of 400 texts 0.3 is 120: random subsets of that size, beside the filtered ones.
     filters = {Cell(LabelSource("entropy", a.annotators, 0.3), 400)}
-    assert {Cell(a, 120), Cell(b, 120), Cell(a, 400), *filters} < needs["filtering"]
-    assert Cell(LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needs["ensembling"]
-    assert needs["propagation"] == {Cell(source, n) for source in (a, b) for n in (100, 200, 400)}
+    assert {Cell(a, 120), Cell(b, 120), Cell(a, 400), *filters} < needed["filtering"]
+    assert Cell(LabelSource("vote", (*a.annotators, *b.annotators)), 400) in needed["ensembling"]
+    assert needed["propagation"] == {Cell(source, n) for source in (a, b) for n in (100, 200, 400)}
 
 
 def test_ensembling_needs_the_students_that_as_many_calls_buy(tmp_path):
     """Two annotators on 100 texts are 200 calls; a wording and its reverse put to one are as many."""
     study = load(tmp_path, ensembling={"size": 100}, filtering=None, wordings=["reversed"])
-    needs = progress.needs(study, "tweets")["ensembling"]
+    needed = needs.cells(study, "tweets")["ensembling"]
     a, b = (LabelSource("annotator", (name,)) for name in study.annotator_names)
-    assert {Cell(a, 200), Cell(b, 200)} < needs
-    assert not {cell for cell in needs if cell.n not in (100, 200)}
+    assert {Cell(a, 200), Cell(b, 200)} < needed
+    assert not {cell for cell in needed if cell.n not in (100, 200)}
     # Where the calls buy no more texts than the joined labels have, there is nothing to compare with.
-    largest = progress.needs(load(tmp_path), "tweets")["ensembling"]
+    largest = needs.cells(load(tmp_path), "tweets")["ensembling"]
     assert {cell.n for cell in largest} == {400}
 
 
 def test_a_finding_that_has_nothing_to_show_needs_nothing(tmp_path):
     nothing = dict.fromkeys(("filtering", "ensembling", "controls", "stability"))
-    needs = progress.needs(load(tmp_path, seeds=1, sizes=[100], **nothing), "tweets")
-    assert {finding for finding, cells in needs.items() if cells} == {"degradation", "propagation"}
+    needed = needs.cells(load(tmp_path, seeds=1, sizes=[100], **nothing), "tweets")
+    assert {finding for finding, cells in needed.items() if cells} == {"degradation", "propagation"}
 
 
 def record(run, seconds, **environment):
@@ -75,7 +76,7 @@ def record(run, seconds, **environment):
 
 def test_time_is_a_constant_and_a_rate_and_a_slow_start_does_not_count(tmp_path):
     runs = load(tmp_path).runs("tweets")
-    speed = progress.Speed()
+    speed = Speed()
     assert np.isnan(speed.seconds(runs[0]))
     speed.add(runs[0], 2 + 0.01 * runs[0].cost + 30)
     for run in runs[1:20]:
@@ -86,7 +87,7 @@ def test_time_is_a_constant_and_a_rate_and_a_slow_start_does_not_count(tmp_path)
 
 
 def test_times_that_round_to_nothing_are_a_speed(tmp_path):
-    runs, speed = load(tmp_path).runs("tweets"), progress.Speed()
+    runs, speed = load(tmp_path).runs("tweets"), Speed()
     for run in runs:
         speed.add(run, 0.0)
     assert len({run.cost for run in runs}) > 1
@@ -115,9 +116,9 @@ def test_left_is_divided_by_workers_and_learns_from_the_ledger_what_this_machine
 def test_status_counts_by_finding(tmp_path):
     study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
     for run in study.runs("tweets"):
-        if run.cell in progress.needs(study, "tweets")["degradation"]:
+        if run.cell in needs.cells(study, "tweets")["degradation"]:
             ledger.add(record(run, 3.6))
-    said = {line.split()[0]: line for line in progress.report(study, ledger, []).splitlines() if line.startswith("  ")}
+    said = {line.split()[0]: line for line in status.report(study, ledger, []).splitlines() if line.startswith("  ")}
     assert "9 of 9" in said["degradation"]
     assert "9 of 37, 0." in said["plateau"]  # 16 of them on random errors
     assert "core-hours left" in said["plateau"]
@@ -130,11 +131,11 @@ def test_status_says_what_each_part_took_and_will_take(tmp_path):
         if run.source.method == "gold" and not run.drawn:
             ledger.add(record(run, 36.0 * run.cost / 1000))
     runs = study.runs_by_key()
-    speed = progress.Speed()
+    speed = Speed()
     for key, run in runs.items():
         if key in ledger:
             speed.add(run, ledger[key].seconds)
-    parts = progress.costs(runs, ledger, speed)
+    parts = status.costs(runs, ledger, speed)
     gold = parts["tweets", "gold"]
     assert (gold.runs, gold.done, gold.left) == (7, 7, 0)
     assert gold.spent == pytest.approx(
@@ -148,7 +149,7 @@ def test_status_says_what_each_part_took_and_will_take(tmp_path):
     }
     vote = parts["tweets", "vote of annotators"]
     assert vote.left == pytest.approx(sum(0.036 * r.cost for r in runs.values() if r.source.method == "vote"), rel=0.01)
-    said = progress.report(study, ledger, [])
+    said = status.report(study, ledger, [])
     assert "core-hours spent" in said
     assert "core-hours left" in said
 
@@ -162,11 +163,11 @@ def test_a_study_that_was_never_run_is_priced_by_shipped_runs_of_equal_students(
     new = load(tmp_path, name="new", sizes=[200], seeds=2, annotators=[], stability=None, filtering=None)
     ledger = Ledger(results=results, own=tmp_path / "own")
     hours = sum(0.01 * run.cost for run in new.runs("tweets")) / 3600
-    said = progress.report(new, ledger, []).splitlines()[-1]
+    said = status.report(new, ledger, []).splitlines()[-1]
     other = "other kinds of machines than this one"
     assert said.startswith(f"left: about {hours:.2f} core-hours at the speed of {other} (")
     other = load(tmp_path, name="other", student={"kind": "probe", "min_steps": 2}, stability=None)
-    assert progress.report(other, ledger, []).splitlines()[-1].startswith("left: not known before the first run")
+    assert status.report(other, ledger, []).splitlines()[-1].startswith("left: not known before the first run")
 
 
 def test_what_other_machines_took_does_not_count_where_this_kind_has_finished_runs(tmp_path):
@@ -175,10 +176,10 @@ def test_what_other_machines_took_does_not_count_where_this_kind_has_finished_ru
     here = device.describe() | {"compute": device.compute_type()}
     ledger.add(record(first, 0.001 * first.cost, **here | {"compute": "another"}))
     hours = 0.001 * sum(run.cost for run in [second, *rest]) / 3600
-    assert f"left: about {hours:.2f} core-hours at the speed of other" in progress.report(study, ledger, [])
+    assert f"left: about {hours:.2f} core-hours at the speed of other" in status.report(study, ledger, [])
     ledger.add(record(second, 1.0 * second.cost, **here | {"cores": 64}))
     hours = sum(run.cost for run in rest) / 3600
-    said = progress.report(study, ledger, []).splitlines()[-1]
+    said = status.report(study, ledger, []).splitlines()[-1]
     assert said == f"left: about {hours:.2f} core-hours at the speed of this kind of machine"
 
 
@@ -186,7 +187,7 @@ def test_the_bill_is_stored_with_the_results(tmp_path):
     study, ledger = load(tmp_path), Ledger(results=tmp_path, own=tmp_path)
     for run in study.runs("tweets")[:3]:
         ledger.add(record(run, 1800.0, compute="float32"))
-    bill = yaml.safe_load(progress.bill(study, ledger, []))
+    bill = yaml.safe_load(status.bill(study, ledger, []))
     assert bill == {
         "study": "progress-test",
         "runs": 3,
@@ -208,16 +209,16 @@ def test_labels_are_on_the_bill_as_far_as_their_time_was_noted(tmp_path):
     there = [labelling.Table(spec, corpus, prompt1, None, "there", took) for spec in (a, b) for took in (3600, 1800)]
     there += [labelling.Table(b, corpus, prompt1, None, "there"), labelling.Table(a, corpus, second, None, "there")]
     missing = labelling.Table(a, corpus, prompt1, None)
-    assert yaml.safe_load(progress.bill(study, ledger, [*there, missing]))["labels"] == {
+    assert yaml.safe_load(status.bill(study, ledger, [*there, missing]))["labels"] == {
         "tweets": {
             a.name: {"tables": 2, "timed": 2, "core_hours": 1.5},
             b.name: {"tables": 3, "timed": 2, "core_hours": 1.5},
         }
     }
-    assert progress.report(study, ledger, there).splitlines()[1] == (
+    assert status.report(study, ledger, there).splitlines()[1] == (
         "  labels: 5 of 5 tables, 3.00 core-hours spent on 4 of them"
     )
-    untimed = progress.report(study, ledger, there[4:]).splitlines()[1]
+    untimed = status.report(study, ledger, there[4:]).splitlines()[1]
     assert untimed == "  labels: 1 of 1 tables; how long they took was not noted"
 
 

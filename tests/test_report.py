@@ -194,6 +194,7 @@ def test_inputs_change_with_the_tables_of_a_study(repository, place):
         "- {name: three, planted: {name: four, path: data/four.csv}}\n"
         "- {name: five, hub: five/five}\n"
         "annotators: [smollm2-135m, {replay: data/said.csv, name: a}, 'replay:data/they-said.csv']\n"
+        "sizes: [100]\n"
     )
     for base in (repository, repository.parent):
         (base / "data/saved/train").mkdir(parents=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import findings, places, progress, studies
+from helpers import findings, needs, places, studies
 from helpers.ledger import Ledger, compact
 
 CORPUS, ANNOTATOR = "amazon", "qwen2.5-coder-0.5b"
@@ -95,10 +95,10 @@ def test_every_page_that_rests_on_a_result_follows_it(study, said, tmp_path, nam
     copy = Ledger(results=tmp_path / "results", own=tmp_path / "own")
     assert len(copy.committed) == len(records)
     changed = findings.load(study, corpus=CORPUS, annotators=ANNOTATOR, ledger=copy)
-    needs = progress.needs(study, CORPUS)
+    needed = needs.cells(study, CORPUS)
     for page in findings.FINDINGS:
         now = say(page, changed)
-        if cells & needs[page]:
+        if cells & needed[page]:
             assert now["numbers"] != said[page]["numbers"], page
         else:
             assert now == said[page], page

@@ -332,7 +332,7 @@ def annotate(
                 _write(kept, parts / _KEPT)
                 asked = np.setdiff1d(asked, kept["row"].to_numpy())
             _write_parts(corpus, annotator, parts, asked)
-            _finish(corpus, prompt, parts, target, provenance)
+            _finish(corpus, parts, target, provenance)
             shutil.rmtree(parts)
         Path(lock.lock_file).unlink()
     return target
@@ -492,11 +492,11 @@ def score(annotator: Scores, part: Part, n_labels: int, tick: Callable[[int], ob
         texts = [text for texts, _ in batch for text in texts]
         rows = slice(start, start + len(texts))
         # Lengths ascend, and those that cannot be annotated are in batches of their own.
-        logp[rows], failures[rows] = _score(annotator, texts, batch[-1][1])
+        logp[rows], failures[rows] = _score(annotator, texts, batch[-1][1], n_labels)
         for reason in failures[rows] if 0 < batch[-1][1] <= annotator.room else ():
             failed = failed + 1 if reason else 0
             if failed == _HOPELESS:
-                _, [still] = _score(annotator, [_HARMLESS], 1)
+                _, [still] = _score(annotator, [_HARMLESS], 1, n_labels)
                 if still:
                     raise UserError(
                         f"annotator {annotator.name} failed on {failed} texts one after the other, the last time with: "
@@ -523,9 +523,9 @@ def _joined(part: Part, annotator: Scores) -> Iterator[list[tuple[list[str], int
     yield batch
 
 
-def _score(annotator: Scores, texts: list[str], length: int) -> tuple[np.ndarray, list[str | None]]:
+def _score(annotator: Scores, texts: list[str], length: int, n_labels: int) -> tuple[np.ndarray, list[str | None]]:
     """Scores of one batch, or the reason why there are none; what fails together is tried one by one."""
-    nothing = np.full((len(texts), 1), np.nan)
+    nothing = np.full((len(texts), n_labels), np.nan)
     if not length:
         return nothing, ["the text is empty"] * len(texts)
     if length > annotator.room:
@@ -535,14 +535,13 @@ def _score(annotator: Scores, texts: list[str], length: int) -> tuple[np.ndarray
     except (RuntimeError, ValueError) as error:
         if len(texts) == 1:
             return nothing, [first_line(error)]
-        alone = [_score(annotator, [text], length) for text in texts]
-        wide = max(scores.shape[1] for scores, _ in alone)
-        return np.concatenate([np.resize(scores, (1, wide)) for scores, _ in alone]), [f[0] for _, f in alone]
+        alone = [_score(annotator, [text], length, n_labels) for text in texts]
+        return np.concatenate([scores for scores, _ in alone]), [reasons[0] for _, reasons in alone]
     finite = np.isfinite(logp).all(axis=1)
     return np.where(finite[:, None], logp, np.nan), [None if ok else _NO_SCORE for ok in finite]
 
 
-def _finish(corpus: Corpus, prompt: Prompt, parts: Path, target: Path, provenance: dict) -> None:
+def _finish(corpus: Corpus, parts: Path, target: Path, provenance: dict) -> None:
     """Join the parts in the order of the corpus, with the provenance, and put the table in its place."""
     tables = [_part(file) for file in sorted(parts.glob("part-*.parquet"))]
     if timed := [table for table in tables if _TOOK in (table.schema.metadata or {})]:

@@ -321,13 +321,13 @@ def run(
 @app.command(epilog="Example: `label-risk status studies/default.yml`")
 def status(study: StudyFile) -> None:
     """Say what of a study is done, and what the rest will cost."""
-    from helpers import labelling, progress
+    from helpers import labelling, status
     from helpers.ledger import Ledger
 
     plan, ledger = studies.load(study), Ledger()
     labels = list(labelling.find(plan))
     lacking = [table for table in labels if not table.there]
-    _say(progress.forecast(plan, ledger, lacking) if lacking else progress.report(plan, ledger, labels))
+    _say(status.forecast(plan, ledger, lacking) if lacking else status.report(plan, ledger, labels))
 
 
 @app.command(epilog="Example: `label-risk compact studies/default.yml`")
@@ -342,7 +342,7 @@ def compact(
     Runs that the file of another study holds already are left there. Those of the file that the study does not ask for
     are dropped only where you say so, and only if no other file in `studies/` asks for them.
     """
-    from helpers import labelling, ledger, places, progress
+    from helpers import labelling, ledger, places, status
 
     plan, book = studies.load(study), ledger.Ledger()
     keys = set(plan.runs_by_key())
@@ -356,7 +356,7 @@ def compact(
     kept = _asked_by_others(plan, lost) if lost else set()
     ledger.compact([book[key] for key in done - elsewhere | kept], file)
     bill = file.with_suffix(".cost.yml")
-    bill.write_text(progress.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
+    bill.write_text(status.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
     others = f", {len(done & elsewhere)} of them in other files" if done & elsewhere else ""
     others += f", and {len(kept)} that other studies ask for" if kept else ""
     _say(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")

@@ -98,14 +98,11 @@ class Cluster(Executor):
         if time.monotonic() - self._asked > _ANSWER and self._lock.acquire(blocking=False):
             try:
                 with suppress(OSError, RuntimeError, ValueError, ClosedClientError):  # lost, or being lost
-                    self._size = self._count()
+                    self._size = len(self._suitable())
                 self._asked = time.monotonic()
             finally:
                 self._lock.release()
         return self._size
-
-    def _count(self) -> int:
-        return len(self._suitable())
 
     def _suitable(self) -> list[str]:
         """Addresses of the workers that offer what a task needs."""

@@ -127,7 +127,7 @@ def find(
 
 
 def lacking(study: Study, corpora: Sequence[str] | None = None) -> Iterator[Table]:
-    """The tables of each annotator on each corpus where one of them is nowhere; all that are there are checked.
+    """All tables of every annotator and corpus that lack at least one of theirs; those that are there are checked.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _looked_up(table: Table, folder: Path | None) -> Table:
 def at_hand(spec: specs.Spec) -> bool:
     """Whether an annotator computes here and nothing has to be downloaded for it."""
     if isinstance(spec, specs.Shipped):
-        return spec.name in specs.SHIPPED and artifacts.folder(spec.name).is_dir()
+        return artifacts.folder(spec.name).is_dir()
     if isinstance(spec, specs.Gguf):
         return places.path(spec.gguf).is_file()
     return isinstance(spec, specs.HuggingFace) and places.path(spec.hf).is_dir()

@@ -73,7 +73,7 @@ def _failed(future: Future) -> bool:
 
 
 @contextmanager
-def mourned(what_now: str) -> Iterator[None]:
+def reporting_killed(what_now: str) -> Iterator[None]:
     """Say in one line that a process of a pool was killed, which is the end of the pool, and what can be done."""
     try:
         yield

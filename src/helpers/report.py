@@ -30,7 +30,8 @@ import yaml
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from helpers import places, pools
+from helpers import corpora, places, pools, studies
+from helpers.annotators import specs
 from helpers.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 _EXECUTED = "book/executed"
 _GENERATED = "book/_static/generated"
+#: Notebooks that are executed at the same time, each in a kernel with one thread.
+_AT_ONCE = 2
 #: Is in the folders that a build may overwrite.
 _MARKER = ".label-risk"
 #: What pages are made of besides executed notebooks. The pages quote files of the last four.
@@ -72,7 +75,6 @@ def build(
     out: Path = places.ROOT,
     parameters: Mapping[str, object] | None = None,
     root: Path = places.ROOT,
-    processes: int = 2,
 ) -> Path:
     """Build the book about one study, doing again only what a change calls for.
 
@@ -87,9 +89,6 @@ def build(
         Other parameters of the notebooks, each passed to every notebook that knows it.
     root
         The repository: `_config.yml`, `_toc.yml`, `book/`, `notebooks/`.
-    processes
-        Notebooks executed at once, each in a kernel with one thread, in the caller's working folder: that is what the
-        paths in a study are relative to.
 
     Returns
     -------
@@ -118,7 +117,7 @@ def build(
     built.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(built / "lock", timeout=0):
-            return _build(root, source, built, notebooks, processes)
+            return _build(root, source, built, notebooks)
     except Timeout:
         raise UserError(
             f"{places.shown(built)}: another build writes there; wait for it or choose another folder"
@@ -158,7 +157,7 @@ def _own_folders(out: Path, root: Path) -> list[Path]:
     return [] if out == root else [out / "source", out / "_build"]
 
 
-def _build(root: Path, source: Path, built: Path, notebooks: list[Notebook], processes: int) -> Path:
+def _build(root: Path, source: Path, built: Path, notebooks: list[Notebook]) -> Path:
     index, stamp = built / "html/index.html", built / "stamp.json"
     # `frame` is what shows on every page: while it stands, Sphinx may set again only the pages that changed.
     sources = _sources(root)
@@ -177,7 +176,7 @@ def _build(root: Path, source: Path, built: Path, notebooks: list[Notebook], pro
     stamp.unlink(missing_ok=True)
     if source != root:
         _stage(root, source)
-    execute(notebooks, folder, cwd=Path.cwd(), processes=processes)
+    execute(notebooks, folder, cwd=Path.cwd())
     write_assets(source / _GENERATED)
     if before.get("frame") != frame:
         for old in (built / "html", built / ".doctrees"):
@@ -250,26 +249,12 @@ def _tables(study: Path) -> list[Path]:
     is not among them.
     """
     try:
-        content = yaml.safe_load(study.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return []  # whoever loads it says what is wrong
-    content = content if isinstance(content, dict) else {}
-    named: list[Path] = []
-
-    def walk(node: object, key: str) -> None:
-        if isinstance(node, list):
-            for item in node:
-                walk(item, key)
-        elif isinstance(node, dict):
-            if isinstance(node.get(key), str):
-                named.append(places.path(node[key]))
-            walk(node.get("planted"), key)  # a corpus made of another
-        elif isinstance(node, str) and node.startswith(f"{key}:"):
-            named.append(places.path(node.removeprefix(f"{key}:")))
-
-    walk(content.get("corpora"), "path")
-    walk(content.get("annotators"), "replay")
-    return [file for path in named for file in (_files(path) if path.is_dir() else [path])]
+        read = studies.load(study)
+    except UserError:
+        return []  # the notebook that loads it says what is wrong
+    replayed = [places.path(spec.replay) for spec in read.annotator_specs if isinstance(spec, specs.Replay)]
+    tables = [path for spec in read.corpora if (path := corpora.path_of(spec))]
+    return [file for path in [*tables, *replayed] for file in (_files(path) if path.is_dir() else [path])]
 
 
 def executed_pages(toc: Path) -> list[str]:
@@ -335,7 +320,7 @@ def _read(notebook: Path) -> "NotebookNode":
     return jupytext.read(notebook, fmt="py:percent")
 
 
-def execute(notebooks: Iterable[Notebook], folder: Path, *, cwd: Path, processes: int = 2) -> list[str]:
+def execute(notebooks: Iterable[Notebook], folder: Path, *, cwd: Path) -> list[str]:
     """Execute the notebooks whose inputs changed, and write `<name>.ipynb` and `<name>.json` (digests) to `folder`.
 
     Returns
@@ -355,8 +340,8 @@ def execute(notebooks: Iterable[Notebook], folder: Path, *, cwd: Path, processes
     problems: dict[str, list[str]] = {}  # what went wrong -> where
     # Kernels are processes already, but papermill belongs in a main thread.
     with (
-        pools.mourned("the pages that were finished are kept, and the same command goes on"),
-        pools.Processes(min(processes, len(stale)), settle=_calm) as pool,
+        pools.reporting_killed("the pages that were finished are kept, and the same command goes on"),
+        pools.Processes(min(_AT_ONCE, len(stale)), settle=_calm) as pool,
         tqdm(total=len(stale), desc="execute", unit="notebook") as bar,
     ):
         running = {pool.submit(_run, notebook, cwd): notebook for notebook in stale}

@@ -19,7 +19,6 @@ import yaml
 
 from helpers import annotations, annotators, corpora, durations, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
-from helpers.annotators.replay import ReplayAnnotator
 from helpers.corpora import Corpus, tables
 from helpers.errors import UserError
 from helpers.measures import power
@@ -163,9 +162,8 @@ def draft(
     specs.check_unique(known)
     corpus = corpora.load(spec)
     for one in known:
-        plain = isinstance(one, specs.Shipped) and one.name not in specs.SHIPPED
         # Labels that are there need nobody who gives them.
-        if not (plain and annotations.find(corpus, one.name, prompts.render(corpus))):
+        if not (isinstance(one, specs.Existing) and annotations.find(corpus, one.name, prompts.render(corpus))):
             annotators.check(one)
     if corpus.fully_gold:
         spec = {option: value for option, value in spec.items() if option != "unlabelled"}  # there is nothing to keep
@@ -214,7 +212,7 @@ def _hard(spec: specs.Spec, corpus: Corpus) -> bool:
     if isinstance(spec, specs.Ready):
         return corpus.ready[spec.name].hard
     if isinstance(spec, specs.Replay):
-        replayed = ReplayAnnotator(spec, corpus)
+        replayed = annotators.load(spec, corpus=corpus)
         replayed.use(prompts.render(corpus))
         return replayed.hard
     return False

@@ -3,7 +3,7 @@
 A *run* is one training: corpus, label source, number of texts, seed, student. Its key is the hash of all that its
 result depends on (texts, targets, encoder, hyper-parameters, seed, version of the training code), so a run is never
 repeated, whatever study asks for it, and never mistaken for another. Encoders in folders are known by the path as the
-study spells it.
+study spells it, and by their files.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from helpers import annotations, corpora, labels, places, students
 from helpers.annotators import specs
 from helpers.corpora import Corpus
 from helpers.errors import UserError
-from helpers.labels import LabelSource, Pool, Targets, tables
+from helpers.labels import LabelSource, Subset, Targets, tables
 from helpers.students import Student
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -160,7 +160,7 @@ class Stability(BaseModel):
     seeds
         Number of seeds at the largest size, for gold and every annotator.
     controls
-        Whether controls have that many, too, all of the first draw of their errors; or how many they have.
+        True: controls have as many, all of the first draw of their errors. A number: they have so many.
     draws
         Number of training subsets that are drawn anew, for gold and every annotator, each with seed 0. They are of the
         corpus's largest size that is at most half of its pool: larger ones would hardly differ.
@@ -302,7 +302,7 @@ class Study(BaseModel):
         """
         by_name = {spec.name: spec for spec in self.annotator_specs}
         return {
-            name: tables.find(corpus, name, self.prompt, rows=rows, spec=by_name[labels.annotator_of(name)])
+            name: tables.lookup(corpus, name, self.prompt, rows=rows, spec=by_name[labels.annotator_of(name)])
             for name, rows in self.needed_rows(corpus).items()
         }
 
@@ -497,7 +497,7 @@ class Study(BaseModel):
             seeds = self.seeds_of(corpus, cell)
             for part in loaded.parts:
                 rows = part.subset(cell.n, draw=cell.drawn)
-                made = labels.make(cell.source, Pool(rows, part.gold[rows], used, len(part.labels)))
+                made = labels.make(cell.source, Subset(rows, part.gold[rows], used, len(part.labels)))
                 runs += [Run(part, cell.source, cell.n, seed, self.student, made, cell.drawn) for seed in seeds]
         return runs
 

@@ -70,7 +70,10 @@ def run(
             return _run(todo, ledger, pool, live)
         device.compute_type()  # measured once, before workers do so all at the same time
         shared = {(run.corpus.name, run.corpus.part): run.corpus for run in todo}.values()
-        with pools.mourned(_KILLED), pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool:
+        with (
+            pools.reporting_killed(_KILLED),
+            pools.Processes(min(workers or device.workers(), len(todo)), shared) as pool,
+        ):
             return _run(todo, ledger, pool, live)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers import annotations, annotators, device, pools, prompts, sweep
+from helpers.annotators import specs
 from helpers.errors import UserError
 from helpers.ledger import Ledger, Record
 from helpers.studies import Run, Study
@@ -53,7 +54,7 @@ def check_any(study: Study, ledger: Ledger, *, again: bool = False) -> None:
         If there is nothing.
     """
     if again:
-        if not any(map(_computes, study.annotator_specs)):
+        if not any(isinstance(spec, specs.COMPUTING) for spec in study.annotator_specs):
             raise UserError(
                 f"nothing to check: no annotator of study {study.name} computes on this machine, and what others said "
                 "cannot be computed again"
@@ -88,7 +89,7 @@ def retrain(runs: list[Run], ledger: Ledger) -> Iterator[Check]:
     if not runs:
         return
     device.compute_type()  # before workers measure it, all at the same time
-    with pools.mourned(_KILLED), pools.Processes(min(device.workers(), len(runs))) as pool:
+    with pools.reporting_killed(_KILLED), pools.Processes(min(device.workers(), len(runs))) as pool:
         for run, fresh in zip(runs, pool.map(sweep.train, runs), strict=True):
             yield compare(run, ledger[run.key], fresh)
 
@@ -122,7 +123,7 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
     """
     for spec in study.annotator_specs:
         name = spec.name
-        if not _computes(spec):
+        if not isinstance(spec, specs.COMPUTING):
             yield Check(name, True, "a server or a file said it: it cannot be computed again here")
             continue
         annotator = None  # there may not be room for two
@@ -145,12 +146,6 @@ def annotate_again(study: Study, size: int, *, rng: np.random.Generator) -> Iter
                     apart = float(np.abs(fresh - table.logp[row]).max())
                     what = f"{name} on {corpus_name} with {wording}, id {corpus.rows['id'].iloc[row]!r}"
                     yield Check(what, apart <= allowed, f"largest difference {apart:.1e} nats, allowed {allowed}")
-
-
-def _computes(spec: annotators.specs.Spec) -> bool:
-    """Whether an annotator computes on this machine; a plain name may also be that of a table from elsewhere."""
-    foreign = isinstance(spec, annotators.specs.Shipped) and spec.name not in annotators.SHIPPED
-    return isinstance(spec, annotators.specs.COMPUTING) and not foreign
 
 
 def _shares(total: int, parts: int) -> list[int]:

@@ -24,7 +24,7 @@ def check(spec: specs.Spec) -> None:
     UserError
         If it is no known name, or its file is not there.
     """
-    if isinstance(spec, specs.Shipped) and spec.name not in SHIPPED:
+    if isinstance(spec, specs.Existing):
         raise UserError(specs.unknown(spec.name))
     for kind, file in (("gguf", getattr(spec, "gguf", None)), ("replay", getattr(spec, "replay", None))):
         if file is not None and not places.path(file).is_file():
@@ -63,7 +63,7 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
     from helpers.annotators import gguf
     from helpers.annotators.local import LocalAnnotator
 
-    if isinstance(spec, specs.Shipped) and spec.name in SHIPPED:
+    if isinstance(spec, specs.Shipped):
         file = artifacts.fetch(spec.name) / "model.gguf"
         model_hash = artifacts.fingerprint(spec.name)
         return LocalAnnotator(spec.name, gguf.as_folder(file), model_hash=model_hash, compute=compute)

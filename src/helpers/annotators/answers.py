@@ -24,7 +24,7 @@ _BEFORE, _AFTER = " \t\r\n\u2581\u0120\"'`*_([{<-", " \t\r\n\"'`*_)]}>.,:;!"
 _SHARED_LETTERS = 3
 #: Mass on tokens that begin two labels from which an answer is taken to be undecided.
 _UNDECIDED = 0.5
-#: Least probability of a label that is not listed: nothing but a number whose logarithm can be stored.
+#: Least probability of a label that is not listed. It keeps the logarithm finite and means nothing else.
 _LEAST = 1e-12
 #: What a label that is not listed has of one that is, at most: as float32 they must differ.
 _BELOW = 0.999
@@ -69,7 +69,7 @@ class Coding:
 
     @cached_property
     def _around(self) -> tuple[str, str]:
-        """Marks that may stand before an answer and after it: none with which one begins, or of which one consists."""
+        """Marks to strip before and after an answer: none that an answer itself begins with or consists of."""
         marks = "".join(answer for answer in self.answers if not answer.rstrip(_AFTER))
         before = "".join(mark for mark in _BEFORE if not any(answer.startswith(mark) for answer in self.answers))
         return before, "".join(mark for mark in _AFTER if mark not in marks)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import artifacts, hub, places
-from helpers.annotators.specs import SHIPPED, Gguf, HuggingFace, Ready, Replay, Server, Shipped, Spec
+from helpers.annotators.specs import Existing, Gguf, HuggingFace, Ready, Replay, Server, Shipped, Spec
 from helpers.errors import UserError
 
 #: What only the tables of one kind of annotator have in their provenance.
@@ -34,7 +34,7 @@ def check(spec: Spec, made: Mapping[str, Any], where: str) -> None:
     Parameters
     ----------
     spec
-        What the study says now. A plain name that is no shipped model takes the table that is there, whoever made it.
+        What the study says now. `Existing` takes the table that is there, whoever made it.
     made
         The table's provenance.
     where
@@ -90,7 +90,7 @@ def _read(file: Path) -> str:
 
 def _compared(spec: Spec, made: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
     """What can be compared: its name, as the table has it, and as the study has it."""
-    if isinstance(spec, Shipped) and spec.name not in SHIPPED:
+    if isinstance(spec, Existing):
         return
     mark = next((mark for mark in _MARKS.values() if mark in made), None)
     yield "the annotator", _KINDS[mark], _KINDS[_MARKS.get(type(spec))]

@@ -78,7 +78,7 @@ class Scores(Annotator, Protocol):
 
     @property
     def at_once(self) -> int:
-        """Sum of the lengths that `score` is best given; 0 for as planned: few, and all of one length."""
+        """Tokens that `score` takes best in one call; 0: the batch as it was planned, of few texts of one length."""
 
     @property
     def cores(self) -> int:

@@ -632,11 +632,9 @@ class _LimitedError(Exception):
 class _AgainError(Exception):
     """Worth another try. `unreachable`: it has nothing to do with the question. `tried`: how often it was asked."""
 
-    def __init__(
-        self, reason: str, *, unreachable: bool = False, pause: float | None = None, tries: int = _ANY, tried: int = 1
-    ):
+    def __init__(self, reason: str, *, unreachable: bool = False, pause: float | None = None, tries: int = _ANY):
         super().__init__(reason)
-        self.unreachable, self.pause, self.tries, self.tried = unreachable, pause, tries, tried
+        self.unreachable, self.pause, self.tries, self.tried = unreachable, pause, tries, 1
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=30)

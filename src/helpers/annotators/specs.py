@@ -34,8 +34,6 @@ from helpers.errors import UserError, without_passwords
 
 #: The annotators of the default study, weakest first.
 SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
-#: The kinds that a specification may begin with.
-KINDS = ("hf", "gguf", "openai", "replay", "ready")
 #: Where OpenAI's own models are asked.
 OPENAI = "https://api.openai.com/v1"
 
@@ -91,8 +89,7 @@ class _Spec(BaseModel, ABC):
     @model_validator(mode="after")
     def _has_a_name(self):
         name = self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", self._stem()).lstrip("._-")
-        shipped = isinstance(self, Shipped) and name in SHIPPED
-        taken = name.casefold() in SHIPPED and not shipped  # some disks know no case
+        taken = name.casefold() in SHIPPED and not isinstance(self, Shipped)  # some disks know no case
         if taken and not self.name and not isinstance(self, Ready):
             name, taken = f"{name}-{next(kind for kind, made in _CLASSES.items() if made is type(self))}", False
         if not _NAME.fullmatch(name):
@@ -106,7 +103,14 @@ class _Spec(BaseModel, ABC):
 
 
 class Shipped(_Spec):
-    """A shipped model, or the name of a table that is there already."""
+    """A shipped model: its name is one of `SHIPPED`."""
+
+    def _stem(self) -> str:
+        return self.name
+
+
+class Existing(_Spec):
+    """The name of tables that are there already, whoever made them."""
 
     def _stem(self) -> str:
         return self.name
@@ -333,7 +337,7 @@ COMPUTING = (Shipped, HuggingFace, Gguf)
 #: Annotators whose labels are ready-made, so that no wording changes them.
 READ = (Replay, Ready)
 
-Spec = Shipped | HuggingFace | Gguf | Server | Replay | Ready
+Spec = Shipped | Existing | HuggingFace | Gguf | Server | Replay | Ready
 _CLASSES: dict[str, type[_Spec]] = {"hf": HuggingFace, "gguf": Gguf, "openai": Server, "replay": Replay, "ready": Ready}
 
 
@@ -351,10 +355,10 @@ def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:
     if isinstance(said, _Spec):
         return said
     if isinstance(said, Mapping):
-        kinds = [kind for kind in KINDS if kind in said]
+        kinds = [kind for kind in _CLASSES if kind in said]
         if len(kinds) != 1:
             raise UserError(
-                f"an annotator that is a mapping has one of {', '.join(f'`{kind}`' for kind in KINDS)}, "
+                f"an annotator that is a mapping has one of {', '.join(f'`{kind}`' for kind in _CLASSES)}, "
                 f"and this one has {' and '.join(kinds) or 'none'} (its fields: {', '.join(map(str, said))})"
             )
         who, fields = said.get("name") or f"{kinds[0]}:{_harmless(said[kinds[0]])}", dict(said)
@@ -365,10 +369,10 @@ def parse(said: "str | Mapping[str, Any] | Spec") -> Spec:
     if not isinstance(said, str):
         raise UserError(f"an annotator is a text or a mapping, and not {said!r}")
     kind, colon, value = said.partition(":")
-    if not colon or kind not in KINDS:
+    if not colon or kind not in _CLASSES:
         if not _NAME.fullmatch(said):
             raise UserError(unknown(said))
-        return _build(Shipped, {"name": said}, said)
+        return _build(Shipped if said in SHIPPED else Existing, {"name": said}, said)
     if kind == "openai" and "@" in value:
         found = _SERVER.fullmatch(value)
         if not found:

@@ -125,19 +125,18 @@ def _beyond(use: Use, budget: Budget, prices: Prices | None) -> str | None:
         return f"{budget.calls:,} calls"
     if budget.tokens is not None and use.tokens_in + use.tokens_out > budget.tokens:
         return f"{budget.tokens:,} tokens"
-    if budget.money is not None and prices is not None and (_money(use, prices) or 0) > budget.money:
+    if budget.money is not None and prices is not None and _money(use, prices) > budget.money:
         return f"{budget.money:g} {prices.currency}"
     return None
 
 
-def _money(use: Use, prices: Prices | None) -> float | None:
-    return None if prices is None else prices.of(use.tokens_in, use.tokens_out)
+def _money(use: Use, prices: Prices) -> float:
+    return prices.of(use.tokens_in, use.tokens_out)
 
 
 def _said(use: Use, prices: Prices | None) -> str:
     said = f"{use.calls:,} calls and {use.tokens_in + use.tokens_out:,} tokens"
-    money = _money(use, prices)
-    return said if money is None or prices is None else f"{said} ({money:.2f} {prices.currency})"
+    return said if prices is None else f"{said} ({_money(use, prices):.2f} {prices.currency})"
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def total(plans: Sequence[Plan]) -> str:
     said = f"{use.calls:,} calls, {use.tokens_in + use.tokens_out:,} tokens"
     for currency in dict.fromkeys(plan.spec.prices.currency for plan in plans if plan.spec.prices):
         priced = [plan for plan in plans if plan.spec.prices and plan.spec.prices.currency == currency]
-        said += f", {sum(_money(plan.expected, plan.spec.prices) or 0 for plan in priced):.2f} {currency}"
+        said += f", {sum(_money(plan.expected, plan.spec.prices) for plan in priced):.2f} {currency}"
     return said + ("; less if they give log-probabilities" if any(plan.if_logprobs for plan in plans) else "")
 
 

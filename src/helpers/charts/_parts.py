@@ -9,7 +9,7 @@ from helpers.charts import theme
 from helpers.findings import Finding
 
 STEP = 20  # height of one row of marks, pixels
-#: Of names that take turns; what they are compared with is a diamond.
+#: Shapes of names that take turns. The diamond is kept for what they are compared with.
 MARKS = ["circle", "square", "triangle-up", "triangle-down", "triangle-left", "triangle-right"]
 #: Of shapes and dashes, below the chart: beside that of the colours there is no room on a phone.
 LEGEND = alt.Legend(symbolStrokeColor=theme.GREY, orient="bottom", columns=1)

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -198,8 +199,19 @@ def _file(spec: str | dict) -> tuple[str, int, int] | None:
         return ("", 0, 0)
     if "planted" in spec:
         return _file(spec["planted"])
-    file = places.path(str(spec.get("path")))
-    return (str(file.resolve()), file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None
+    file = path_of(spec)
+    if file is None or not file.is_file():
+        return None
+    return str(file.resolve()), file.stat().st_mtime_ns, file.stat().st_size
+
+
+def path_of(spec: str | dict) -> Path | None:
+    """The table, or the folder of tables, that a described corpus is read from; None if it is not on this machine."""
+    if not isinstance(spec, dict):
+        return None
+    if "planted" in spec:
+        return path_of(spec["planted"])
+    return places.path(str(spec["path"])) if spec.get("path") else None
 
 
 def _hutto(stem: str) -> Callable[[], Corpus]:

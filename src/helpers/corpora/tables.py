@@ -598,7 +598,7 @@ def _folds(folds: int, groups: np.ndarray) -> int:
 def _spent(
     texts: pd.Series, gold: np.ndarray, rank: np.ndarray, examples: int, known: list[str], grouping: np.ndarray
 ) -> list[int]:
-    """Positions of the examples for the prompt: the last of each class in the training pool, for the subsets' sake.
+    """Positions of the examples for the prompt: the last of each class in the pool, so that small subsets keep theirs.
 
     Long texts are passed over while there are short ones; of long ones, the shortest are taken. Texts that are alone in
     their group come first.

@@ -10,10 +10,20 @@ from helpers.findings._choices import choice_of
 from helpers.findings._curves import Worth, curve, number, worth
 from helpers.findings._ensembling import vote
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, minus, out_of, percent, signed, unsigned
+from helpers.findings.finding import (
+    VERDICT_COLUMNS,
+    Finding,
+    counted,
+    minus,
+    out_of,
+    percent,
+    signed,
+    unsigned,
+    verdict_row,
+)
 from helpers.findings.results import GOLD, CorpusResults, Results, Students, load
 from helpers.findings.rules import rules
-from helpers.labels import NEED_GOLD, annotator_of
+from helpers.labels import NEED_GOLD
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.measures.prevalence import labels_for_precision, wilson
@@ -22,7 +32,7 @@ from helpers.studies import Cell, Study
 #: Label sources that nobody can use as a remedy: the labels as they are, and what needs all the gold. Labels of other
 #: annotators are no remedy of this one's either: whether they should be joined, or replace it, `ensembling` shows.
 _NO_REMEDY = {"annotator", *NEED_GOLD}
-_NONE = Interval(np.nan, np.nan, np.nan)
+_NONE = Interval(np.nan)
 
 
 @dataclass(frozen=True)
@@ -108,8 +118,7 @@ def decision(
                 *([_point(one, annotator, "with the remedy", remedy.name, mended)] if remedy else []),
             ]
             n_runs = (2 if gold else 1) * (_common_seeds(gold.correct, best) if gold else plain.seeds) * one.folds
-            row = ("decision", one.name, annotator, "", mended.effect, mended.low, mended.high, advice, n_runs)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            verdicts.append(verdict_row("decision", one.name, annotator, mended, advice, n_runs))
             remedies += [remedy.name] if remedy else []
             right = _accuracy_on(one, annotator, sample)
             table.append(
@@ -179,10 +188,7 @@ def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell
     return [
         (cell, students)
         for cell, students in one.cells.items()
-        if cell.n <= n
-        and not cell.drawn
-        and cell.source.method not in _NO_REMEDY
-        and {annotator} == {*map(annotator_of, cell.source.annotators)}
+        if cell.n <= n and not cell.drawn and cell.source.method not in _NO_REMEDY and {annotator} == cell.source.who
     ]
 
 

@@ -55,7 +55,7 @@ def by_size(
     for one in results.corpora.values():
         sizes = results.study.sizes_of(one.name)
         for annotator in results.annotators:
-            said, known = _said(one, annotator)
+            said, known = labelled(one, annotator)
             if not known.any():
                 continue
             rng = results.rng(one.name, f"{annotator} by size", seed)
@@ -122,7 +122,7 @@ def few_votes(results: Results, seed: int) -> Part:
     rows, shares = [], []
     for one in results.corpora.values():
         for annotator in results.annotators:
-            said, known = _said(one, annotator)
+            said, known = labelled(one, annotator)
             split = one.votes[known].sum(axis=1) >= 2
             if not split.any():
                 continue
@@ -164,7 +164,7 @@ def settings(results: Results, claim: Claim) -> Part:
     rows = []
     for one in results.corpora.values():
         for annotator in results.annotators:
-            said, known = _said(one, annotator)
+            said, known = labelled(one, annotator)
             if not known.any():
                 continue
             votes = one.votes[known]
@@ -203,7 +203,7 @@ def settings(results: Results, claim: Claim) -> Part:
     return Part(table.round(_DECIMALS), said)
 
 
-def _said(one: CorpusResults, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+def labelled(one: CorpusResults, annotator: str) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of the annotator on the test texts that it labelled, and which those are."""
     said, _ = one.annotated(annotator)
     known = np.isfinite(said).all(axis=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import places, studies
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, signed, verdict_row
 from helpers.findings.results import Results, Students, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -79,9 +79,8 @@ def encoders(
             more = _difference(pairs, rng)
             changes.append(more)
             advice = _advice(losses[1])
-            effect = (losses[1].effect, losses[1].low, losses[1].high)
-            judged = ("encoders", name, annotator, "", *effect, advice, 2 * pairs[1][0].seeds * found[1].folds)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, judged, strict=True)))
+            n_runs = 2 * pairs[1][0].seeds * found[1].folds
+            verdicts.append(verdict_row("encoders", name, annotator, losses[1], advice, n_runs))
             row = {"Corpus": name, "Annotator": annotator, "Labels": n, "Answer": advice}
             for encoder, loss in zip((own, larger), losses, strict=True):
                 frame.append(

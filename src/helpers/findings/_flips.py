@@ -135,7 +135,7 @@ def subsets(results: Results, seed: int) -> Part:
             rng = results.rng(one.name, f"{labels} subsets", seed)
             by_subset, by_seed = measures(one, changed), measures(one, seeds)
             disagreement = stability_interval(changed.pred, statistic="pairwise_disagreement", rng=rng)
-            difference = Interval(np.nan, np.nan, np.nan)
+            difference = Interval(np.nan)
             if seeds.seeds > 1:
                 difference = stability_difference(
                     changed.pred, seeds.pred, statistic="pairwise_disagreement", rng=rng, paired=False

@@ -44,7 +44,7 @@ class Inheritance:
         than_gold = beyond_class(theirs, said, truth, gold_student=other, rng=rng)
         if (said != truth).sum() < FEWEST_MISTAKES:
             found = beside, beyond, than_gold
-            beside, beyond, than_gold = (Interval(interval.effect, np.nan, np.nan) for interval in found)
+            beside, beyond, than_gold = (Interval(interval.effect) for interval in found)
         self._tally.judge(one.name, annotator, beside, 2 * students.seeds, variant="inherited mistakes")
         self._beside.append(beside)
         self._beyond.append(beyond)
@@ -74,7 +74,7 @@ class Inheritance:
             of_group = theirs[:, members], other[:, members], said[members], truth[members]
             interval = inherited(*of_group, rng=rng)
             if mistakes < FEWEST_MISTAKES:
-                interval = Interval(interval.effect, np.nan, np.nan)
+                interval = Interval(interval.effect)
             else:
                 shares[name] = interval.effect
             self._groups.append(where | {"Texts": name} | _columns(claim, *of_group, interval))

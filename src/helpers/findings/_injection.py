@@ -6,7 +6,7 @@ import pandas as pd
 from helpers import orders, places, studies
 from helpers.corpora import planted
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, counted, percent, signed, verdict_row
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -47,8 +47,7 @@ def injection(
         `frame` has a row a corpus, `annotator`, `planted` (an order, a control or "nothing") and `who` ("annotator" or
         "its students"): `share` of the test texts that get the ordered label, with bounds `low` and `high`. In
         `verdicts`, the effect is the annotator's share with the order minus that with the control; corpora of the same
-        test texts are one cell. The table has a
-        column for the texts that `helpers.orders.looks_like_order` flags.
+        test texts are one cell. The table has columns for the texts that `helpers.orders.looks_like_order` flags.
 
     Raises
     ------
@@ -84,11 +83,10 @@ def injection(
             frame += [_point(one, annotator, name, "its students", theirs[name], rng) for name in given]
             effect = bootstrap_of_means(np.subtract, given[template], given[_CONTROL], rng=rng)
             advice = list(rules()["injection"].advice)[0 if effect.sign > 0 else 1]
-            row = ("injection", one.name, annotator, "", effect.effect, effect.low, effect.high, advice, 0)
             # Corpora that differ in their training texts only ask an annotator the same: that is one answer.
             if (asked := (annotator, said[test != ""].tobytes(), tuple(test))) not in judged:
                 judged.add(asked)
-                verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+                verdicts.append(verdict_row("injection", one.name, annotator, effect, advice, 0))
             learned = next((name for name in in_training if name), "")
             table.append(
                 {

@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.findings._controls import ERRORS, OWN
 from helpers.findings._flips import STATISTICS, flips, measures, scores, subsets, where
 from helpers.findings._number_types import number_types
-from helpers.findings.finding import Finding, Part, Tally, bounds, counted, minus, out_of, percent, signed
+from helpers.findings.finding import Finding, Part, Tally, bounds, counted, minus, out_of, percent, signed, span
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.ledger import Ledger
 from helpers.measures.intervals import (
@@ -132,7 +132,6 @@ def _without_chance(tally: Tally) -> str:
 
 def _variances(seeds: list[int], ratios: list[Interval]) -> str:
     """Of how many seeds cells are, and the logs of the ratio of an annotator's variance of accuracy to gold's."""
-    fewest, most = min(seeds), max(seeds)
     told = [ratio for ratio in ratios if ratio.low <= ratio.high]
     if told:
         signs = [ratio.sign for ratio in told]
@@ -141,11 +140,11 @@ def _variances(seeds: list[int], ratios: list[Interval]) -> str:
             f"{out_of(signs.count(1), len(told), 'cell')} where the ratio has an interval, and clearly smaller in "
             f"{signs.count(-1)}"
         )
-    elif most < FEWEST_FOR_RATIO:
+    elif max(seeds) < FEWEST_FOR_RATIO:
         said = "too few for an interval of the ratio of variances"
     else:
         said = "no ratio of variances has an interval, for one of the two is zero, or both are of the same scores"
-    return f"Compared are {fewest}{'' if fewest == most else f' to {most}'} seeds: {said}."
+    return f"Compared are {span(seeds)} seeds: {said}."
 
 
 def _compare(
@@ -164,7 +163,7 @@ def _compare(
 
     def lost(statistic: str) -> Interval:
         if gold.seeds < 2:
-            return Interval(np.nan, np.nan, np.nan)
+            return Interval(np.nan)
         return stability_difference(gold.pred, students.pred, statistic=statistic, rng=rng)
 
     alpha, unchanged, disagreement = (
@@ -247,7 +246,7 @@ def _points(
         return []
     rows = []
     for measure, value in measures(one, students).items():
-        interval = Interval(value, np.nan, np.nan)
+        interval = Interval(value)
         if last and measure in STATISTICS:
             rng = results.rng(one.name, f"{labels} {measure}", seed)
             interval = stability_interval(students.pred, statistic=STATISTICS[measure], rng=rng)

@@ -160,11 +160,9 @@ def labels_together(tally: Tally, seed: int) -> Part:
     for one in results.corpora.values():
         for source in study.ensembles:
             cell = Cell(source, study.ensembling.size)
-            if cell not in one.cells or not {*map(annotator_of, source.annotators)} & {*results.annotators}:
+            if cell not in one.cells or not source.who & {*results.annotators}:
                 continue
-            strongest = one.strongest(
-                [name for name in results.annotators if name in map(annotator_of, source.annotators)]
-            )
+            strongest = one.strongest([name for name in results.annotators if name in source.who])
             students = one.cells[cell]
             jury = "annotators" if source.annotators == tuple(study.annotator_names) else "wordings"
             row = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from helpers.findings.finding import Part, percent
+from helpers.findings.finding import Part, percent, span
 from helpers.findings.results import CorpusResults, Results
 from helpers.measures.intervals import Interval
 from helpers.measures.prevalence import powered_share, wilson
@@ -112,7 +112,7 @@ def _said(frame: pd.DataFrame) -> str:
         at = frame[frame["times"] == times]
         alone, helped = at[at["who"] == ALONE]["width"], at[at["who"] != ALONE]["width"]
         both = f", or {percent(helped.median())} with an annotator's labels beside them" if len(helped) else ""
-        said.append(f"{percent(alone.median())} points wide from {_range(at['k'])} gold labels{both}")
+        said.append(f"{percent(alone.median())} points wide from {span(at['k'])} gold labels{both}")
     said = f"The 95 % interval of a share is {'; '.join(said)} (medians over the cells, of means over classes)."
     now = frame[frame["times"] == 1].merge(
         frame[(frame["times"] == 1) & (frame["who"] == ALONE)], on="corpus", suffixes=("", "_alone")
@@ -126,10 +126,6 @@ def _said(frame: pd.DataFrame) -> str:
         f"{said} An annotator's labels {_count(worth.median())} in the median cell, and {_count(worth.max())} at best "
         f"({best['who']} in {best['corpus']}; means over {_DRAWS} samples)."
     )
-
-
-def _range(counts: pd.Series) -> str:
-    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
 
 
 def _count(number: float) -> str:

@@ -9,9 +9,9 @@ import yaml
 from helpers import artifacts, places
 from helpers.findings._ensembling import vote
 from helpers.findings.claims import claims
-from helpers.findings.finding import Part, minus, percent
+from helpers.findings.finding import Part, minus, percent, span
 from helpers.findings.results import CorpusResults, Results, Students, paired
-from helpers.labels import LabelSource, annotator_of
+from helpers.labels import LabelSource
 from helpers.measures.intervals import paired_difference
 from helpers.studies import Cell
 
@@ -113,7 +113,7 @@ def _mended(
         sources = [LabelSource("entropy", (annotator,), _kept())]
     else:
         n = study.ensembling.size if study.ensembling else 0
-        wordings = [source for source in study.ensembles if {*map(annotator_of, source.annotators)} == {annotator}]
+        wordings = [source for source in study.ensembles if source.who == {annotator}]
         sources = [source for source in wordings if source.method == remedy]
     mended = next((one.cells[cell] for source in sources if (cell := Cell(source, n)) in one.cells), None)
     if mended is None or n not in study.sizes_of(one.name):
@@ -141,15 +141,15 @@ def _setup(results: Results) -> str:
         f"The paper fine-tunes {theirs['encoder']} on {_list(theirs['corpora'])}, with labels of "
         f"{_list(theirs['annotators'])}, in {theirs['runs']} runs each.",
         f"Study {study.name} trains students of kind {study.student.kind} ({described}) on "
-        f"{_list(list(results.corpora))}, of {_range(classes)} classes and with {_range(sizes)} labels, in "
-        f"{_range(seeds)} {'runs' if seeds[-1] > 1 else 'run'} each.",
+        f"{_list(list(results.corpora))}, of {span(classes)} classes and with {span(sizes)} labels, in "
+        f"{span(seeds)} {'runs' if seeds[-1] > 1 else 'run'} each.",
     ]
     if own:
         who = _list(results.annotators)
         several = len(results.annotators) > 1
         words.append(
             f"Its {f'annotators, {who}, are themselves' if several else f'annotator, {who}, is itself'} right on "
-            f"{_range(own)} % of the test texts."
+            f"{span(own)} % of the test texts."
         )
     tried = {f"{part.size}" for part in (study.filtering, study.ensembling) if part}
     if tried:
@@ -176,7 +176,3 @@ def _setup(results: Results) -> str:
 
 def _list(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _range(values: list[int]) -> str:
-    return f"{values[0]}" if values[0] == values[-1] else f"{values[0]} to {values[-1]}"

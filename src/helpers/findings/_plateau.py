@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.findings._controls import controls
 from helpers.findings._curves import curve, number, points, worth
-from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent, signed, unsigned
+from helpers.findings.finding import Finding, Part, Tally, bounds, out_of, percent, signed, span, unsigned
 from helpers.findings.results import Results, load
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
@@ -146,8 +146,7 @@ def _remark(results: Results, identified: dict[str, list[bool]], counts: set[int
     said = [f"{what} for {out_of(sum(known), len(known), 'curve')}" for what, known in identified.items() if known]
     told = [f"The data tell {'; '.join(said)}."] if said else []
     if counts:
-        seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
-        told.append(f"Curves are of the seeds that every size has: {seeds}.")
+        told.append(f"Curves are of the seeds that every size has: {span(counts)}.")
     if single:
         told.append(
             f"Of {', '.join(single)} there is one size, and a learning curve takes two or more: add to `sizes`."

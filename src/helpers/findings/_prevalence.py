@@ -6,7 +6,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.findings._decision import gold_sample
 from helpers.findings._more_gold import more_gold, says_of
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, unsigned, with_counts
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, unsigned, verdict_row, with_counts
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -62,19 +62,17 @@ def prevalence(
             truth = _truth(one, c)
             frame.append(_point(one, "gold alone", label, "estimated", alone))
             if truth is not None:
-                frame.append(_point(one, "gold alone", label, "all gold labels", Interval(truth, np.nan, np.nan)))
+                frame.append(_point(one, "gold alone", label, "all gold labels", Interval(truth)))
             for annotator in results.annotators:
                 counted_share, together = _both(one, annotator, c, sample)
                 misleads = not together.low <= counted_share <= together.high
                 verdict = list(rules()["prevalence"].advice)[0 if misleads else 1]
                 frame += [
-                    _point(one, annotator, label, "counted", Interval(counted_share, np.nan, np.nan)),
+                    _point(one, annotator, label, "counted", Interval(counted_share)),
                     _point(one, annotator, label, "estimated", together),
                 ]
-                off = counted_share - together.effect
-                ends = counted_share - together.high, counted_share - together.low
-                row = ("prevalence", one.name, annotator, label, off, *ends, verdict, 0)
-                verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+                off = Interval(*(counted_share - share for share in (together.effect, together.high, together.low)))
+                verdicts.append(verdict_row("prevalence", one.name, annotator, off, verdict, 0, variant=label))
                 table.append(
                     {
                         "Corpus": one.name,
@@ -107,7 +105,7 @@ def _both(one: CorpusResults, annotator: str, c: int, sample: np.ndarray) -> tup
     """Share of class `c` among an annotator's labels, and the estimate from them and the sample's gold labels."""
     said = one.said(annotator)
     if (said < 0).all():
-        return np.nan, Interval(np.nan, np.nan, np.nan)
+        return np.nan, Interval(np.nan)
     says = says_of(one, annotator)[:, c]
     rest = np.setdiff1d(np.arange(len(said)), sample)
     share = float((said[said >= 0] == c).mean())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, ratio, settings
+from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, labelled, ratio, settings
 from helpers.findings._toy_world import toy_world
 from helpers.findings.finding import Finding, Tally, bounds, out_of
 from helpers.findings.results import CorpusResults, Results, load
@@ -70,12 +70,11 @@ def propagation(
         )
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
-            said, _ = one.annotated(annotator)
-            known = np.isfinite(said).all(axis=1)
-            if not known.any():
+            said, known = labelled(one, annotator)
+            if not len(said):
                 continue
             students = one.students(annotator, results.study.sizes_of(one.name)[-1])
-            three = smooth_votes(one.votes[known]), said[known], students.probs[:, known]
+            three = smooth_votes(one.votes[known]), said, students.probs[:, known]
             parts, brier = decompose_by_text(*three), decompose_brier_by_text(*three)
             interval = last[one.name, annotator] = cross_share(parts, rng)
             verdict = tally.judge(one.name, annotator, interval, students.seeds)

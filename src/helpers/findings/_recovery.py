@@ -30,7 +30,7 @@ def recovery(
         of the gap does not lie above zero: there is no share of a gap that may not exist.
     """
     if gap.sign < 1:
-        return Interval(np.nan, np.nan, np.nan)
+        return Interval(np.nan)
     before, best = plain.correct, gold.correct
     if mended.ndim == 1:
         before, best = before.mean(axis=0), best.mean(axis=0)

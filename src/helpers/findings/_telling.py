@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.findings._inheritance import FEWEST_MISTAKES
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, verdict_row
 from helpers.findings.results import CorpusResults, Results, load, paired
 from helpers.findings.rules import rules
 from helpers.ledger import Ledger
@@ -58,10 +58,10 @@ def telling(
             repeat, by_gold = ((cell.pred[:, wrong] == said[wrong]).astype(float) for cell in cells)
             effect = paired_difference(repeat, by_gold, rng=results.rng(one.name, annotator, seed))
             if len(wrong) < FEWEST_MISTAKES:
-                effect = Interval(effect.effect, np.nan, np.nan)
+                effect = Interval(effect.effect)
             advice = list(rules()["telling"].advice)[0 if effect.sign > 0 else 1]
-            row = ("telling", one.name, annotator, "", effect.effect, effect.low, effect.high, advice)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, (*row, 2 * cells[0].seeds * one.folds), strict=True)))
+            n_runs = 2 * cells[0].seeds * one.folds
+            verdicts.append(verdict_row("telling", one.name, annotator, effect, advice, n_runs))
             for students, made in (("its students", repeat), ("gold students", by_gold)):
                 frame += _histogram(one, annotator, students, made.mean(axis=0), cells[0].seeds)
             if shown and one.name not in shown:

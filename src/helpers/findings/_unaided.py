@@ -5,11 +5,12 @@ import pandas as pd
 from scipy import stats
 
 from helpers.errors import UserError
-from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent
+from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, verdict_row
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.findings.rules import rules
 from helpers.labels import annotator_of
 from helpers.ledger import Ledger
+from helpers.measures.intervals import Interval
 from helpers.measures.stability import krippendorff_alpha, label_entropy
 from helpers.studies import Study
 
@@ -81,8 +82,8 @@ def unaided(
             calm = none if np.isfinite(lowest) else unknown
             advice = warning if lowest < threshold or shares.max() == 1 else calm
             lowest = lowest if np.isfinite(lowest) else np.nan
-            row = ("unaided", one.name, annotator, "", lowest, np.nan, np.nan, advice, students.seeds * one.folds)
-            verdicts.append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+            sign = Interval(lowest)
+            verdicts.append(verdict_row("unaided", one.name, annotator, sign, advice, students.seeds * one.folds))
             table.append(
                 {
                     "Corpus": one.name,

@@ -1,6 +1,6 @@
 """What a finding is: numbers for a chart, a table, verdicts, and the sentence that sums them up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +11,15 @@ from helpers.findings.results import Results
 from helpers.measures.intervals import Interval
 
 VERDICT_COLUMNS = ["finding", "corpus", "annotator", "variant", "effect", "low", "high", "verdict", "n_runs"]
+
+
+def verdict_row(
+    finding: str, corpus: str, annotator: str, interval: Interval, verdict: str, n_runs: int, *, variant: str = ""
+) -> dict:
+    """A row of `Finding.verdicts` or `Finding.variants`."""
+    effect = (interval.effect, interval.low, interval.high)
+    row = (finding, corpus, annotator, variant, *effect, verdict, n_runs)
+    return dict(zip(VERDICT_COLUMNS, row, strict=True))
 
 
 class Part(NamedTuple):
@@ -87,10 +96,9 @@ class Tally:
     def judge(self, corpus: str, annotator: str, interval: Interval, n_runs: int, *, variant: str = "") -> str:
         """Add one verdict on the claim, or on a variant of it, and return it; of folds, each is a run of `n_runs`."""
         verdict = self.claim.verdict(interval)
-        effect = (interval.effect, interval.low, interval.high)
         trained = n_runs * self.results.corpora[corpus].folds
-        row = (self.claim.name, corpus, annotator, variant, *effect, verdict, trained)
-        (self.variants if variant else self.verdicts).append(dict(zip(VERDICT_COLUMNS, row, strict=True)))
+        row = verdict_row(self.claim.name, corpus, annotator, interval, verdict, trained, variant=variant)
+        (self.variants if variant else self.verdicts).append(row)
         return verdict
 
     def finish(self, remark: str = "") -> Finding:
@@ -188,3 +196,9 @@ def out_of(count: int, total: int, *nouns: str) -> str:
     """Write `3 of 12 cells`, or `1 of 1 cell`; a plural that is not made with an s is the second noun."""
     singular, plural = (*nouns, f"{nouns[0]}s")[:2]
     return f"{count} of {total} {singular if total == 1 else plural}"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """Write the least and the greatest of whole numbers as `3 to 10`, or `3` where they are all the same."""
+    numbers = sorted(numbers)
+    return f"{numbers[0]}" if numbers[0] == numbers[-1] else f"{numbers[0]} to {numbers[-1]}"

@@ -44,7 +44,8 @@ class Students:
     probs
         Their probabilities on the test texts, float64 (seeds, texts, classes), rows sum to 1.
     targets
-        What they were trained on; the same for all seeds. Where there are folds, in the first.
+        What they were trained on, where there are folds in the first. The same for all seeds, but for controls whose
+        errors were drawn anew for each: then of the first seed.
     gold
         Gold classes of the test texts, int (texts,).
     types
@@ -299,7 +300,7 @@ def _load(
     corpora = pick(corpus, study.corpus_names, "corpus", study.name)
     chosen = pick(annotators, study.annotator_names, "annotator", study.name)
     # Labels of several annotators together are shown whoever is looked at; runs of the others alone are not asked for.
-    whose = {name: [(run, {*map(annotator_of, run.source.annotators)}) for run in study.runs(name)] for name in corpora}
+    whose = {name: [(run, run.source.who) for run in study.runs(name)] for name in corpora}
     runs = {name: [r for r, who in found if len(who) > 1 or who <= {*chosen}] for name, found in whose.items()}
     for name, found in runs.items():
         if not found:

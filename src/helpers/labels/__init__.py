@@ -1,7 +1,7 @@
 """Label sources: pure functions from gold and annotations to training targets.
 
 A source says whose labels a student gets and which texts it sees. A new mitigation is one function decorated with
-`method`: it takes a `Pool` and returns the rows it keeps, with a target distribution for each.
+`method`: it takes a `Subset` and the `LabelSource`, and returns the rows it keeps, with a target distribution for each.
 
 - `source`        what a source is; `gold` and one `annotator`
 - `controls`      gold with random errors at an annotator's rate
@@ -17,7 +17,7 @@ from helpers.labels.source import (
     NEED_PROBABILITIES,
     LabelSource,
     Method,
-    Pool,
+    Subset,
     Targets,
     annotator_of,
     llm_calls,
@@ -31,7 +31,7 @@ __all__ = [
     "NEED_PROBABILITIES",
     "LabelSource",
     "Method",
-    "Pool",
+    "Subset",
     "Targets",
     "annotator_of",
     "combinations",

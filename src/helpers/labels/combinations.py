@@ -5,7 +5,7 @@ A text that one of them failed on is left out, so that all combinations of the s
 
 import numpy as np
 
-from helpers.labels.source import LabelSource, Pool, Targets, hard, method, one_hot
+from helpers.labels.source import LabelSource, Subset, Targets, hard, method, one_hot
 
 #: Added to every cell of a confusion matrix in `dawid_skene`: no annotator is taken to be infallible.
 _PRIOR_COUNT = 0.01
@@ -13,36 +13,36 @@ _ROUNDS, _TOLERANCE = 200, 1e-9
 
 
 @method
-def vote(pool: Pool, source: LabelSource) -> Targets:
+def vote(subset: Subset, source: LabelSource) -> Targets:
     """One vote an annotator for its most probable label; a tie goes to the higher mean probability."""
-    probs = _probs(pool, source)
-    votes = one_hot(np.nan_to_num(probs).argmax(axis=2), pool.n_labels).sum(axis=0)
-    return hard(pool, votes + np.clip(probs.mean(axis=0), 0, 0.999))
+    probs = _probs(subset, source)
+    votes = one_hot(np.nan_to_num(probs).argmax(axis=2), subset.n_labels).sum(axis=0)
+    return hard(subset, votes + np.clip(probs.mean(axis=0), 0, 0.999))
 
 
 @method
-def mean(pool: Pool, source: LabelSource) -> Targets:
+def mean(subset: Subset, source: LabelSource) -> Targets:
     """The label of highest mean probability."""
-    return hard(pool, _probs(pool, source).mean(axis=0))
+    return hard(subset, _probs(subset, source).mean(axis=0))
 
 
 @method
-def agreement(pool: Pool, source: LabelSource) -> Targets:
+def agreement(subset: Subset, source: LabelSource) -> Targets:
     """The label that all give; texts on which two of them differ are left out."""
-    probs = _probs(pool, source)
+    probs = _probs(subset, source)
     said = np.nan_to_num(probs).argmax(axis=2)
-    return hard(pool, np.where((said == said[0]).all(axis=0)[:, None], probs.mean(axis=0), np.nan))
+    return hard(subset, np.where((said == said[0]).all(axis=0)[:, None], probs.mean(axis=0), np.nan))
 
 
 @method
-def dawid_skene(pool: Pool, source: LabelSource) -> Targets:
+def dawid_skene(subset: Subset, source: LabelSource) -> Targets:
     """The most probable label given how each annotator errs, which is estimated from how they differ, without gold."""
-    probs = _probs(pool, source)
+    probs = _probs(subset, source)
     known = np.isfinite(probs).all(axis=(0, 2))
     posterior = np.full(probs.shape[1:], np.nan)
     if known.any():
-        posterior[known] = estimate_truth(probs[:, known].argmax(axis=2), pool.n_labels)
-    return hard(pool, posterior)
+        posterior[known] = estimate_truth(probs[:, known].argmax(axis=2), subset.n_labels)
+    return hard(subset, posterior)
 
 
 def estimate_truth(said: np.ndarray, n_labels: int) -> np.ndarray:
@@ -76,6 +76,6 @@ def estimate_truth(said: np.ndarray, n_labels: int) -> np.ndarray:
     return posterior
 
 
-def _probs(pool: Pool, source: LabelSource) -> np.ndarray:
+def _probs(subset: Subset, source: LabelSource) -> np.ndarray:
     """Probabilities of all tables, (annotators, n, K)."""
-    return np.stack([pool.probs(name) for name in source.annotators])
+    return np.stack([subset.probs(name) for name in source.annotators])

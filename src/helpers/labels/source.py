@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -31,6 +33,11 @@ class LabelSource:
     keep: float = 1.0
     draw: int = 0
 
+    @property
+    def who(self) -> frozenset[str]:
+        """Names of the annotators themselves, in whatever wordings they were asked."""
+        return frozenset(map(annotator_of, self.annotators))
+
     def __str__(self) -> str:
         who = "+".join(self.annotators) or "people"
         share = "" if self.keep == 1 else f" {self.keep:g}"
@@ -49,8 +56,8 @@ def llm_calls(source: LabelSource, n: int) -> int:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """What a label source may look at: the training subset and nothing else.
+class Subset:
+    """A training subset: all that a label source may look at.
 
     Attributes
     ----------
@@ -82,23 +89,29 @@ class Targets:
     targets: np.ndarray
 
 
-#: Filters that say nothing where an annotator gives labels alone.
-NEED_PROBABILITIES = frozenset({"entropy", "class_entropy", "margin"})
-#: Sources that look at the gold label of every text, for which they must all be known.
-NEED_GOLD = frozenset({"gold", "uniform", "class_conditional", "shuffled", "oracle"})
-
-Method = Callable[[Pool, LabelSource], Targets]
+Method = Callable[[Subset, LabelSource], Targets]
 METHODS: dict[str, Method] = {}
+#: Sources that look at the gold label of every text: they are left out where one is unknown, and are no remedies.
+NEED_GOLD: set[str] = set()
+#: Sources that say nothing where an annotator gives labels alone.
+NEED_PROBABILITIES: set[str] = set()
 
 
-def method(function: Method) -> Method:
-    """Register a label source under its function's name."""
+def method(function: Method | None = None, *, needs: Literal["gold", "probabilities"] | None = None):
+    """Register a label source under its function's name, `@method` or `@method(needs="gold")`.
+
+    What it needs is said there, as nothing else can tell: see `NEED_GOLD` and `NEED_PROBABILITIES`.
+    """
+    if function is None:
+        return partial(method, needs=needs)
     METHODS[function.__name__] = function
+    if needs:
+        {"gold": NEED_GOLD, "probabilities": NEED_PROBABILITIES}[needs].add(function.__name__)
     return function
 
 
-def make(source: LabelSource, pool: Pool) -> Targets:
-    """Training targets of `source` on the texts of `pool`. Texts that an annotator failed on are left out.
+def make(source: LabelSource, subset: Subset) -> Targets:
+    """Training targets of `source` on the texts of `subset`. Texts that an annotator failed on are left out.
 
     Raises
     ------
@@ -107,28 +120,28 @@ def make(source: LabelSource, pool: Pool) -> Targets:
     """
     if source.method not in METHODS:
         raise UserError(f"no label source is called {source.method!r}: the known ones are {', '.join(METHODS)}")
-    made = METHODS[source.method](pool, source)
+    made = METHODS[source.method](subset, source)
     if not len(made.rows):
         why = "failed on all or never agree" if len(source.annotators) > 1 else "failed on all"
-        raise UserError(f"{source} leaves no text of {len(pool.rows)} to train on: its annotators {why}")
+        raise UserError(f"{source} leaves no text of {len(subset.rows)} to train on: its annotators {why}")
     return made
 
 
-@method
-def gold(pool: Pool, source: LabelSource) -> Targets:
+@method(needs="gold")
+def gold(subset: Subset, source: LabelSource) -> Targets:
     """The gold labels."""
-    return Targets(pool.rows, one_hot(pool.gold, pool.n_labels))
+    return Targets(subset.rows, one_hot(subset.gold, subset.n_labels))
 
 
 @method
-def annotator(pool: Pool, source: LabelSource) -> Targets:
+def annotator(subset: Subset, source: LabelSource) -> Targets:
     """The most probable label of one annotator."""
-    return hard(pool, pool.probs(source.annotators[0]))
+    return hard(subset, subset.probs(source.annotators[0]))
 
 
-def said_by(pool: Pool, annotator: str) -> tuple[np.ndarray, np.ndarray]:
+def said_by(subset: Subset, annotator: str) -> tuple[np.ndarray, np.ndarray]:
     """Whether the annotator labelled each text, bool (n,), and its most probable class for those it did, int."""
-    said = likeliest(pool.probs(annotator))
+    said = likeliest(subset.probs(annotator))
     return said >= 0, said[said >= 0]
 
 
@@ -137,7 +150,7 @@ def one_hot(labels: np.ndarray, n_labels: int) -> np.ndarray:
     return np.eye(n_labels, dtype=np.float32)[labels]
 
 
-def hard(pool: Pool, scores: np.ndarray) -> Targets:
+def hard(subset: Subset, scores: np.ndarray) -> Targets:
     """The class of highest score for every text that has scores."""
     known = np.isfinite(scores).all(axis=1)
-    return Targets(pool.rows[known], one_hot(scores[known].argmax(axis=1), pool.n_labels))
+    return Targets(subset.rows[known], one_hot(scores[known].argmax(axis=1), subset.n_labels))

@@ -1,4 +1,4 @@
-"""Which file holds the table that a label source names, and which rows of it a study needs."""
+"""Which table of annotations a name in a label source stands for."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from helpers import annotations, prompts
 from helpers.annotations import CROSSFIT, Annotations
 from helpers.annotators.specs import Spec
 from helpers.corpora import Corpus
+from helpers.labels.source import annotator_of
 from helpers.prompts import Prompt
 
 
@@ -18,9 +19,8 @@ def wording(corpus: Corpus, table: str, default: str) -> Prompt:
     return replace(prompt, name=name)
 
 
-def find(
+def lookup(
     corpus: Corpus, table: str, default: str, *, rows: np.ndarray | None = None, spec: Spec | None = None
 ) -> Annotations:
     """Look the table up; see `helpers.annotations.lookup`."""
-    name = table.partition("@")[0]
-    return annotations.lookup(corpus, name, wording(corpus, table, default), rows=rows, spec=spec)
+    return annotations.lookup(corpus, annotator_of(table), wording(corpus, table, default), rows=rows, spec=spec)

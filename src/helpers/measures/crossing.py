@@ -89,7 +89,8 @@ def _zeros(sizes, differences):
 def _falling(curves):
     """Non-increasing least squares of B curves (B, n): the min-max formula, in one sweep for all.
 
-    Robertson, Wright & Dykstra (1988), Order Restricted Statistical Inference, theorem 1.4.4.
+    Robertson, Wright & Dykstra (1988), Order Restricted Statistical Inference, theorem 1.4.4. SciPy's
+    `isotonic_regression` takes one curve at a time, and a thousand of them are drawn.
     """
     n = curves.shape[1]
     sums = np.concatenate([np.zeros((len(curves), 1)), curves.cumsum(1)], axis=1)

@@ -66,7 +66,7 @@ def inherited(student, gold_student, annotator_pred, gold, *, rng, n_boot=2000, 
     gold_student = as_labels(gold_student, "gold_student")
     mistaken = annotator_pred != gold
     if not mistaken.any():
-        return _nothing(level)
+        return _nothing()
     same = [(pred == annotator_pred)[..., mistaken] for pred in (student, gold_student)]
     return paired_difference(*same, rng=rng, n_boot=n_boot, level=level)
 
@@ -80,7 +80,7 @@ def beyond_class(student, annotator_pred, gold, *, gold_student=None, rng, n_boo
     """
     student, annotator_pred, gold = _three(student, annotator_pred, gold)
     if (annotator_pred == gold).all():
-        return _nothing(level)
+        return _nothing()
 
     def excess(pred, said, truth):
         return np.mean(error_inheritance(pred, said, truth) - expected_by_class(pred, said, truth))
@@ -101,5 +101,5 @@ def _three(pred, annotator_pred, gold):
     return pred, annotator_pred, gold
 
 
-def _nothing(level):
-    return Interval(np.nan, np.nan, np.nan, level)
+def _nothing():
+    return Interval(np.nan)

@@ -54,9 +54,8 @@ class Interval:
     """An effect and its interval; the bounds are nan where the data give none, as with a single seed."""
 
     effect: float
-    low: float
-    high: float
-    level: float = 0.95
+    low: float = np.nan
+    high: float = np.nan
 
     @property
     def sign(self) -> int:
@@ -111,7 +110,7 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
 
     effect = float(statistic(*arrays))
     if n_seeds is None and any(array.ndim > 1 for array in arrays):
-        return Interval(effect, np.nan, np.nan, level)
+        return Interval(effect)
     leave_one_out = np.array([without_seed(seed) for seed in range(n_seeds or 0)], dtype=float)
     text_draws = np.array([on_texts(rng.integers(0, n_texts, n_texts)) for _ in range(n_boot)], dtype=float)
     normal = rng.standard_normal(n_boot)
@@ -158,11 +157,11 @@ def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
     of = _of_means(scores, rng=rng, n_boot=n_boot, level=level)
     top, bottom = (array.mean() for array in scores)
     if of(lambda _, gap: gap).sign < 1:
-        return Interval(float(top / bottom) if bottom > 0 else np.nan, np.nan, np.nan, level)
+        return Interval(float(top / bottom) if bottom > 0 else np.nan)
     ratio = float(top / bottom)
     exact = of(lambda top, bottom: top - ratio * bottom)
     if exact.low == exact.high:  # one is a multiple of the other, but for rounding
-        return Interval(ratio, ratio, ratio, level)
+        return Interval(ratio, ratio, ratio)
 
     def rest(share):
         return of(lambda top, bottom: top - share * bottom)
@@ -177,7 +176,7 @@ def ratio_interval(numerator, denominator, *, rng, n_boot=2000, level=0.95):
     low, high = edge(-1, lambda share: rest(share).low), edge(1, lambda share: -rest(share).high)
     # A denominator that is just clear of zero may leave one side open.
     low, high = (low, high) if np.isfinite(low) and np.isfinite(high) else (np.nan, np.nan)
-    return Interval(ratio, float(low), float(high), level)
+    return Interval(ratio, float(low), float(high))
 
 
 def _of_means(scores, *, rng, n_boot, level):
@@ -191,7 +190,7 @@ def _of_means(scores, *, rng, n_boot, level):
     by_seed = [np.atleast_1d(array.mean(axis=-1)) for array in arrays]
     whole = [means.mean() for means in by_seed]
     if n_seeds is None and any(array.ndim > 1 for array in arrays):
-        return lambda statistic: Interval(float(statistic(*whole)), np.nan, np.nan, level)
+        return lambda statistic: Interval(float(statistic(*whole)))
     without = [(m.sum() - m) / (n_seeds - 1) if len(m) > 1 else np.repeat(m, n_seeds or 0) for m in by_seed]
     by_text = [np.atleast_2d(array).mean(axis=0) for array in arrays]
     means = np.empty((len(arrays), n_boot))
@@ -280,7 +279,7 @@ def stability_difference(
     all_a, all_b, all_texts = np.arange(n_a), np.arange(n_b), np.ones((1, n_texts))
     effect = a(all_a, all_texts)[0] - b(all_b, all_texts)[0]
     if min(n_a, n_b) < 3:
-        return Interval(float(effect), np.nan, np.nan, level)
+        return Interval(float(effect))
     # What the other one is does not change how far these lie apart.
     leave_one_out = [np.array([f(every != i, all_texts)[0] for i in every]) for f, every in ((a, all_a), (b, all_b))]
     weights = text_weights(n_texts, rng=rng, n_boot=n_boot)
@@ -347,7 +346,7 @@ def _stability_interval(value, n_seeds, n_texts, *, rng, n_boot, level):
     seeds, all_texts = np.arange(n_seeds), np.ones((1, n_texts))
     effect = value(seeds, all_texts)[0]
     if n_seeds < 3:
-        return Interval(float(effect), np.nan, np.nan, level)
+        return Interval(float(effect))
     leave_one_out = np.array([value(seeds != seed, all_texts)[0] for seed in seeds])
     text_draws = value(seeds, text_weights(n_texts, rng=rng, n_boot=n_boot))
     normal = rng.standard_normal(n_boot)
@@ -401,7 +400,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
 
     effect, error = _log_ratio_and_error(a, b)
     if n_seeds < FEWEST_FOR_RATIO or not np.isfinite(effect) or error == 0:
-        return Interval(float(effect), np.nan, np.nan, level)
+        return Interval(float(effect))
     tail = 0.5 + level / 2
     if rng is None or n_seeds < _FEWEST_TO_RESAMPLE:
         low, high = np.array([-1, 1]) * stats.t.ppf(tail, n_seeds - 1)
@@ -413,7 +412,7 @@ def log_variance_ratio(a, b, *, rng=None, n_boot=2000, level=0.95):
             deviations = (ratios - effect) / errors
         # A draw of few different seeds has no variance to speak of.
         low, high = -np.nanquantile(np.where(np.isfinite(deviations), deviations, np.nan), [tail, 1 - tail])
-    return Interval(float(effect), float(effect + low * error), float(effect + high * error), level)
+    return Interval(float(effect), float(effect + low * error), float(effect + high * error))
 
 
 def sd_interval(scores, *, level=0.95):
@@ -436,10 +435,10 @@ def sd_interval(scores, *, level=0.95):
     n = len(scores)
     sd = float(scores.std(ddof=1)) if n > 1 else np.nan
     if n < FEWEST_FOR_RATIO:
-        return Interval(sd, np.nan, np.nan, level)
+        return Interval(sd)
     whole, parts = _log_variances(scores)
     reach = stats.t.ppf(0.5 + level / 2, n - 1) * _jackknife_error(parts)
-    return Interval(sd, float(np.exp((whole - reach) / 2)), float(np.exp((whole + reach) / 2)), level)
+    return Interval(sd, float(np.exp((whole - reach) / 2)), float(np.exp((whole + reach) / 2)))
 
 
 def _log_variances(scores):
@@ -498,13 +497,13 @@ def _two_level(effect, leave_one_out, text_draws, *, n_texts, normal, level):
     defined = np.isfinite(text_draws)
     known = np.isfinite(effect) and all(np.isfinite(values).all() for values in leave_one_out)
     if not known or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
-        return Interval(float(effect), np.nan, np.nan, level)
+        return Interval(float(effect))
     from_texts = text_draws[defined] - effect
     seed_variances = [_jackknife_variance(values) if len(values) else 0.0 for values in leave_one_out]
     seed_variance, text_variance = sum(seed_variances), from_texts.var()
     total = seed_variance + text_variance
     if total == 0:
-        return Interval(float(effect), float(effect), float(effect), level)
+        return Interval(float(effect), float(effect), float(effect))
     # Shares first: squares of tiny variances would underflow.
     shares = [
         (variance / total) ** 2 / max(len(values) - 1, 1)
@@ -517,7 +516,7 @@ def _two_level(effect, leave_one_out, text_draws, *, n_texts, normal, level):
     low, high = np.quantile(deviations, [1 - tail, tail])
     # A very skewed statistic can leave its own estimate outside the quantiles; an interval must hold what it
     # is about.
-    return Interval(float(effect), float(effect + min(low, 0.0)), float(effect + max(high, 0.0)), level)
+    return Interval(float(effect), float(effect + min(low, 0.0)), float(effect + max(high, 0.0)))
 
 
 def _jackknife_variance(leave_one_out):

@@ -212,7 +212,7 @@ def fit_curve(sizes, accuracy, *, rng, n_boot=1000, level=0.95):
     if len(accuracy) > 1:
         draws = curve_draws(accuracy, rng=rng, n_boot=n_boot, level=level)[0]
         low, high = np.quantile(_fit_power_law(sizes, draws)[0], [0.5 - level / 2, 0.5 + level / 2])
-    asymptote = Interval(a, float(min(low, a)), float(max(high, a)), level)
+    asymptote = Interval(a, float(min(low, a)), float(max(high, a)))
     rise = b * (sizes[0] ** -c - sizes[-1] ** -c)
     at_the_end = float(gain_per_doubling(sizes[-_LAST:], mean[-_LAST:]))
     reason = _why_not_identified(len(sizes), len(accuracy), asymptote, rise, at_the_end, c)

@@ -34,9 +34,9 @@ def wilson(count, total, *, level=0.95):
     if not 0 <= count <= total:
         raise ValueError(f"count must lie between 0 and total, got {count} of {total}")
     if total == 0:
-        return Interval(np.nan, np.nan, np.nan, level)
+        return Interval(np.nan)
     found = stats.binomtest(int(count), int(total)).proportion_ci(level, method="wilson")
-    return Interval(count / total, float(found.low), float(found.high), level)
+    return Interval(count / total, float(found.low), float(found.high))
 
 
 def labels_for_precision(share, half_width, *, level=0.95):
@@ -109,13 +109,13 @@ def powered_share(gold, predicted, rest, *, level=0.95):
     effect = float(y.mean() + power * ((rest.mean() if n_rest else 0.0) - f.mean()))
     effect = min(max(effect, 0.0), 1.0)
     if k < 2:
-        return Interval(effect, np.nan, np.nan, level)
+        return Interval(effect)
     error = y2 - power * f2
     centre = error.mean() + power * (rest.mean() if n_rest else 0.0)
     spread = error.var(ddof=1) / k + (power**2 * rest.var() / n_rest if n_rest else 0.0)
     half = stats.t.ppf(0.5 + level / 2, k - 1) * np.sqrt(spread)
     low, high = max(centre - half, 0.0), min(centre + half, 1.0)
-    return Interval(effect, float(min(low, effect)), float(max(high, effect)), level)
+    return Interval(effect, float(min(low, effect)), float(max(high, effect)))
 
 
 def _power(y, f, everywhere, ratio):

@@ -84,8 +84,8 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
     rows
         Positions in `corpus.rows` of the training texts, int array (n,).
     targets
-        Target distribution of each training text, float array (n, labels), rows sum to 1; one-hot for hard labels. A
-        row's weight is its sum, so a weighted text is a scaled row.
+        Target distribution of each training text, float array (n, labels), one-hot for hard labels. A row's sum is the
+        text's weight; all label sources here give 1.
     seed
         Sets the initialisation of the head, the order of the data and dropout.
 
