@@ -140,6 +140,11 @@ def find(
     """As `lookup`, with what to call the place; None if there is no table, there or in `folder` alone.
 
     A table from before rows were added is none, if those are needed; nor is one of the repository that lacks rows.
+
+    Raises
+    ------
+    UserError
+        If a table is damaged, or was made of other texts, in another wording or by another annotator.
     """
     second = prompt.name.endswith(CROSSFIT)
     if not second and (annotator in corpus.ready or isinstance(spec, specs.Ready)):
@@ -227,6 +232,11 @@ def read(
     """Read a finished table; check that it belongs to these texts, this wording and `spec`, and holds `rows` (all).
 
     A corpus may have got more rows since: then the table holds some of them.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or of other texts, another wording or another annotator, or lacks rows.
     """
     try:
         table = pq.read_table(file)

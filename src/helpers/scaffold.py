@@ -466,7 +466,13 @@ def _time(seconds: float | None) -> str:
 
 
 def check_free(out: Path, *, force: bool) -> None:
-    """Refuse to overwrite a study."""
+    """Refuse to overwrite a study.
+
+    Raises
+    ------
+    UserError
+        If `out` exists and `force` does not say that it may go.
+    """
     if out.exists() and not force:
         raise UserError(f"{places.shown(out)} is there already: give the study another --name or --out, or say --force")
 

@@ -363,7 +363,13 @@ class Study(BaseModel):
         return self.sizes[corpus] if isinstance(self.sizes, dict) else self.sizes
 
     def grid(self, corpus: str) -> list[Cell]:
-        """Every cell of the study for one corpus, each once; those that need more gold than there is are left out."""
+        """Every cell of the study for one corpus, each once; those that need more gold than there is are left out.
+
+        Raises
+        ------
+        UserError
+            If the study has no such corpus, or no size small enough for subsets that are drawn anew.
+        """
         sizes = self.sizes_of(corpus)
         alone = [LabelSource("annotator", (name,)) for name in self.annotator_names]
         cells = [Cell(source, n) for n in sizes for source in [LabelSource("gold"), *alone]]
@@ -488,7 +494,13 @@ class Study(BaseModel):
         ]
 
     def runs(self, corpus: str) -> list["Run"]:
-        """All runs of the study on one corpus: the cells of the grid in order, its folds in each, and their seeds."""
+        """All runs of the study on one corpus: the cells of the grid in order, its folds in each, and their seeds.
+
+        Raises
+        ------
+        UserError
+            As `grid` and `annotations` do, or if a label source leaves no text to train on.
+        """
         loaded = self.corpus(corpus)
         found = self.annotations(loaded)
         runs = []
@@ -502,7 +514,7 @@ class Study(BaseModel):
         return runs
 
     def runs_by_key(self, corpora: list[str] | None = None) -> dict[str, "Run"]:
-        """Key -> run, each content once, in the order of the grid; of some corpora, or of all."""
+        """Key -> run, each content once, in the order of the grid; of some corpora or all. Raises what `runs` does."""
         found: dict[str, Run] = {}
         for corpus in corpora or self.corpus_names:
             for run in self.runs(corpus):

@@ -9,6 +9,7 @@ from typing import Any
 
 from helpers import artifacts, places
 from helpers.annotators import specs
+from helpers.annotators.scoring import Scores, Spreads
 from helpers.annotators.specs import SHIPPED, name_of
 from helpers.corpora import Corpus
 from helpers.errors import UserError
@@ -31,7 +32,9 @@ def check(spec: specs.Spec) -> None:
             raise UserError(f"annotator {spec.name}: there is no file {file} ({kind}), as seen from the working folder")
 
 
-def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = None, corpus: Corpus | None = None):
+def load(
+    spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = None, corpus: Corpus | None = None
+) -> Scores | Spreads:
     """Load the annotator that `spec` names; the models of `SHIPPED` are fetched first if need be.
 
     Parameters
@@ -44,7 +47,8 @@ def load(spec: str | Mapping[str, Any] | specs.Spec, *, compute: str | None = No
     Raises
     ------
     UserError
-        If `spec` names no known model, or the model cannot be loaded.
+        If `spec` names no known model, the model cannot be loaded, a replay has no corpus, a server's key is not in the
+        environment, or the labels are ready-made in the corpus's own table.
     """
     spec = specs.parse(spec)
     if isinstance(spec, specs.Replay):

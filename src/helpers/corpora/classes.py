@@ -25,7 +25,13 @@ def is_missing(value: Any) -> bool:
 
 
 def key(value: Any, column: str) -> str | None:
-    """Write a cell of a label column as text, the same for 1, 1.0 and "1"; None where it is missing."""
+    """Write a cell of a label column as text, the same for 1, 1.0 and "1"; None where it is missing.
+
+    Raises
+    ------
+    TableError
+        If it holds what can be no class, as a list or a broken number.
+    """
     value = clean_spaces(value)
     if is_missing(value):
         return None
@@ -58,7 +64,13 @@ def of_feature(values: list, names: list[str], labels: Labels | None) -> tuple[l
 
 
 def decoded(indices: list[int | None], names: list[str]) -> list[str | None]:
-    """The names of a `ClassLabel` column's indices; None where there is none, or -1, which means the same there."""
+    """The names of a `ClassLabel` column's indices; None where there is none, or -1, which means the same there.
+
+    Raises
+    ------
+    TableError
+        If an index has no name.
+    """
     if (most := max((index for index in indices if index is not None), default=0)) >= len(names):
         raise TableError(f"a column of indices of {', '.join(map(repr, names[:5]))} … has the index {most}")
     return [None if index is None or index < 0 else names[index] for index in indices]

@@ -16,6 +16,11 @@ def from_counts(table: pd.DataFrame, columns: Sequence[str], classes: Sequence[s
     """Votes from one column of counts a class, int (rows, classes).
 
     `table` has the columns ("votes", name) with checked numbers.
+
+    Raises
+    ------
+    TableError
+        If there are not as many columns as classes.
     """
     if len(columns) != len(classes):
         raise TableError(

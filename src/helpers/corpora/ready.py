@@ -45,7 +45,13 @@ class Ready:
 
 
 def check(ready: Mapping[str, Columns] | None) -> dict[str, Columns]:
-    """Look at the option `ready_made` before the table is read."""
+    """Look at the option `ready_made` before the table is read.
+
+    Raises
+    ------
+    TableError
+        If it is no mapping from names that annotators can have to a column or to columns.
+    """
     if ready is None:
         return {}
     if not isinstance(ready, Mapping):
@@ -81,6 +87,11 @@ def make(
 
     Labels are compared without regard to case, spaces and a final full stop, as LLMs vary them. A row that names no
     class is a failure of the annotator and not an error of the table, unless most do.
+
+    Raises
+    ------
+    TableError
+        If most rows name no class, a value may mean two classes, or numbers are no probabilities.
     """
     if isinstance(columns, str):
         made = _from_labels(table["ready", columns], table["text"], names, classes, columns)

@@ -459,7 +459,13 @@ class _Rows:
             self.gold, self.votes = (None if kept is None else kept[~gone] for kept in (self.gold, self.votes))
 
     def check_number(self) -> None:
-        """Refuse too few rows."""
+        """Refuse too few rows.
+
+        Raises
+        ------
+        TableError
+            If there are fewer than `_FEWEST_ROWS`.
+        """
         if len(self.frame) < _FEWEST_ROWS:
             reasons = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in self.left_out.items())
             without = f" (left out: {reasons})" if reasons else ""
@@ -468,7 +474,13 @@ class _Rows:
             )
 
     def check(self, known: Sequence[str]) -> None:
-        """Refuse too few rows, and rows of one class."""
+        """Refuse too few rows, and rows of one class.
+
+        Raises
+        ------
+        TableError
+            If there are too few, or no two classes.
+        """
         self.check_number()
         if (self.gold == self.gold[0]).all():
             raise TableError(f"every row has the same class, {known[self.gold[0]]!r}")

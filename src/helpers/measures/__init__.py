@@ -13,4 +13,7 @@
 - `toy`          the same decomposition where every term has a closed form
 
 Shapes used throughout: S seeds (one run each), T test texts, K classes. Class ids are integers 0..K-1.
+
+Every function raises ValueError where its arrays do not fit each other or a value lies outside its stated range, and
+TypeError where class ids are no integers or `rng` is no `numpy.random.Generator`; it never draws from a global state.
 """

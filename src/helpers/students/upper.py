@@ -63,7 +63,13 @@ def train(student: Student, corpus: Corpus, rows: np.ndarray, targets: np.ndarra
 
 
 def check(student: Student, model: nn.Module) -> None:
-    """Refuse an encoder that is not of the BERT family, or has too few layers."""
+    """Refuse an encoder that is not of the BERT family, or has too few layers.
+
+    Raises
+    ------
+    UserError
+        If it is one.
+    """
     if not packed_bert.handles(model):
         raise UserError(
             f"encoder {student.encoder}: students of kind `upper` need a BERT model, and this is a "
