@@ -17,8 +17,9 @@
 # you train your classifier on the LLM's labels, with which remedy, and what will it cost? Or do your own `k`
 # labels make the better classifier?
 #
-# **The rule.** The [advice](../measures.md) is the first of these whose condition holds, and each condition is
-# about a whole 95 % interval, so that noise does not decide:
+# **The rule.** The [advice](../measures.md) is the first of these whose condition holds, and each condition is about a
+# whole 95 % interval, so that noise does not decide. One thing is chosen on the test texts themselves: the remedy,
+# whose loss is therefore somewhat optimistic.
 #
 # - *train*: the students of all the LLM's labels lose less than `tolerance` against as many gold labels;
 # - *train with the remedy*: that holds with the remedy that helps most, of those that clearly help;
@@ -80,8 +81,8 @@ charts.table(finding)
 #   most of the time: see its recall under [degradation](degradation.ipynb).
 # - *A remedy has its price.* A vote of students costs as many trainings and predictions as it has voters; whatever
 #   asks in several wordings costs a call for each. Other [filters](filtering.ipynb) cost neither.
-# - *Gold labels by hand have errors too.* Worth is counted in labels that many raters gave together, and one rater
-#   is not many.
+# - *Gold labels by hand have errors too.* Worth is counted in labels that many raters gave together. One person gives
+#   the same label [less often](overview.ipynb), so *label by hand* is the best case for them.
 
 # %% [markdown]
 # ## What to try next

@@ -75,6 +75,10 @@ charts.table(finding, "inheritance by group")
 # - *Gold is not truth.* In the shipped corpora it is what raters said most often, or on average. Where they
 #   split, losing accuracy against it need not be a loss: [error propagation](propagation.ipynb) compares with the
 #   whole distribution of votes instead.
+# - *One learning rate.* It was chosen for gold students of few labels. One chosen for an annotator's students might
+#   lose less; that was not tried.
+# - *What models have read.* The shipped corpora have been public since `2014`. Whether an annotator or an encoder saw
+#   their texts or labels before cannot be told.
 # - *One encoder.* A larger student may resist noise better, or learn it better: [a larger
 #   encoder](encoders.ipynb) has students of the size of the paper's, on fewer corpora.
 # - *The shipped annotators are small.* A cell where the annotator is about as accurate as [one of the

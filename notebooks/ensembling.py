@@ -18,11 +18,12 @@
 # paper)](../paper.md). Which answers the paper combines, and how, could not be confirmed. The verdicts are about a vote
 # of students; labels of several annotators or prompts that are joined before a student is trained follow below.
 #
-# **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of their vote minus the
-# mean accuracy of one of them. The 95 % interval is over test texts, for these very seeds: there is one vote of all of
-# them, and how another set of seeds would vote was not tried. So whether votes are more stable than students is not
-# judged; for joined labels, alpha is in the last table. The claim is *reproduced* where the interval lies above zero,
-# *reversed* where it lies below, and *not shown* otherwise.
+# **The test.** The students of one annotator differ in their seeds. The effect is the accuracy of a vote minus the mean
+# accuracy of one student. As many vote as the study has `seeds`; where there are more students, it is the mean over all
+# sets of voters among them. The 95 % interval is over seeds and test texts, so it allows for votes of other students.
+# Whether votes are more stable than students is not judged; for joined labels, alpha is in the last table. The claim is
+# *reproduced* where the interval lies above zero, *reversed* where it lies below, and *not shown* otherwise. Neither
+# this nor the joined labels need be what the paper did: it is our reading of the remedy that is tested.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -88,7 +89,7 @@ charts.table(finding, "labels together")
 #   in the first table, the vote is not worth it if labels are cheap.
 # - *Errors that all share do not average out.* Students of one annotator have one teacher. A vote that closed
 #   the gap to gold would show that the mistakes were noise after all.
-# - *Few voters.* With more seeds the vote could be judged better.
+# - *Few voters, and few students.* A vote of more may gain more, and with more seeds it could be judged better.
 
 # %% [markdown]
 # ## What to try next

@@ -40,17 +40,17 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The
-# dashed curve shows the second alone, with a random choice of as many texts. What lies between it and the solid one is
-# what the filter knows; where the study has several filters, a menu has them. The horizontal line is the gold students
-# of all texts.
+# Dropping labels does two things: those that stay may be right more often, and there are fewer of them. The dashed
+# curve shows the second alone, with a random choice of as many texts. What lies between it and the solid one is what
+# the filter's choice changes, right labels and the balance of classes together; where the study has several filters, a
+# menu has them. The horizontal line is the gold students of all texts.
 #
-# The verdicts that count are those of lowest entropy at that one share; in the other rows they fall by the same rule,
-# for comparison. *Gap to gold closed* (the recovery) is the part of the distance between the students of all labels
-# and the gold students that the filter makes good; below zero, the distance has grown. It is blank where that distance
-# is not clearly above zero. *Class balance moved by* is the share of labels that would have to change class to undo
-# the shift that the filter brings: it prefers the classes that the annotator is sure of, and the column after it shows
-# which.
+# The verdicts that count are those of lowest entropy at that one share; those in the other rows are given by the same
+# rule, for comparison. *Gap to gold closed* (the recovery) is the part of the distance between the students of all
+# labels and the gold students that the filter makes good; below zero, the distance has grown. It is blank where that
+# distance is not clearly above zero. *Class balance moved by* is the share of labels that would have to change class to
+# undo the shift that the filter brings: it prefers the classes that the annotator is sure of, and the column after it
+# shows which.
 
 # %%
 charts.table(finding)
@@ -82,7 +82,7 @@ charts.table(finding, "choices")
 #   kept labels are hardly more often right than all, in the table, the filter had nothing to work with; that
 #   is a verdict on the entropy, not on filtering.
 # - *A filter within each predicted class* keeps the balance. Where *class entropy* does better than lowest
-#   entropy, it was the lost balance that cost, and not the lost labels.
+#   entropy, the lost balance is a likely cause of what lowest entropy cost, though other texts are kept as well.
 # - *One random choice.* Of each size there is one random subset, the first texts of all. Seeds do not tell what
 #   [another subset](instability.ipynb) would change, and a filter that is a little better or worse than this one may
 #   not be so beside another.

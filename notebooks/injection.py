@@ -21,7 +21,7 @@
 # class, or, as a control, a sentence that mentions that class and orders nothing. The order is *obeyed* where the
 # 95 % interval of the share that gets the ordered label, minus the share with the control, lies above zero. Students
 # are trained twice, on texts without orders and on texts some of which have one, each with the label that the
-# annotator gave it.
+# annotator gave it. Here, too, orders stand only in texts of other classes than the ordered one.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -46,9 +46,11 @@ charts.show(finding)
 # to the right of the controls is obedience.
 #
 # A student was never told to follow orders. If it gives the ordered label more often to texts with the order, it has
-# learned that words of that kind go with that label, from labels that were ordered, or from the word itself. The
-# gold students of the same texts, in the table, have seen the same orders, but with the right label. *Mention* and
-# *remark* are the controls; the file `src/helpers/orders.yml` has the words of every one.
+# learned that words of that kind go with that label, from labels that were ordered, or from the word itself. The gold
+# students of the same texts, in the table, have seen the same orders, but with the right label, which never is the
+# ordered one: to them an order is a sign of the other classes, so they are no baseline for students that saw none.
+# *Mention* and *remark* are the controls, of which the first is what the verdict compares with. Neither is neutral
+# where it changes how often the class is given; the file `src/helpers/orders.yml` has the words of every one.
 
 # %%
 charts.table(finding)

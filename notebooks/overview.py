@@ -39,7 +39,7 @@ charts.show(finding)
 # annotator to the strongest. *Reproduced* means that the 95 % interval of the effect lies in the paper's direction,
 # *reversed* that it lies in the other, *not shown* that the data cannot tell. For error propagation the question is
 # whether the term that the paper's sum leaves out (the *cross term*) is small; there *reversed* means that it is
-# clearly not. The rules were [written down](../measures.md) before the runs.
+# clearly large. The rules were [written down](../measures.md) before the runs; how the study grew since is there, too.
 #
 # Each interval is a 95 % interval on its own; none is widened because there are many. Of many cells without any effect,
 # one in forty would be *reproduced* by chance alone, and one in forty *reversed* (but for error propagation): a verdict
@@ -48,7 +48,8 @@ charts.show(finding)
 # In brackets stand the effects: the accuracy that is lost against gold; the alpha (how far students of different seeds
 # agree) that is lost; what doubling gold labels gains minus what doubling the annotator's gains; the accuracy that the
 # filter, and the vote, add; the accuracy with random errors minus that with the annotator's own; and the cross term as
-# a share of the whole divergence. Above zero is the paper's direction, but for the last. The
+# a share of the whole divergence (how far the student's probabilities are from people's votes). Above zero is the
+# paper's direction, but for the last. The
 # [glossary](../glossary.md) has all terms. Filters and votes are tried at the number of labels that their pages state,
 # the others at the largest.
 
@@ -88,6 +89,9 @@ charts.table(finding, "paper")
 
 # %%
 charts.table(finding, "materials")
+
+# %%
+charts.table(finding, "asked")
 
 # %% [markdown]
 # ## What would change our mind

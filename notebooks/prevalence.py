@@ -46,7 +46,8 @@ charts.show(finding)
 #
 # In the table, *as good as so many gold labels* says how many gold labels alone would give as narrow an interval.
 # Where that is hardly more than `k`, the LLM's labels add nothing to a share, and the gold labels do the work; where
-# it is less, they widen the interval. With two classes, each row has its mirror image.
+# it is less, they widen the interval. With two classes, each row has its mirror image, and one of the two is counted
+# above. All cells of a corpus are judged by the same gold labels.
 
 # %%
 charts.table(finding)

@@ -31,8 +31,8 @@
 # **The test.** The exact identity has a third term, the *cross term* $\sum (P - P_S) \log (P_S / \hat P)$,
 # which the $\approx$ leaves out. The effect is the cross term as a share of the student's whole divergence.
 # The sum is a good account of the error where that share is small: *reproduced* where its whole 95 % interval
-# lies within the margin that is set in `notebooks/findings.yml`, *reversed* where it lies wholly outside, and
-# *not shown* otherwise.
+# lies within a margin of zero, *reversed* where it lies wholly outside, and *not shown* otherwise. The margin is set in
+# `notebooks/findings.yml` and named below.
 
 # %% tags=["parameters"]
 study = "studies/default.yml"
@@ -50,12 +50,13 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum
-# holds. Left of the end, the cross term is negative: the student is closer to people than the sum says, as it
-# would be if it did not follow the annotator all the way where that strays from people. Right of the end it
-# is positive: the student exaggerates what the annotator gets wrong. The tick named *people* is a human ceiling, the
-# divergence between two halves of the people: as close as people come to people. Halves have half of the votes, so a
-# student can come closer without knowing more.
+# Where the diamond, the student's whole divergence from people, sits on the end of the stacked bar, the sum holds. Left
+# of the end, the cross term is negative: the student is closer to people than the sum says, as it would be if it did
+# not follow the annotator all the way where that strays from people. Right of the end it is positive: the student goes
+# farther than the annotator's *probabilities* where these stray from people. That may be the rounding of probabilities
+# to labels, which is all that a student sees: the table *Smoothing and floor* has the term against the labels that
+# students were given. The tick named *people* is a human ceiling, the divergence between two halves of the people: as
+# close as people come to people. Halves have half of the votes, so a student can come closer without knowing more.
 #
 # $P$ are the votes of the raters, smoothed. $P_S$ are the annotator's probabilities, while the students were trained
 # on its most probable labels; so a part of what is called estimation here is the rounding of probabilities to

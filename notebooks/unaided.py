@@ -55,7 +55,9 @@ charts.table(finding)
 # ## What would change our mind
 #
 # - *A sign can be right on average and wrong about your labels.* Correlations with accuracy, which take four cells or
-#   more, are over the cells of one study, and cells of one corpus or one annotator are alike.
+#   more, are over the cells of one study, without an interval, and cells of one corpus or one annotator are alike.
+# - *A threshold that is a custom.* It is the one below which Krippendorff draws no conclusions. Where all cells are
+#   warned about, or none, the rule has told nothing apart.
 # - *Annotators of one family* were trained on much the same texts and share their mistakes. Agreement with a model
 #   of another kind says more.
 # - *Alpha depends on how frequent the classes are.* Where one class is rare, a low alpha can go with few mistakes.

@@ -97,6 +97,16 @@ def test_gold_is_the_plurality_and_ties_follow_the_rule(name):
     assert f"{ties / len(mean):.1%}" in corpus.notes[0]
 
 
+@pytest.mark.parametrize(("name", "count", "what"), [("amazon", 300, "reviews"), ("editorials", 498, "editorials")])
+def test_sentences_know_what_they_are_taken_from(name, count, what):
+    """The beginning of the id says it; of the others nothing does."""
+    corpus = corpora.load(name)
+    by_id = corpus.rows["id"].str.partition("_")[0]
+    assert len(set(corpus.sources)) == len(set(zip(corpus.sources, by_id, strict=True))) == len(set(by_id)) == count
+    assert corpus.notes[1].startswith(f"texts are sentences of {count} {what}, and ")
+    assert corpora.load("movie").sources is corpora.load("tweets").sources is None
+
+
 def test_plurality():
     votes = np.array([[3, 2, 1], [2, 2, 1], [2, 2, 1], [2, 0, 2], [2, 0, 2], [2, 1, 2], [1, 2, 2]])
     sign = np.array([1, -1, 1, 1, 0, -1, 1])

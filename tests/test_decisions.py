@@ -176,6 +176,9 @@ def test_counted_shares_mislead_where_they_leave_the_interval():
     estimate = found.frame.query("way == 'estimated' and who == 'flawed' and label == 'yes'").iloc[0]
     assert estimate["low"] < 0.5 < estimate["high"]
     assert row["As good as so many gold labels"] > 400
+    # Of two classes one says what the other does, so one is counted.
+    assert found.verdicts["variant"].tolist() == ["yes"]
+    assert len(found.table) == 2
     fair = findings.prevalence(results((0.5, 0.6, 0.7, 0.8), 0.7), k=400)
     assert set(fair.table["Answer"]) == {"no bias shown"}
 

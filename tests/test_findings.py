@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,10 +16,10 @@ from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.findings import _encoders, _instability, _juries
 from helpers.findings._controls import _dearer
-from helpers.findings._ensembling import vote
 from helpers.findings._flips import quarters
 from helpers.findings._plateau import _flattening
 from helpers.findings._toy_world import toy_world
+from helpers.findings._votes import vote, votes_by_seed
 from helpers.findings.finding import VERDICT_COLUMNS, Tally, bounds, signed, summarise
 from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
@@ -95,6 +96,23 @@ def test_students_of_fewer_labels_than_gold_students_are_named():
     said = findings.degradation(results(cells)).summary
     assert "its students have fewer than the gold students" in said
     assert "may be due to that: flawed of news 250 of 400." in said
+
+
+def test_students_that_are_worse_than_the_most_frequent_class_are_named():
+    """Half of the test texts are of either class."""
+    said = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.4,) * 3))).summary
+    assert "In 1 of 1 cell an annotator's students are right less often than who always gives" in said
+    assert "test texts: flawed of news." in said
+    assert "who always gives" not in findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).summary
+
+
+def test_texts_of_one_source_that_are_alike_are_said_to_be():
+    """The students err on the last half of the test texts, which are of one source in tens."""
+    one = corpus()
+    tens = replace(one, sources=np.arange(len(one.rows)) // 10)
+    said = findings.degradation(results(at_all_sizes((1.0,) * 3, (0.5,) * 3), one=tens)).summary
+    assert re.search(r"the variance of the loss over test texts is (1\d\.\d\d) to \1 times as large", said)
+    assert "source" not in findings.degradation(results(at_all_sizes((1.0,) * 3, (0.5,) * 3))).summary
 
 
 def test_of_folds_each_is_a_training():
@@ -493,7 +511,7 @@ def test_number_types_are_compared_by_pairs_and_by_accuracy():
     assert part.said == (
         "Two students of different number types disagree more often than two of one type in 1 of 1 row, by "
         "+15.0 points in the mean of all. Accuracy in float32 minus that in bfloat16 is −25.0 points in the mean, "
-        "from −25.0 to −25.0."
+        "from −25.0 to −25.0. Of the pairs of one seed that pages compare at these sizes, 66.7 % are mixed."
     )
     # Of one student a type there is no pair of one type, and where types are not known there is nothing at all.
     for types in (("bfloat16", "float32"), ()):
@@ -785,13 +803,51 @@ def test_a_vote_of_students_that_err_in_the_same_place_gains_nothing():
 
 
 def test_a_vote_of_most_who_err_is_worse_than_one():
+    """Each of sixty texts has one student that is right, and two that are not."""
     pred = np.stack([np.arange(TEXTS) % 2] * 3)
-    pred[:2, :60] ^= 1
+    for seed in range(3):
+        pred[seed, :60] ^= np.arange(60) % 3 != seed
     cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
     cells[FLAWED, 400] = students(pred)
     row = only(findings.ensembling(results(cells)).verdicts)
-    assert row["effect"] == pytest.approx(0.4 - (0.4 + 0.4 + 1) / 3)
+    assert row["effect"] == pytest.approx(0.4 - 0.6)
     assert row["verdict"] == "reversed"
+
+
+def test_a_vote_that_helps_these_seeds_alone_is_not_shown():
+    """One of five students fails on two in five texts, and all that a vote does is to outvote that one."""
+    pred = np.stack([np.arange(TEXTS) % 2] * 5)
+    pred[0, :40] ^= 1
+    cells = at_all_sizes((0.9,) * 3, (0.5,) * 3)
+    cells[FLAWED, 400], cells[GOLD, 400] = students(pred), students(right_on(*[0.9] * 5))
+    row = only(findings.ensembling(results(cells)).verdicts)
+    assert row["effect"] == pytest.approx(0.08)
+    assert (row["verdict"], row["n_runs"]) == ("not shown", 5)
+
+
+@pytest.mark.parametrize(("seeds", "voters"), [(5, 3), (4, 2), (10, 3), (5, 4)])
+def test_votes_of_some_of_the_students_are_a_mean_over_all_sets_of_them(seeds, voters):
+    draw = np.random.default_rng(seeds)
+    made = Students(draw.dirichlet(np.ones(3), (seeds, 30)), None, draw.integers(0, 3, 30))
+
+    def right(among):
+        sets = list(combinations(among, voters))
+        return np.mean([vote(made.probs[list(chosen)]) == made.gold for chosen in sets], axis=0)
+
+    rows = votes_by_seed(made, voters)
+    np.testing.assert_allclose(rows.mean(axis=0), right(range(seeds)), atol=1e-12)
+    for s in range(seeds):
+        others = [other for other in range(seeds) if other != s]
+        np.testing.assert_allclose(rows[others].mean(axis=0), right(others), atol=1e-12)
+
+
+def test_of_many_sets_of_voters_some_are_drawn():
+    draw = np.random.default_rng(1)
+    made = Students(draw.dirichlet(np.ones(2), (20, 40)), None, draw.integers(0, 2, 40))
+    rows = votes_by_seed(made, 7)
+    assert np.array_equal(rows, votes_by_seed(made, 7))
+    every = np.mean([vote(made.probs[draw.permutation(20)[:7]]) == made.gold for _ in range(20_000)])
+    assert rows.mean() == pytest.approx(every, abs=0.01)
 
 
 def test_ties_of_a_vote_go_to_the_higher_mean_probability():
@@ -1259,6 +1315,21 @@ def test_the_overview_has_the_corpora_in_numbers_and_the_settings_of_the_student
     assert (row["Votes a text, median"], row["One person gives the gold label, %"]) == (4, 50)
     assert "a learning rate of 0.0001 that rises over the first 10 % of the steps" in part.said
     assert part.said.endswith("So up to 1200 labels training has one length, and gets longer beyond.")
+
+
+def test_the_overview_says_how_probable_labels_are_among_other_answers():
+    made = results(at_all_sizes((0.9,) * 3, (0.5,) * 3))
+    assert (
+        findings.overview(made).parts["asked"].said == "No table says how probable the labels are among other answers."
+    )
+    news = made.corpora["news"]
+    missing = np.where(np.arange(POOL + TEXTS) % 4, 0.88, 0.3)
+    missing[5] = np.nan  # it failed
+    part = findings.overview(replace(made, corpora={"news": replace(news, missing={"flawed": missing})})).parts["asked"]
+    row = only(part.table)
+    assert row["Probability of the labels in the median text, %"] == pytest.approx(12)
+    assert row["Texts whose labels have less than half of it, %"] == pytest.approx(75, abs=0.1)
+    assert "in the median text of a corpus: flawed 12 %." in part.said
     # 150 steps are 37 passes of 4 over batches of 16, and no whole one of 38.
     student = {"epochs": 4, "min_steps": 150, "batch_size": 16}
     uneven = findings.overview(results(at_all_sizes((0.9,) * 3, (0.5,) * 3), student=student)).parts["materials"]

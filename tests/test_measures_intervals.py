@@ -13,6 +13,7 @@ from helpers.measures.intervals import (
     Interval,
     bootstrap_of_means,
     brown_forsythe,
+    design_effect,
     disagreement_contrast,
     log_variance_ratio,
     paired_bootstrap,
@@ -481,3 +482,17 @@ def test_variance_ratio_covers_the_truth():
         interval = log_variance_ratio(draw.normal(0, 3, 6), draw.normal(0, 1, 6))
         hits += interval.low <= np.log(9) <= interval.high
     assert 0.92 < hits / 1000 < 0.98
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_a_design_effect_is_how_many_texts_count_as_one(alike, seed):
+    values = np.repeat(rng(seed).normal(size=300), alike)
+    found = design_effect(values, np.repeat(np.arange(300), alike))
+    assert found == pytest.approx(alike, rel=0.01)
+    # Each on its own: what intervals take texts to be.
+    assert design_effect(values, np.arange(len(values))) == pytest.approx(1)
+
+
+def test_no_design_effect_without_groups_or_without_spread():
+    assert np.isnan(design_effect([1.0, 1.0, 1.0], [0, 1, 1]))
+    assert np.isnan(design_effect([1.0, 0.0, 1.0], [7, 7, 7]))

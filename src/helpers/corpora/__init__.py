@@ -56,6 +56,9 @@ class Corpus:
         first, and `test` is every text that some fold tests.
     part
         Which fold this is, of a corpus made by `parts`.
+    sources
+        What each text is from, such as a review of which it is one sentence: a number for each, int array (rows,).
+        Texts of one source may be alike. None where it is not known.
     question
         What an annotator is asked, where it is not a built-in wording: one text for all wordings, or wording -> text.
     descriptions
@@ -74,6 +77,7 @@ class Corpus:
     ready: dict[str, Ready] = field(default_factory=dict)
     ranks: np.ndarray | None = None
     part: int | None = None
+    sources: np.ndarray | None = None
     question: str | Mapping[str, str] = ""
     descriptions: dict[str, str] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from helpers import artifacts
 from helpers.corpora import Corpus, ranks
+from helpers.corpora.splits import TEST
 
 _STEMS = {
     "movie": "movieReviewSnippets",
@@ -26,6 +27,8 @@ _ABOUT = {
     "tweets": "tweet",
     "editorials": "newspaper editorial snippet",
 }
+#: What the sentences of a corpus are taken from; the beginning of their ids says which.
+_SOURCES = {"amazon": "reviews", "editorials": "editorials"}
 _TEST_SIZE = {"movie": 1500, "amazon": 1000, "tweets": 1000, "editorials": 1000}
 
 
@@ -51,7 +54,16 @@ def load(name: str) -> Corpus:
         notes = (f"{tied.mean():.1%} of the texts had a tie for first place",)
     rows = pd.DataFrame({"id": table["id"], "text": table["text"], "gold": gold})[keep].reset_index(drop=True)
     rows["rank"] = ranks(rows["text"], _TEST_SIZE[name])
-    return Corpus(name, labels, rows, votes[keep], _ABOUT[name], dropped, notes)
+    sources = None
+    if name in _SOURCES:
+        sources, found = pd.factorize(rows["id"].str.partition("_")[0])
+        tested = rows["rank"].to_numpy() == TEST
+        beside = np.isin(sources[tested], sources[~tested]).mean()
+        notes += (
+            f"texts are sentences of {len(found)} {_SOURCES[name]}, and {beside:.1%} of the test texts have another of "
+            "the same to train on",
+        )
+    return Corpus(name, labels, rows, votes[keep], _ABOUT[name], dropped, notes, sources=sources)
 
 
 _SIGN_COUNTS = (

@@ -271,6 +271,7 @@ def load(
         left_out=rows.left_out,
         detected=table.detected,
         ranks=None if folds is None else ranks,
+        sources=grouping if groups else None,
         ready=made,
         question=question or "",
         descriptions=described,

@@ -8,8 +8,8 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.findings._choices import choice_of
 from helpers.findings._curves import Worth, curve, number, worth
-from helpers.findings._ensembling import vote
 from helpers.findings._recovery import recovery, shown
+from helpers.findings._votes import votes_by_seed
 from helpers.findings.finding import (
     VERDICT_COLUMNS,
     Finding,
@@ -39,7 +39,7 @@ _NONE = Interval(np.nan)
 class _Remedy:
     """A remedy that clearly helps: its name, and correctness on the test texts, float (seeds, texts).
 
-    There is one vote of all seeds, which has no row for each: its rows are the jackknife's, see `_vote_by_voter`.
+    There is one vote of all seeds, which has no row for each: its rows are the jackknife's, see `votes_by_seed`.
     """
 
     name: str
@@ -161,27 +161,12 @@ def _remedy(
     tried = [_Remedy(_name(cell, n), students.correct) for cell, students in _mended_cells(one, annotator, n)]
     if min(voters, plain.seeds) > 2:  # without one of two there is no vote
         voting = plain.first(voters)
-        tried.append(_Remedy(f"vote of {voting.seeds} of its students", _vote_by_voter(voting)))
+        tried.append(_Remedy(f"vote of {voting.seeds} of its students", votes_by_seed(voting, voters)))
     level = 1 - 0.05 / max(len(tried), 1)
     helps = [
         remedy for remedy in tried if _difference(remedy.correct, plain.correct, rng, n_boot=4000, level=level).sign > 0
     ]
     return max(helps, key=lambda remedy: remedy.correct.mean(), default=None)
-
-
-def _vote_by_voter(students: Students) -> np.ndarray:
-    """Correctness of the students' vote, float (seeds, texts), so that its rows spread as votes of other seeds would.
-
-    Row s is the vote's correctness, moved by S - 1 times what it gains from voter s over what it gains from a voter on
-    average (the jackknife's pseudo-values about the vote; Efron & Stein, 1981, Annals of Statistics 9). Rows of the
-    mean over students, made alike, are the students themselves: beside them, the interval is of what the vote gains.
-    It is wider than need be, with a coverage of .99 in simulation.
-    """
-    whole = (vote(students.probs) == students.gold).astype(float)
-    without = np.stack(
-        [vote(np.delete(students.probs, s, axis=0)) == students.gold for s in range(students.seeds)]
-    ).astype(float)
-    return whole + (students.seeds - 1) * (without.mean(axis=0) - without)
 
 
 def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell, Students]]:

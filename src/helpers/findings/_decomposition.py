@@ -197,8 +197,10 @@ def settings(results: Results, claim: Claim) -> Part:
     said = (
         f"The cross term is within ± {claim.margin:g} of the whole under every setting in "
         f"{out_of(within.all(axis=1).sum(), len(table), 'cell')}, and under none in {(~within.any(axis=1)).sum()}; in "
-        f"the others the answer depends on the setting. With the labels that students were given in the place of the "
-        f"annotator's probabilities it is within that in {out_of(given.sum(), len(table), 'cell')}, by the Brier score."
+        "the others the answer depends on the setting. With the labels that students were given in the place of the "
+        "annotator's probabilities it is, by the Brier score, within that in "
+        f"{out_of(given.sum(), len(table), 'cell')}, and negative in {(table[_GIVEN] < 0).sum()}; with the "
+        f"probabilities it is negative in {(table['Brier, no floor'] < 0).sum()}."
     )
     return Part(table.round(_DECIMALS), said)
 

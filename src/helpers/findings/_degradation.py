@@ -12,7 +12,7 @@ from helpers.measures.accuracy import (
     macro_f1,
     recall_by_class,
 )
-from helpers.measures.intervals import Interval, paired_difference
+from helpers.measures.intervals import Interval, design_effect, paired_difference
 from helpers.studies import Study
 
 #: A class is hardly given below this share of the labels, and not rare from that share of gold on.
@@ -58,11 +58,14 @@ def degradation(
     tally = Tally("degradation", results)
     inheritance = Inheritance(tally, seed)
     repaired: list[Interval] = []
+    below: list[str] = []
+    effects: list[float] = []
     fewer: list[str] = []
     found: dict[str, list[float]] = {}
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
         tally.frame += _scores(one, one.students(None, n), "gold")
+        always = float(np.bincount(one.gold).max()) / len(one.gold)
         for annotator in results.annotators:
             gold, students = paired(one.students(None, n), one.students(annotator, n))
             _, said = one.annotated(annotator)
@@ -74,6 +77,8 @@ def degradation(
             brier = [float(brier_score(s.probs, one.gold).mean()) for s in (gold, students)]
             ece = [float(expected_calibration_error(s.probs, one.gold).mean()) for s in (gold, students)]
             inheritance.add(one, annotator, gold, students)
+            below += [f"{annotator} of {one.name}"] if students.accuracy < always else []
+            effects += _design_effect(one, gold, students)
             own = (said == one.gold).astype(float)
             rng = results.rng(one.name, f"{annotator} beside its student", seed)
             fewer += [f"{annotator} of {one.name} {k} of {n}"] if (k := len(students.targets.rows)) < n else []
@@ -87,6 +92,7 @@ def degradation(
                     "Verdict": verdict,
                     "Gap, points": percent(interval.effect),
                     "95 % interval": bounds(tally.claim, interval),
+                    "Always the most frequent class, accuracy %": percent(always),
                     "Annotator itself, accuracy %": percent(own.mean()),
                     "Gold student, accuracy %": percent(gold.accuracy),
                     "Its student, accuracy %": percent(students.accuracy),
@@ -100,7 +106,9 @@ def degradation(
                 }
             )
     tally.parts |= inheritance.parts()
-    return tally.finish(_remark(repaired, found, fewer) if results.annotators else "The study has no annotators.")
+    if not results.annotators:
+        return tally.finish("The study has no annotators.")
+    return tally.finish(" ".join([*_remarks(repaired, found, fewer), *_cautions(below, len(repaired), effects)]))
 
 
 def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> list[tuple[str, float]]:
@@ -114,7 +122,31 @@ def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> l
     ]
 
 
-def _remark(repaired: list[Interval], found: dict[str, list[float]], fewer: list[str]) -> str:
+def _design_effect(one: CorpusResults, gold: Students, students: Students) -> list[float]:
+    """That of the loss, where the sources of texts are known."""
+    if one.corpus.sources is None:
+        return []
+    return [design_effect((gold.correct - students.correct).mean(axis=0), one.corpus.sources[one.corpus.test])]
+
+
+def _cautions(below: list[str], cells: int, effects: list[float]) -> list[str]:
+    """Where students are worse than no student, and what intervals overlook where texts have their source in common."""
+    said = []
+    if below:
+        said.append(
+            f"In {out_of(len(below), cells, 'cell')} an annotator's students are right less often than who always "
+            f"gives the most frequent class of the test texts: {', '.join(below)}."
+        )
+    if known := [effect for effect in effects if np.isfinite(effect)]:
+        said.append(
+            "Where several texts are from one source, such as a review, the variance of the loss over test texts is "
+            f"{min(known):.2f} to {max(known):.2f} times as large if whole sources are sampled. Intervals "
+            "overlook that."
+        )
+    return said
+
+
+def _remarks(repaired: list[Interval], found: dict[str, list[float]], fewer: list[str]) -> list[str]:
     """Whether students are better than their annotators, and what becomes of classes that annotators leave out."""
     said = []
     if fewer:
@@ -134,7 +166,7 @@ def _remark(repaired: list[Interval], found: dict[str, list[float]], fewer: list
         for label, recalls in found.items()
         if np.isfinite(recalls).any()
     ]
-    return " ".join(said)
+    return said
 
 
 def _scores(one: CorpusResults, students: Students, labels: str) -> list[dict]:

@@ -1,8 +1,9 @@
-"""What a study is computed from: its corpora in numbers, and how its students are trained."""
+"""What a study is computed from: its corpora and annotators in numbers, and how its students are trained."""
 
 import numpy as np
+import pandas as pd
 
-from helpers.findings.finding import Part, percent, with_counts
+from helpers.findings.finding import Part, percent, span, with_counts
 from helpers.findings.results import CorpusResults, Results
 from helpers.students import Student
 
@@ -11,6 +12,38 @@ def materials(results: Results) -> Part:
     """A row a corpus: texts, splits, classes, and how far raters agree; and the settings of the students."""
     rows = [_row(one) for one in results.corpora.values()]
     return Part(with_counts(rows, "Votes a text, median"), _training(results.study.student))
+
+
+def asked(results: Results) -> Part:
+    """A row a corpus and annotator: how probable the labels are among all that it might answer, in median text.
+
+    Annotators whose tables do not say it, as ready-made labels, have no row.
+    """
+    rows, on_labels = [], {}
+    for one in results.corpora.values():
+        for annotator in results.annotators:
+            missing = one.missing.get(annotator, np.array([np.nan]))
+            there = 1 - missing[np.isfinite(missing)]
+            if not there.size or one.hard(annotator):
+                continue
+            on_labels.setdefault(annotator, []).append(float(np.median(there)))
+            rows.append(
+                {
+                    "Corpus": one.name,
+                    "Annotator": annotator,
+                    "Probability of the labels in the median text, %": percent(np.median(there)),
+                    "Texts whose labels have less than half of it, %": percent((there < 0.5).mean()),
+                }
+            )
+    shares = [f"{name} {span(round(100 * share) for share in medians)} %" for name, medians in on_labels.items()]
+    said = (
+        f"Of all that an annotator might answer, the labels as they are spelt have, in the median text of a corpus: "
+        f"{', '.join(shares)}. The rest is left out, and labels, entropies and divergences are of what remains, "
+        "divided by its sum: where it is little, a label is not what the model would write."
+        if shares
+        else "No table says how probable the labels are among other answers."
+    )
+    return Part(pd.DataFrame(rows), said)
 
 
 def _row(one: CorpusResults) -> dict:

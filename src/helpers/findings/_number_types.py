@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.findings.finding import Part, minus, out_of, percent
-from helpers.findings.results import Results, Students
+from helpers.findings.results import Results, Students, one_each
 
 
 def number_types(results: Results) -> Part:
@@ -49,7 +49,23 @@ def number_types(results: Results) -> Part:
             f" Accuracy in {second} minus that in {first} is {_points(apart.mean() / 100)} points in the mean, "
             f"from {_points(apart.min() / 100)} to {_points(apart.max() / 100)}."
         )
+    if (mixed := _mixed_pairs(results)).size:
+        said += f" Of the pairs of one seed that pages compare at these sizes, {percent(mixed.mean())} % are mixed."
     return Part(table, said)
+
+
+def _mixed_pairs(results: Results) -> np.ndarray:
+    """Whether the two students of each pair differ in type, bool: an annotator's, and gold's or random errors'."""
+    mixed, controls = [], results.study.controls
+    for one in results.corpora.values():
+        n = results.study.sizes_of(one.name)[-1]
+        for annotator in results.annotators:
+            its, others = one.students(annotator, n), [one.students(None, n)]
+            for method in controls.methods if controls else ():
+                others.append(one_each(one.controlled(method, annotator, n), redraw=controls.redraw))
+            for other in others:
+                mixed += [a != b for a, b in zip(its.types, other.types, strict=False)]
+    return np.array(mixed)
 
 
 def disagreements(students: Students) -> tuple[np.ndarray, np.ndarray]:

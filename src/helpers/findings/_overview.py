@@ -9,7 +9,7 @@ from helpers.findings._degradation import degradation
 from helpers.findings._ensembling import ensembling
 from helpers.findings._filtering import filtering
 from helpers.findings._instability import instability
-from helpers.findings._materials import materials
+from helpers.findings._materials import asked, materials
 from helpers.findings._paper import beside
 from helpers.findings._plateau import plateau
 from helpers.findings._propagation import propagation
@@ -45,7 +45,7 @@ def overview(
         `frame` and `verdicts` hold the verdicts of all findings, `variants` their variants; the table has a row
         a corpus and annotator, and a column a finding: its verdict and its effect. `listed` has a sentence
         a finding. The part "paper" has the paper's confirmed figures beside this study's, "materials" the corpora in
-        numbers and how students are trained.
+        numbers and how students are trained, "asked" how probable labels are among other answers.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def overview(
     verdicts, variants = _joined(f.verdicts for f in found), _joined(f.variants for f in found)
     # Where no corpus has what the claims take, the summary says so once.
     listed = tuple((f.claim.title, _sentence(f)) for f in found) if results.corpora else ()
-    parts = {"paper": beside(results, seed=seed), "materials": materials(results)}
+    parts = {"paper": beside(results, seed=seed), "materials": materials(results), "asked": asked(results)}
     table, summary = _table(verdicts), _summary(results)
     return Finding("overview", verdicts, table, verdicts, summary, results.provenance, variants, parts, listed)
 

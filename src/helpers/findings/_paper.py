@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from helpers import artifacts, places
-from helpers.findings._ensembling import vote
+from helpers.findings._votes import votes_by_seed
 from helpers.findings.claims import claims
 from helpers.findings.finding import Part, minus, percent, span
 from helpers.findings.results import CorpusResults, Results, Students, paired
@@ -106,8 +106,8 @@ def _mended(
     study = results.study
     if remedy == "vote":
         n = study.ensembling_size(one.name)
-        plain, gold = (one.students(labels, n).first(study.seeds) for labels in (annotator, None))
-        return None if plain.seeds < 2 else (float((vote(plain.probs) == one.gold).mean()), plain, gold)
+        plain, gold = paired(one.students(annotator, n), one.students(None, n))
+        return None if study.seeds < 2 else (float(votes_by_seed(plain, study.seeds).mean()), plain, gold)
     if remedy == "entropy":
         n = study.filtering.size if study.filtering else 0
         sources = [LabelSource("entropy", (annotator,), _kept())]

@@ -72,7 +72,8 @@ def prevalence(
                     _point(one, annotator, label, "estimated", together),
                 ]
                 off = Interval(*(counted_share - share for share in (together.effect, together.high, together.low)))
-                verdicts.append(verdict_row("prevalence", one.name, annotator, off, verdict, 0, variant=label))
+                if one.n_classes > 2 or c:  # of two classes, one says what the other does
+                    verdicts.append(verdict_row("prevalence", one.name, annotator, off, verdict, 0, variant=label))
                 table.append(
                     {
                         "Corpus": one.name,

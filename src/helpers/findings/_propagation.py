@@ -6,6 +6,7 @@ import numpy as np
 
 from helpers.findings._decomposition import TERMS, by_size, cross_share, few_votes, labelled, ratio, settings
 from helpers.findings._toy_world import toy_world
+from helpers.findings.claims import Claim
 from helpers.findings.finding import Finding, Tally, bounds, out_of
 from helpers.findings.results import CorpusResults, Results, load
 from helpers.ledger import Ledger
@@ -108,7 +109,7 @@ def propagation(
             "few votes": few_votes(voted, seed),
             "settings": settings(voted, tally.claim),
         }
-    return tally.finish(_remark(results, with_votes, close))
+    return tally.finish(_remark(results, with_votes, close, tally.claim))
 
 
 def _points(one: CorpusResults, annotator: str, measure: str, values: dict[str, float]) -> list[dict]:
@@ -124,13 +125,13 @@ def _mean(apart: np.ndarray) -> float:
     return float(known.mean()) if len(known) else np.nan
 
 
-def _remark(results: Results, with_votes: list[CorpusResults], close: list[bool]) -> str:
+def _remark(results: Results, with_votes: list[CorpusResults], close: list[bool], claim: Claim) -> str:
     if not results.annotators:
         return "The study has no annotators."
     without = [name for name, one in results.corpora.items() if one.votes is None]
     if not with_votes:
         return "None of the corpora has votes of people, which this finding needs."
-    said = []
+    said = [f"The margin is ± {claim.margin:g} of the whole."]
     if close:
         cells = out_of(sum(close), len(close), "cell")
         said.append(f"Students come as close to people as one half of the people to the other in {cells}.")

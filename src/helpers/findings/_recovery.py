@@ -15,8 +15,7 @@ def recovery(
     Parameters
     ----------
     mended
-        Correctness of the mitigated predictions, float (seeds, texts), or (texts,) for one ensemble of all seeds:
-        then the interval is over texts, for these very seeds, as that of what the ensemble gains.
+        Correctness of the mitigated predictions, float (seeds, texts), of a vote as `votes_by_seed` has it.
     gap
         The difference in accuracy of `gold` and `plain`.
     rng
@@ -31,10 +30,7 @@ def recovery(
     """
     if gap.sign < 1:
         return Interval(np.nan)
-    before, best = plain.correct, gold.correct
-    if mended.ndim == 1:
-        before, best = before.mean(axis=0), best.mean(axis=0)
-    return ratio_interval(mended - before, best - before, rng=rng)
+    return ratio_interval(mended - plain.correct, gold.correct - plain.correct, rng=rng)
 
 
 def shown(share: Interval) -> dict[str, float | str]:

@@ -541,3 +541,27 @@ def _check_options(rng, n_boot, level):
 def _check_level(level):
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}; 95 % is 0.95")
+
+
+def design_effect(values, groups):
+    """Variance of the mean of `values` if whole groups are sampled, over that if texts are: what intervals overlook.
+
+    The ratio of the two linearised variances (Kish, 1965, Survey Sampling, ch. 5), for texts of which several are from
+    one source. About 1 where those of one source are no more alike than others.
+
+    Parameters
+    ----------
+    values : float array (T,)
+    groups : int array (T,)
+
+    Returns
+    -------
+    float, 0 or more; nan where all values are the same, or all texts of one group
+    """
+    values, (_, groups) = np.asarray(values, dtype=float), np.unique(groups, return_inverse=True)
+    apart = values - values.mean()
+    sums = np.bincount(groups, weights=apart)
+    if len(sums) < 2 or not apart.any():
+        return np.nan
+    by_group = (sums**2).sum() * len(sums) / (len(sums) - 1)
+    return float(by_group / ((apart**2).sum() * len(apart) / (len(apart) - 1)))
