@@ -1230,7 +1230,7 @@ def test_settings_say_whether_the_answer_depends_on_them():
     assert "under every setting in 1 of 1 cell, and under none in 0" in found.said
     # People at .75, their label 1 and the student at .9: 2 (.15² - .25² - .1²) of 2 (.15²).
     assert only(found.table)["Brier, labels as given"] == pytest.approx(-0.05 / 0.0225, abs=1e-3)
-    assert "probabilities it is within that in 0 of 1 cell, by the Brier score." in found.said
+    assert "by the Brier score, within that in 0 of 1 cell, and negative in 1;" in found.said
 
 
 def test_settings_are_what_they_are_called():

@@ -6,7 +6,7 @@ import altair as alt
 
 from helpers.charts import theme
 from helpers.charts._learning import learning_curves
-from helpers.charts._parts import annotators_of, by_corpus, joined, nothing
+from helpers.charts._parts import annotators_of, by_corpus, nothing
 from helpers.findings import Finding
 
 
@@ -39,7 +39,7 @@ def controls(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.
         finding,
         [curves.band, curves.line, curves.dots],
         "Learning curves: test accuracy over the number of labels on a log scale, for gold labels, the annotator's own "
-        f"and gold with random errors ({joined(kinds)}), with 95 % bands, for "
+        f"and gold with random errors ({', '.join(kinds)}), with 95 % bands, for "
         f"{shown if static else 'one annotator at a time'}.",
         annotator,
         chosen,

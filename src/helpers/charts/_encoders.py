@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts._losses import losses
-from helpers.charts._parts import joined, nothing
+from helpers.charts._parts import nothing
 from helpers.findings import Finding
 
 
@@ -19,6 +19,6 @@ def encoders(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         "encoder",
         kinds,
         about=[alt.Tooltip("encoder:N")],
-        what=f"the accuracy that an annotator's labels cost students of the encoders {joined(kinds)}, in points",
+        what=f"the accuracy that an annotator's labels cost students of the encoders {', '.join(kinds)}, in points",
         static=static,
     )

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, chosen_corpus, height_of, joined, nothing, width_of
+from helpers.charts._parts import LEGEND, STEP, chosen_corpus, height_of, nothing, width_of
 from helpers.findings import Finding
 
 
@@ -55,7 +55,7 @@ def ensembling(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     chart = alt.layer(zero, bar, ticks, dots).properties(width=width_of(static), height=height_of(corpora, sources))
     description = (
         "Accuracy of the vote and of the mean of all students above that of one, in points, with ticks for the "
-        f"single students, for the labels of {joined(sources)}, grouped by corpus ({joined(corpora)}); a bar is the "
-        f"95 % interval of the vote. {finding.summary}"
+        f"single students, for the labels of {', '.join(sources)}, grouped by corpus ({', '.join(corpora)}); a bar "
+        f"is the 95 % interval of the vote. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, corpus)

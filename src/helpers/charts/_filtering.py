@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, dashed, height_of, joined, nothing, width_of
+from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, dashed, height_of, nothing, width_of
 from helpers.findings import Finding
 
 #: What is trained on: as many labels, chosen in one of two ways.
@@ -61,8 +61,8 @@ def filtering(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
     return by_corpus(
         finding,
         [gold, line, dots],
-        f"Test accuracy over the share of labels kept, by a filter ({joined(filters)}) and by a random choice, "
-        f"of {joined(annotators)}; the gold students as a level line.",
+        f"Test accuracy over the share of labels kept, by a filter ({', '.join(filters)}) and by a random choice, "
+        f"of {', '.join(annotators)}; the gold students as a level line.",
         choice,
         chosen,
         static=static,
@@ -114,8 +114,8 @@ def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     chart = alt.layer(zero, dots, median)
     chart = chart.properties(width=width_of(static), height=height_of(filters, annotators))
     description = (
-        f"Dot plot of what students of filtered labels ({joined(filters)}) gain, in points of accuracy, over those of "
-        "as many labels chosen at random, or over those of all: a dot a corpus and annotator "
-        f"({joined(annotators)}), an upright line for the median. {finding.summary}"
+        f"Dot plot of what students of filtered labels ({', '.join(filters)}) gain, in points of accuracy, over "
+        "those of as many labels chosen at random, or over those of all: a dot a corpus and annotator "
+        f"({', '.join(annotators)}), an upright line for the median. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, share, against)

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotators_of, bars_by, by_corpus, height_of, joined, nothing
+from helpers.charts._parts import LEGEND, annotators_of, bars_by, by_corpus, height_of, nothing
 from helpers.findings import Finding
 
 
@@ -41,8 +41,8 @@ def injection(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
         finding,
         [bar, dots],
         f"Share of texts of other classes that get the ordered label, with nothing planted, with each order and each "
-        f"control ({joined(planted)}), from {joined(annotators)} (from top to bottom) as circles with broad, pale 95 % "
-        "intervals, and from their students as diamonds with narrow ones.",
+        f"control ({', '.join(planted)}), from {', '.join(annotators)} (from top to bottom) as circles with broad, "
+        "pale 95 % intervals, and from their students as diamonds with narrow ones.",
         chosen,
         static=static,
         height=height_of(planted, annotators),

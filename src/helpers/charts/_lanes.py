@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, annotators_of, chosen_corpus, height_of, joined, width_of
+from helpers.charts._parts import LEGEND, STEP, annotators_of, chosen_corpus, height_of, width_of
 from helpers.findings import Finding
 
 
@@ -85,5 +85,7 @@ def lanes(
     )
     chart = alt.layer(bar, line, *([] if seeds.empty else [ticks]), dots)
     chart = chart.properties(width=width_of(static), height=height_of(corpora, annotators))
-    description = f"Dot plot of {what}. Corpora: {joined(corpora)}; annotators: {joined(annotators)}. {finding.summary}"
+    description = (
+        f"Dot plot of {what}. Corpora: {', '.join(corpora)}; annotators: {', '.join(annotators)}. {finding.summary}"
+    )
     return theme.finish(chart, description, chosen, corpus, measure)

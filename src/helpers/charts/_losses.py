@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotator_lanes, annotators_of, bars_by, height_of, joined, width_of
+from helpers.charts._parts import LEGEND, annotator_lanes, annotators_of, bars_by, height_of, width_of
 from helpers.findings import Finding
 
 _TITLE = "points of accuracy lost against gold students"
@@ -48,7 +48,7 @@ def losses(
     chart = alt.layer(zero, bar, dots)
     chart = chart.properties(width=width_of(static), height=height_of(corpora, annotators))
     description = (
-        f"Dot plot of {what}, with 95 % intervals, a row an annotator, grouped by corpus. Corpora: {joined(corpora)}; "
-        f"annotators, from top to bottom: {joined(annotators)}. {finding.summary}"
+        f"Dot plot of {what}, with 95 % intervals, a row an annotator, grouped by corpus. Corpora: "
+        f"{', '.join(corpora)}; annotators, from top to bottom: {', '.join(annotators)}. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, corpus)

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import annotators_of, joined, width_of, words
+from helpers.charts._parts import annotators_of, width_of, words
 from helpers.findings import claims
 from helpers.findings.finding import bounds
 from helpers.measures.intervals import Interval
@@ -95,7 +95,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
         for title, group in rows.groupby("title", sort=False)
     ]
     description = (
-        f"Verdicts as marks, a row a finding, a group a corpus ({joined(corpora)}), a mark an annotator from the "
-        f"weakest to the strongest ({joined(annotators)}). {'; '.join(counts)}."
+        f"Verdicts as marks, a row a finding, a group a corpus ({', '.join(corpora)}), a mark an annotator from the "
+        f"weakest to the strongest ({', '.join(annotators)}). {'; '.join(counts)}."
     )
     return theme.finish(chart, description, chosen)

@@ -27,7 +27,7 @@ def by_corpus(
 ) -> alt.LayerChart | alt.FacetChart:
     """Layers over one table with a column corpus: one corpus at a time, or for a picture side by side."""
     corpora = list(dict.fromkeys(finding.frame["corpus"]))
-    description = f"{what} Corpora: {joined(corpora)}. {finding.summary}"
+    description = f"{what} Corpora: {', '.join(corpora)}. {finding.summary}"
     if static:
         columns = min(2, len(corpora))
         chart = alt.layer(*layers).properties(width=width_of(True) // columns - 50 * (columns - 1), height=height)
@@ -109,11 +109,6 @@ def sizes_axis(rows: pd.DataFrame, field: str = "n", *, static: bool = False) ->
     one_by_one = len(sizes) > 1 and not static
     values = alt.ExprRef(f"({json.dumps(sizes)})[Corpus]") if one_by_one else sorted({*rows[field].tolist()})
     return alt.Axis(values=values, format="d", grid=False)
-
-
-def joined(names: list[str]) -> str:
-    """The names, for a description."""
-    return ", ".join(names)
 
 
 def words(text: str) -> alt.Chart:

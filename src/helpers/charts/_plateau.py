@@ -4,7 +4,7 @@ import altair as alt
 
 from helpers.charts import theme
 from helpers.charts._learning import TITLE, learning_curves
-from helpers.charts._parts import MARKS, annotators_of, by_corpus, joined, nothing
+from helpers.charts._parts import MARKS, annotators_of, by_corpus, nothing
 from helpers.findings import Finding
 
 
@@ -35,8 +35,8 @@ def plateau(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     return by_corpus(
         finding,
         [curves.band, own, curves.line, curves.dots],
-        f"Learning curves: test accuracy over the number of labels on a log scale, for gold and {joined(annotators)}, "
-        "with 95 % bands, and each annotator's own accuracy as a dashed line.",
+        f"Learning curves: test accuracy over the number of labels on a log scale, for gold and "
+        f"{', '.join(annotators)}, with 95 % bands, and each annotator's own accuracy as a dashed line.",
         chosen,
         static=static,
     )

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, SIZES, by_corpus, height_of, joined, nothing, sizes_axis
+from helpers.charts._parts import LEGEND, SIZES, by_corpus, height_of, nothing, sizes_axis
 from helpers.findings import Finding
 
 
@@ -48,7 +48,7 @@ def prevalence(finding: Finding, *, static: bool = False) -> alt.LayerChart | al
     return by_corpus(
         finding,
         [bar, truth, dots],  # the first has the lanes: they hold for all
-        f"Share of each class ({joined(labels)}): counted among the labels of {joined(annotators)} as triangles, "
+        f"Share of each class ({', '.join(labels)}): counted among the labels of {', '.join(annotators)} as triangles, "
         "estimated from a few gold labels alone and together with each annotator's as circles with 95 % intervals; "
         "where all gold labels are known, their share as an upright line.",
         chosen,
@@ -87,7 +87,7 @@ def more_gold(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt
         finding,
         [base.mark_line(strokeWidth=2), dots],
         "Width of the 95 % interval of a share, a mean over classes, over the number of gold labels on a log scale: "
-        f"{joined(who)}.",
+        f"{', '.join(who)}.",
         chosen,
         static=static,
     )

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import annotators_of, by_corpus, joined, nothing
+from helpers.charts._parts import annotators_of, by_corpus, nothing
 from helpers.findings import Finding
 
 _TERMS = ["approximation", "estimation", "cross", "total", "people"]
@@ -55,8 +55,8 @@ def propagation(finding: Finding, *, static: bool = False) -> alt.LayerChart | a
     return by_corpus(
         finding,
         [bars, people, total],
-        f"Stacked bars of the approximation and estimation terms for {joined(annotators)}, with the total divergence "
-        "of the student from people as a diamond, and the divergence between two halves of the people as a tick.",
+        f"Stacked bars of the approximation and estimation terms for {', '.join(annotators)}, with the total "
+        "divergence of the student from people as a diamond, and that between two halves of the people as a tick.",
         measure,
         static=static,
         height=44 * len(annotators) + 10,

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, annotators_of, by_corpus, dashed, joined, nothing
+from helpers.charts._parts import LEGEND, annotators_of, by_corpus, dashed, nothing
 from helpers.findings import Finding
 
 
@@ -34,8 +34,8 @@ def telling(finding: Finding, *, static: bool = False) -> alt.LayerChart | alt.F
     return by_corpus(
         finding,
         [line, dots],
-        f"Share of the mistakes of {joined(annotators)} over the share of the students that make the same mistake, for "
-        "its own students and for gold students.",
+        f"Share of the mistakes of {', '.join(annotators)} over the share of the students that make the same "
+        "mistake, for its own students and for gold students.",
         chosen,
         static=static,
     )

@@ -3,7 +3,7 @@
 import altair as alt
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, annotator_lanes, annotators_of, height_of, joined, nothing, width_of
+from helpers.charts._parts import LEGEND, STEP, annotator_lanes, annotators_of, height_of, nothing, width_of
 from helpers.findings import Finding
 
 
@@ -29,8 +29,8 @@ def unaided(finding: Finding, *, static: bool = False) -> alt.LayerChart:
     accuracy = bars.mark_bar(height=STEP * 0.4, fillOpacity=theme.PALE).encode(alt.X("accuracy:Q", title=title))
     chart = alt.layer(accuracy, dots).properties(width=width_of(static), height=height_of(corpora, annotators))
     description = (
-        f"Signs that need no gold ({joined(signs)}), each from 0 to 1, as marks in a row an annotator, grouped by "
+        f"Signs that need no gold ({', '.join(signs)}), each from 0 to 1, as marks in a row an annotator, grouped by "
         "corpus, and the annotator's accuracy by gold as a pale bar where it is known. Corpora: "
-        f"{joined(corpora)}; annotators, from top to bottom: {joined(annotators)}. {finding.summary}"
+        f"{', '.join(corpora)}; annotators, from top to bottom: {', '.join(annotators)}. {finding.summary}"
     )
     return theme.finish(chart, description, chosen, corpus)

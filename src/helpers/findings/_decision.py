@@ -97,7 +97,7 @@ def decision(
     for one in tested:
         n = results.study.sizes_of(one.name)[-1]
         gold = one.cells.get(Cell(GOLD, n))
-        sample = gold_sample(one, k, results.rng(one.name, "gold sample", seed))
+        sample = one.gold_sample(k, results.rng(one.name, "gold sample", seed))
         for annotator in results.annotators:
             rng = results.rng(one.name, annotator, seed)
             plain = one.students(annotator, n)
@@ -142,16 +142,6 @@ def decision(
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
     summary = _summary(results, verdicts, remedies, k=k, tolerance=tolerance)
     return Finding("decision", pd.DataFrame(frame), pd.DataFrame(table), verdicts, summary, results.provenance)
-
-
-def gold_sample(one: CorpusResults, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Row positions of `k` texts of the training pool, drawn at random: those whose gold labels a reader would make.
-
-    Of a pool with fewer gold labels, all that have one.
-    """
-    pool = one.corpus.pool
-    known = pool[one.corpus.gold[pool] >= 0]
-    return np.sort(rng.choice(known, min(k, len(known)), replace=False))
 
 
 def _remedy(

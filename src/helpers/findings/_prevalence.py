@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.findings._decision import gold_sample
 from helpers.findings._more_gold import more_gold, says_of
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, percent, unsigned, verdict_row, with_counts
 from helpers.findings.results import CorpusResults, Results, load
@@ -56,7 +55,7 @@ def prevalence(
     frame, table, verdicts = [], [], []
     with_gold = {name: one for name, one in results.corpora.items() if (one.corpus.gold >= 0).sum() > 1}
     for one in with_gold.values():
-        sample = gold_sample(one, k, results.rng(one.name, "gold sample", seed))
+        sample = one.gold_sample(k, results.rng(one.name, "gold sample", seed))
         for c, label in enumerate(one.corpus.labels):
             alone = wilson(int((one.corpus.gold[sample] == c).sum()), len(sample))
             truth = _truth(one, c)

@@ -165,6 +165,15 @@ class CorpusResults:
         """The label that the annotator gives to each row of the corpus, int (rows,), -1 where it gave none."""
         return likeliest(self.annotator_probs[annotator])
 
+    def gold_sample(self, k: int, rng: np.random.Generator) -> np.ndarray:
+        """Row positions of `k` random texts of the training pool: those whose gold labels a reader would make.
+
+        Of a pool with fewer gold labels, all that have one.
+        """
+        pool = self.corpus.pool
+        known = pool[self.corpus.gold[pool] >= 0]
+        return np.sort(rng.choice(known, min(k, len(known)), replace=False))
+
     def hard(self, annotator: str) -> bool:
         """Whether an annotator gives labels alone, and no probabilities: those of all rows are 0 and 1."""
         probs = self.annotator_probs[annotator]
