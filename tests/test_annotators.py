@@ -303,11 +303,27 @@ def test_whatever_is_raised_at_a_damaged_gguf_is_said_in_one_line(tmp_path, own_
         annotators.load(f"gguf:{tmp_path / 'a.gguf'}")
 
 
+def test_what_lies_beside_a_gguf_is_not_read(tmp_path, own_cache, monkeypatch):
+    seen = []
+
+    def look(folder, *, gguf_file, trust_remote_code):
+        seen.append((sorted(file.name for file in folder.iterdir()), gguf_file, trust_remote_code))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", look)
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    (tmp_path / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["evil.Evil", null]}}')
+    (tmp_path / "evil.py").write_text("raise SystemExit")
+    with pytest.raises(UserError, match="enough"):
+        annotators.load(f"gguf:{tmp_path / 'a.gguf'}")
+    assert seen == [(["a.gguf"], "a.gguf", False)]
+
+
 def test_a_gguf_is_read_once_a_machine(tmp_path, own_cache, monkeypatch):
     file, read = tmp_path / "a.gguf", []
     file.write_bytes(b"GGUF" + bytes(1 << 24))
     monkeypatch.setattr(origin, "_read", lambda file: read.append(file) or "0123456789abcdef" * 4)
-    monkeypatch.setattr(gguf, "_convert", lambda file, folder: folder.mkdir())
+    monkeypatch.setattr(gguf, "_convert", lambda file, folder, shown: folder.mkdir())
     assert gguf.as_folder(file) == gguf.as_folder(file) == own_cache / "models" / "a-0123456789abcdef"
     assert read == [file]
 

@@ -221,6 +221,16 @@ def test_an_archive_within_a_source_distribution(register, index):
     assert (artifacts.fetch("demo") / "words.txt").read_bytes() == WORDS
 
 
+def test_an_archive_that_unpacks_to_more_than_it_may_is_passed_over(register, index, own_cache):
+    """Twenty megabytes of nothing take twenty kilobytes; the registry says that all of it is one."""
+    register({"words.txt": WORDS}, pypi(member=""), pypi(package="inner", kind="sdist", within="inner.gz", member=""))
+    index.add("demo-1.0-py3-none-any.whl", wheel({"words.txt": bytes(20_000_000)}))
+    index.add("inner-1.0.tar.gz", sdist({"inner.gz": sdist({"words.txt": bytes(20_000_000)})}))
+    with pytest.raises(UserError, match="it unpacks to more than 10 MB"):
+        artifacts.fetch("demo")
+    assert whats_left(own_cache) == []
+
+
 def test_parts_may_make_an_archive_whose_files_are_taken(register, index):
     whole = wheel({"demo/a.txt": b"a", "demo/b.txt": WORDS, "demo/more/c.txt": b"not asked for"})
     parts = [whole[:150], whole[150:]]

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,6 +194,32 @@ def test_excel_sheets_that_say_little_of_themselves():
     columns = read("a.xlsx").columns
     assert columns == {"text": ["one", "two\r\nlines", None, "four"], "label": ["a", "b", "b", "a"]}
     assert reading.clean(columns["text"][1]) == "two\nlines"
+
+
+def test_excel_rows_that_no_sheet_has():
+    """A row may say which it is; those before it are then blank."""
+    book = openpyxl.Workbook()
+    for row in [["text", "label"], ["one", "a"], ["two", "b"]]:
+        book.active.append(row)
+    book.save("whole.xlsx")
+    with zipfile.ZipFile("whole.xlsx") as whole, zipfile.ZipFile("a.xlsx", "w") as far:
+        for name in whole.namelist():
+            far.writestr(
+                name,
+                whole.read(name)
+                .replace(b'<row r="3"', b'<row r="2000000000"')
+                .replace(b'"A3"', b'"A2000000000"')
+                .replace(b'"B3"', b'"B2000000000"'),
+            )
+    with pytest.raises(TableError, match="there are rows beyond 1,048,576, which is the last that Excel has"):
+        read("a.xlsx")
+
+
+def test_parquet_of_more_rows_than_are_read(monkeypatch):
+    pd.DataFrame({"text": ["same"] * 30}).to_parquet("a.parquet")
+    monkeypatch.setattr(reading, "_MOST_ROWS", 20)
+    with pytest.raises(TableError, match="there are 30 rows, and 20 are the most"):
+        read("a.parquet")
 
 
 def test_json_by_line_or_as_one_array():

@@ -449,6 +449,7 @@ def test_a_text_on_which_the_server_fails_spares_the_others(web, tmp_path):
         ((500, {"error": "ill"}), r"500, ill, 2 times\. What was answered is kept, the same command goes on", 2),
         ((429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "429, pay, insufficient_quota", 1),
         ((429, {}, {"Retry-After": "86400"}), "asks to be left alone for 86400 s", 1),
+        ((402, {}, {"Retry-After": "Mon, 01 Jan 999999999999 00:00:00 GMT"}), "402", 1),
         ((402, {"error": "no credit"}), "402, no credit", 1),
         ((404, {"error": {"message": "no model m"}}), "404, no model m", 1),
         (
@@ -808,6 +809,27 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere_else(web, tmp_path,
     for shown in [out, err, str(caught.value), repr(caught.value), repr(vars(asked)), repr(vars(asked._client))]:
         assert KEY not in shown
     assert not any(KEY.encode() in content for content in files)
+
+
+def test_a_key_that_comes_back_in_an_answer_is_not_kept(web, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+
+    def echo(body, number):
+        status, answer = well(body, number)
+        answer["choices"][0]["message"]["content"] += f" {KEY}"
+        return status, answer | {"model": KEY, "system_fingerprint": KEY}
+
+    ask(web(echo).url, small(), tmp_path, key="MY_KEY")
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("…".encode() in content or b"\\u2026" in content for content in files)
+    assert not any(KEY.encode() in content for content in files)
+
+
+def test_the_message_of_an_error_may_be_megabytes_of_brackets(web, tmp_path):
+    """A matter of days where the reading is quadratic."""
+    server = web(lambda *_: (400, b"no such field " + b"<" * 3_000_000))
+    with pytest.raises(UserError, match="refuses a question: 400, no such field <<<"):
+        ask(server.url, small(), tmp_path)
 
 
 def test_a_key_is_not_sent_to_servers_it_was_not_meant_for(web, tmp_path, monkeypatch):

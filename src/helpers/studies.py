@@ -200,7 +200,7 @@ class Study(BaseModel):
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,80}$")
     corpora: list[str | dict[str, Any]] = Field(min_length=1)
     annotators: list[str | dict[str, Any]] = []
     prompt: str = "prompt1"

@@ -39,27 +39,32 @@ def as_folder(file: Path) -> Path:
                 places.room_in(target.parent, advice),
                 tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as part,
             ):
-                _convert(file, Path(part) / "model")
+                # Alone in a folder, so that nothing that lies beside it is read: not its settings, and no code.
+                alone = Path(part) / "file"
+                alone.mkdir()
+                (alone / file.name).symlink_to(file.resolve())
+                _convert(alone / file.name, Path(part) / "model", places.shown(file))
                 (Path(part) / "model").replace(target)
     return target
 
 
-def _convert(file: Path, folder: Path) -> None:
+def _convert(file: Path, folder: Path, shown: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     with tqdm(total=2, desc=f"convert {file.name}, once", unit="part") as bar:
         try:
-            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
             bar.update()
             model = AutoModelForCausalLM.from_pretrained(
                 file.parent,
                 gguf_file=file.name,
                 dtype=torch.bfloat16,
                 quantization_config=GgufConfig(dequantize=True),
+                trust_remote_code=False,
             )
         except Exception as error:  # of a damaged file it may be any: of tokens that do not fit, it is that very class
-            raise UserError(f"transformers cannot read {places.shown(file)}: {in_one_line(error)}") from None
+            raise UserError(f"transformers cannot read {shown}: {in_one_line(error)}") from None
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         bar.update()

@@ -54,7 +54,8 @@ _WORTH_SAYING = 1.0
 _ILL = 3
 #: So many texts at the beginning without one label, and something is wrong with the question.
 _HOPELESS = 20
-_KEPT_CHARACTERS = 200
+#: Of the message of an error so much is read, and of it or of an answer so much kept.
+_READ_CHARACTERS, _KEPT_CHARACTERS = 4_000, 200
 
 
 class ServerAnnotator:
@@ -534,16 +535,19 @@ class ServerAnnotator:
             raise _LostError(f"it gave no answer in {self.spec.timeout:g} s") from None
         except httpx2.HTTPError as error:
             raise _LostError(f"the connection broke ({type(error).__name__})") from None
+        content = bytes(data)
+        if self._key:  # a server that repeats what it was sent: answers are kept
+            content = content.replace(self._key.get_secret_value().encode(), "…".encode())
         if response.status_code == 200:
             try:
-                return _Completion.model_validate_json(bytes(data))
+                return _Completion.model_validate_json(content)
             except ValidationError:
-                status = _status_within(bytes(data))
+                status = _status_within(content)
             if status is None:
                 # It may be paid each time and will hardly change.
                 raise _LostError("what it answered is no chat completion", tries=2)
-            raise self._failure(response, bytes(data), status, body)
-        raise self._failure(response, bytes(data), response.status_code, body)
+            raise self._failure(response, content, status, body)
+        raise self._failure(response, content, response.status_code, body)
 
     def _failure(self, response: httpx2.Response, data: bytes, status: int, body: dict[str, Any]) -> Exception:
         """What an error means: try again, give this text up, or stop."""
@@ -594,10 +598,9 @@ class ServerAnnotator:
                 detail = detail[0].get("msg")
             error = ", ".join(part for part in (detail, error.get("code")) if isinstance(part, str) and part)
         said = error if isinstance(error, str) else ""
-        if self._key:
-            said = said.replace(self._key.get_secret_value(), "…")
-        said = re.sub(r"\bsk-\S+", "…", said)
-        return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+|<[^>]*>", " ", said).split())[:_KEPT_CHARACTERS]
+        # A page of HTML says something in its first lines, or nothing.
+        said = re.sub(r"\bsk-\S+", "…", said[:_READ_CHARACTERS])
+        return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+|<[^<>]*>", " ", said).split())[:_KEPT_CHARACTERS]
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but not when everything is being stopped."""
@@ -656,7 +659,7 @@ def _retry_after(response: httpx2.Response) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return max(0.0, seconds) if np.isfinite(seconds) else None
 
@@ -757,7 +760,7 @@ class _Completion(BaseModel):
         top = first.content[0].top_logprobs or [] if first and first.content else []
         usage = self.usage or _Usage()
         return Answer(
-            top=tuple((answers.text_of(one.token, one.bytes), one.logprob) for one in top),
+            top=tuple((answers.text_of(one.token, one.bytes)[:_KEPT_CHARACTERS], one.logprob) for one in top),
             texts=tuple(one.said[:_KEPT_CHARACTERS] for one in self.choices),
             tokens_in=usage.prompt_tokens or most.tokens_in,
             tokens_out=most.tokens_out if usage.completion_tokens is None else usage.completion_tokens,

@@ -20,6 +20,7 @@ import ipaddress
 import json
 import os
 import re
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,10 @@ _KEY_NAME = re.compile(
     r"|authorization|authentication|secret|passw|passphrase|credential|cookie).*|key|auth|bearer"
 )
 #: What keys look like, wherever they stand.
-_KEY_VALUE = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{6,}|^\s*(bearer|basic)\s+\S+\s*$", re.IGNORECASE)
+_KEY_VALUE = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?i:sk)-[A-Za-z0-9_-]{6,}|(?:gsk_|hf_|xai-|AIza)[A-Za-z0-9_-]{20,}|AKIA[A-Z0-9]{12,})"
+    r"|^\s*(?i:bearer|basic)\s+\S+\s*$"
+)
 _KEYS_COME_FROM = "a key does not belong in a study file: `key` names the environment variable that holds it"
 #: Networks that no stranger listens to: RFC 1918, and the same of IPv6.
 _PRIVATE = [ipaddress.ip_network(said) for said in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
@@ -136,6 +140,14 @@ class Gguf(_Spec):
         return file.parent.name if file.stem == "model" and file.parent.name else file.stem
 
 
+def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The number of a host that is written as one, also as 0x08080808; an `OSError` for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return ipaddress.ip_address(socket.inet_aton(host))
+
+
 def _harmless_url(url: str) -> str:
     """An address that can be shown: without a user, a password or anything after the path."""
     try:
@@ -145,6 +157,8 @@ def _harmless_url(url: str) -> str:
         raise ValueError("it is no address") from None
     if parts.scheme not in ("http", "https") or not host or re.search(r"[\x00-\x20\x7f]", url):
         raise ValueError("write it as http://HOST:PORT/v1 or https://HOST/v1")
+    if not url.isascii():  # letters of other scripts look like these, and who is asked may be somebody else
+        raise ValueError("it has letters beyond ASCII: write the host as xn--…, and the others as %XX")
     if "@" in parts.netloc or parts.query or parts.fragment:
         # Neither part is repeated here: it may be a key.
         raise ValueError("it has a user, a password or a query: leave it out; a key belongs in the environment")
@@ -224,8 +238,13 @@ class Server(_Spec):
     @field_validator("key")
     @classmethod
     def _key_is_a_name(cls, key: str | None) -> str | None:
-        if key is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", key):
-            raise ValueError("name the environment variable that holds the key; the key itself does not belong here")
+        # Keys, too, are made of letters and digits: what is not in capitals must be the name of a variable that is set.
+        if key is not None and (
+            _holds_a_key(key) or not (re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", key) or key in os.environ)
+        ):
+            raise ValueError(
+                "name the environment variable that holds the key, in capitals; the key itself does not belong here"
+            )
         return key
 
     @field_validator("extra")
@@ -265,8 +284,8 @@ class Server(_Spec):
     def private(self) -> bool:
         """Whether the server is on this machine or in a network of the user's own: by its number, or a bare name."""
         try:
-            number = ipaddress.ip_address(self.host)
-        except ValueError:
+            number = _number(self.host)
+        except OSError:
             return self.local or re.fullmatch(r"[a-z0-9_-]*[a-z_-][a-z0-9_-]*", self.host) is not None
         return self.local or any(number in network for network in _PRIVATE)
 

@@ -124,7 +124,7 @@ def frame_html(frame: pd.DataFrame) -> str:
     """A table as HTML: numbers of a column with the same number of decimals, what is missing blank."""
     names = {*takewhile(_NAMES.__contains__, frame)}
     kinds = {column: _kind(frame[column], names) for column in frame}
-    head = "".join(f'<th scope="col"{kind}>{html.escape(str(column))}</th>' for column, kind in kinds.items())
+    head = "".join(f'<th scope="col"{kind}>{html.escape(visible(str(column)))}</th>' for column, kind in kinds.items())
     columns = [_cells(frame[column], kind) for column, kind in kinds.items()]
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     return (

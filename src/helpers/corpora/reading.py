@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -64,6 +64,8 @@ _BINARY = {
 }
 _SAMPLE_BYTES = 64_000
 _COLUMNS_SHOWN = 12
+#: The last row that a sheet can have, and the most rows of a Parquet file.
+_EXCEL_ROWS, _MOST_ROWS = 1_048_576, 20_000_000
 
 
 class TableError(Exception):
@@ -546,6 +548,8 @@ def _parquet(path: Path, wanted: list[str] | None) -> Table:
         raise TableError(f"this is no Parquet file: {first_line(error)}") from None
     names = file.schema_arrow.names
     _check(names, wanted or [])
+    if file.metadata.num_rows > _MOST_ROWS:  # equal rows take next to no room in the file
+        raise TableError(f"there are {file.metadata.num_rows:,} rows, and {_MOST_ROWS:,} are the most that are read")
     data = file.read(columns=wanted)
     classes = {}
     if b"huggingface" in (data.schema.metadata or {}):
@@ -559,6 +563,8 @@ def _parquet(path: Path, wanted: list[str] | None) -> Table:
 
 def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
     import openpyxl
+    from openpyxl.cell.cell import ERROR_CODES
+    from openpyxl.utils.escape import unescape
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -580,9 +586,11 @@ def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
         _check(header, wanted or [])
         chosen = [header.index(name) for name in (wanted or header)]
         cells: list[list] = [[] for _ in chosen]
-        for row in rows:
+        for number, row in enumerate(rows, start=2):
+            if number > _EXCEL_ROWS:  # a file of a few lines can say that they stand in the row of two billion
+                raise TableError(f"there are rows beyond {_EXCEL_ROWS:,}, which is the last that Excel has")
             for column, index in zip(cells, chosen, strict=True):
-                column.append(_cell(row[index] if index < len(row) else None))
+                column.append(_cell(row[index] if index < len(row) else None, unescape, ERROR_CODES))
     finally:
         book.close()
     while cells and cells[0] and all(column[-1] is None for column in cells):  # formatted rows with nothing in them
@@ -594,15 +602,12 @@ def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
     return Table(columns, header, {}, 2, detected)
 
 
-def _cell(value: Any) -> Any:
-    from openpyxl.cell.cell import ERROR_CODES
-    from openpyxl.utils.escape import unescape
-
+def _cell(value: Any, unescape: Callable[[str], str], errors: Collection[str]) -> Any:
     if isinstance(value, bool | date | time):
         return str(value)
     if isinstance(value, str):
         value = unescape(value)  # control characters, as `_x000D_`
-    return None if value == "" or value in ERROR_CODES else value
+    return None if value == "" or value in errors else value
 
 
 def _one_kind(cells: list) -> list:

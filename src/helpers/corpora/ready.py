@@ -109,7 +109,8 @@ def make(
 
 def no_class(said: str, text: str) -> str:
     """Why a cell is no label; what an LLM answers may repeat the text, which is not kept."""
-    return "what is there is no class" if repeats(text, said) else f"the label {said[:40]!r} is no class"
+    shown = said[:40]
+    return "what is there is no class" if repeats(text, shown) else f"the label {shown!r} is no class"
 
 
 def _from_labels(

@@ -322,8 +322,8 @@ def _check_gold(known: int) -> None:
 
 def check_name(name: str) -> None:
     """Refuse a name that no file can have, that of a built-in corpus, or what stands for all; raises UserError."""
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UserError(f"a corpus cannot be called {name!r}: use letters, digits, `.`, `_` and `-`")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise UserError(f"a corpus cannot be called {name!r}: use at most 80 letters, digits, `.`, `_` and `-`")
     if name.casefold() in BUILT_IN:  # folders are called so, and some disks know no case
         raise UserError(f"a corpus of your own cannot be called {name!r}: that is a built-in one")
     if name == "all":
