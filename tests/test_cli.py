@@ -50,7 +50,7 @@ def test_names_that_others_chose_do_nothing_in_the_terminal(label_risk, monkeypa
 
     monkeypatch.setattr(studies, "load", fails)
     assert (
-        label_risk("run", "a.yml")[2] == "label-risk: \\x1b]0;mine\\x07 a model type of \\x9b2J,\n\tin two lines\\x0d\n"
+        label_risk("run", "a.yml")[2] == "label-risk: \\x1b]0;mine\\x07 a model type of \\x9b2J,\n\tin two lines\\r\n"
     )
     monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("a card", True, "\x1b[2J")])
     assert label_risk("doctor")[1] == "ok  a card  \\x1b[2J\n"

@@ -216,7 +216,7 @@ def test_excel_rows_that_no_sheet_has():
 
 
 def test_parquet_of_more_rows_than_are_read(monkeypatch):
-    pd.DataFrame({"text": ["same"] * 30}).to_parquet("a.parquet")
+    pd.DataFrame({"text": ["same"] * 30, "label": ["a"] * 30}).to_parquet("a.parquet")
     monkeypatch.setattr(reading, "_MOST_ROWS", 20)
     with pytest.raises(TableError, match="there are 30 rows, and 20 are the most"):
         read("a.parquet")
