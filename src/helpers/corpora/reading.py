@@ -101,7 +101,7 @@ class Table:
 
 
 def read(
-    columns: Sequence[str] | None,
+    columns: Sequence[str],
     *,
     path: Path | None = None,
     hub: str | None = None,
@@ -117,7 +117,7 @@ def read(
     Parameters
     ----------
     columns
-        The columns to keep, or None for all. Only texts that are asked for take memory.
+        The columns to keep, one or more. Only what is asked for takes memory.
     split
         Which split of a data set to read, or several, as `train+test`: then there is a column `@split`, too, with the
         name of each row's. On the hub it may be a part of one, as `train[:5000]`.
@@ -136,7 +136,7 @@ def read(
     TableError
         If this is not the table that it was said to be; the message names the line or the row.
     """
-    wanted = None if columns is None else list(dict.fromkeys(columns))
+    wanted = list(dict.fromkeys(columns))
     with _reading():
         if hub is not None:
             return _take(wanted, *_from_hub(hub, config, split))
@@ -164,7 +164,7 @@ def _reading() -> Iterator[None]:
         raise TableError(f"cannot be read: {first_line(root, 300)} ({type(root).__name__})") from error
 
 
-def _from_path(path: Path, wanted: list[str] | None, split: str | None, options: dict[str, str | None]) -> Table:
+def _from_path(path: Path, wanted: list[str], split: str | None, options: dict[str, str | None]) -> Table:
     if not path.exists():
         raise TableError(f"there is no such file (the working folder is {Path.cwd()})")
     if path.is_dir():
@@ -325,6 +325,13 @@ def _not_utf8(path: Path) -> bytes:
     return b"".join(odd) if invalid else b""
 
 
+def _encoding_of(path: Path, said: str | None) -> tuple[str, dict[str, str]]:
+    """The encoding to read a file in, and what of it was found out and is worth saying."""
+    found = detect_encoding(path) if said is None else said
+    detected = {"encoding": found} if said is None and found not in ("utf-8", "utf-8-sig") else {}
+    return _passing_mark(found), detected
+
+
 def _passing_mark(encoding: str) -> str:
     """The encoding, for UTF-8 the one that passes over a byte order mark: it would become part of the first column."""
     try:
@@ -354,20 +361,13 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
 # CSV
 
 
-def _csv(
-    path: Path, wanted: list[str] | None, encoding: str | None, delimiter: str | None, quotes: str | None
-) -> Table:
+def _csv(path: Path, wanted: list[str], encoding: str | None, delimiter: str | None, quotes: str | None) -> Table:
     if quotes not in (None, _PLAIN):
         raise TableError(f"`quotes` is {quotes!r}, but can only be {_PLAIN}: characters like any other")
-    detected = {}
-    if encoding is None:
-        encoding = detect_encoding(path)
-        if encoding not in ("utf-8", "utf-8-sig"):
-            detected["encoding"] = encoding
-    encoding = _passing_mark(encoding)
+    encoding, detected = _encoding_of(path, encoding)
     if delimiter is None:
         usual = "\t" if path.suffix.lower() == ".tsv" else ","
-        delimiter = _detect_delimiter(path, encoding, wanted or [], usual)
+        delimiter = _detect_delimiter(path, encoding, wanted, usual)
         if delimiter != usual:
             detected["delimiter"] = delimiter
     elif delimiter in _NAMES.values():
@@ -397,15 +397,15 @@ def _is_quoted(cell: str) -> bool:
 
 
 def _fields(
-    path: Path, wanted: list[str] | None, encoding: str, delimiter: str, *, plain: bool
+    path: Path, wanted: list[str], encoding: str, delimiter: str, *, plain: bool
 ) -> tuple[list[str], dict[str, list[str | None]]]:
     """The names of all columns, and the cells of those that are wanted."""
     rows = _rows(path, encoding, delimiter, plain=plain)
     names = next(rows, (1, []))[1]
     if not "".join(names).strip():
         raise TableError("the first line is blank; it must name the columns")
-    _check(names, wanted or [])
-    chosen = [names.index(name) for name in wanted] if wanted is not None else range(len(names))
+    _check(names, wanted)
+    chosen = [names.index(name) for name in wanted]
     cells: list[list[str | None]] = [[] for _ in chosen]
     for number, (line, row) in enumerate(rows, 2):
         if not row:  # a blank line is a row without anything, as spreadsheets count
@@ -465,7 +465,7 @@ def _detect_delimiter(path: Path, encoding: str, wanted: Sequence[str], usual: s
             # Not strict: with another delimiter, a quote may well stand in the middle of a cell.
             headers[mark] = next(csv.reader([line], delimiter=mark), [])
     for mark, header in headers.items():
-        if wanted and set(wanted) <= set(header):
+        if set(wanted) <= set(header):
             return mark
     return max(headers, key=lambda mark: len(headers[mark]))
 
@@ -483,24 +483,15 @@ def _check_quotes(number: int, row: list[str], names: list[str]) -> None:
 # JSON
 
 
-def _json(path: Path, wanted: list[str] | None, encoding: str | None) -> Table:
-    detected = {}
-    if encoding is None:
-        encoding = detect_encoding(path)
-        if encoding not in ("utf-8", "utf-8-sig"):
-            detected["encoding"] = encoding
-    encoding = _passing_mark(encoding)
+def _json(path: Path, wanted: list[str], encoding: str | None) -> Table:
+    encoding, detected = _encoding_of(path, encoding)
     names: dict[str, None] = {}
-    columns: dict[str, list] = {name: [] for name in wanted or []}
+    columns: dict[str, list] = {name: [] for name in wanted}
     count = 0
     for where, row in _objects(path, encoding):
         if not isinstance(row, dict):
             raise TableError(f"{where} is {json.dumps(row)[:60]}, but must be an object with the columns as its keys")
-        for name in row:
-            if name not in names:
-                names[name] = None
-                if wanted is None:
-                    columns[name] = [None] * count
+        names |= dict.fromkeys(row)
         for name, cells in columns.items():
             cells.append(row.get(name))
         count += 1
@@ -508,7 +499,7 @@ def _json(path: Path, wanted: list[str] | None, encoding: str | None) -> Table:
         raise TableError("there are no rows")
     if count == 1 and all(isinstance(cells[0], dict) for cells in columns.values()):
         raise TableError("it lists columns and not rows: with pandas, write it with `orient='records'`")
-    _check(list(names), wanted or [])
+    _check(list(names), wanted)
     return Table(columns, list(names), {}, 1, detected)
 
 
@@ -538,7 +529,7 @@ def _parse(text: str, first_line: int) -> Any:
 # Parquet, Excel
 
 
-def _parquet(path: Path, wanted: list[str] | None) -> Table:
+def _parquet(path: Path, wanted: list[str]) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -547,7 +538,7 @@ def _parquet(path: Path, wanted: list[str] | None) -> Table:
     except pa.ArrowInvalid as error:
         raise TableError(f"this is no Parquet file: {first_line(error)}") from None
     names = file.schema_arrow.names
-    _check(names, wanted or [])
+    _check(names, wanted)
     if file.metadata.num_rows > _MOST_ROWS:  # equal rows take next to no room in the file
         raise TableError(f"there are {file.metadata.num_rows:,} rows, and {_MOST_ROWS:,} are the most that are read")
     data = file.read(columns=wanted)
@@ -558,10 +549,10 @@ def _parquet(path: Path, wanted: list[str] | None) -> Table:
         classes = _class_labels(datasets.Features.from_arrow_schema(data.schema))
     if not data.num_rows:
         raise TableError("there are no rows")
-    return Table({name: data[name].to_pylist() for name in wanted or names}, names, classes)
+    return Table({name: data[name].to_pylist() for name in wanted}, names, classes)
 
 
-def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
+def _excel(path: Path, wanted: list[str], sheet: str | None) -> Table:
     import openpyxl
     from openpyxl.cell.cell import ERROR_CODES
     from openpyxl.utils.escape import unescape
@@ -583,8 +574,8 @@ def _excel(path: Path, wanted: list[str] | None, sheet: str | None) -> Table:
             header.pop()
         if not header:
             raise TableError("the first row is blank; it must name the columns")
-        _check(header, wanted or [])
-        chosen = [header.index(name) for name in (wanted or header)]
+        _check(header, wanted)
+        chosen = [header.index(name) for name in wanted]
         cells: list[list] = [[] for _ in chosen]
         for number, row in enumerate(rows, start=2):
             if number > _EXCEL_ROWS:  # a file of a few lines can say that they stand in the row of two billion
@@ -688,12 +679,13 @@ def _joined(names: Sequence[str], parts: Sequence):
     return whole.add_column(SPLIT, said)
 
 
-def _take(wanted: list[str] | None, data) -> Table:
-    _check(data.column_names, wanted or [])
+def _take(wanted: list[str], data) -> Table:
+    _check(data.column_names, wanted)
     if not len(data):
         raise TableError("there are no rows")
-    kept = data if wanted is None else data.select_columns(wanted)
-    return Table(kept.with_format(None).to_dict(), data.column_names, _class_labels(data.features))
+    return Table(
+        data.select_columns(wanted).with_format(None).to_dict(), data.column_names, _class_labels(data.features)
+    )
 
 
 def _class_labels(features: Mapping) -> dict[str, list[str]]:
