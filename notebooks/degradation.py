@@ -40,10 +40,10 @@ charts.verdict(finding)
 charts.show(finding)
 
 # %% [markdown]
-# Each row is an annotator, grouped by corpus. The upright line is the mean of the gold students. The pale bar
-# is the 95 % interval of the students' distance to gold: where it does not reach the line, the loss is clear.
-# Small ticks are single seeds. The diamond is the annotator's own accuracy on the test texts: a student to
-# the right of it repairs more mistakes than it adds, a student to the left adds more than it repairs.
+# Each row is an annotator, grouped by corpus. The upright line is the mean of the gold students. The pale bar is
+# the 95 % interval of the students' distance to gold: where it does not reach the line, the loss is clear. Small ticks
+# are single seeds. The diamond is the annotator's own accuracy on the test texts that it labelled: a student to the
+# right of it repairs more mistakes than it adds, a student to the left adds more than it repairs.
 
 # %%
 charts.table(finding)

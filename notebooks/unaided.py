@@ -16,11 +16,11 @@
 # **The question.** You have an LLM's labels and not one gold label. What can you know?
 #
 # **The test.** Four signs need no gold: how far the annotator agrees with other annotators, how far its students agree
-# among themselves when only the seed differs, how certain it is (one minus the entropy, as a share of its maximum),
-# and how much probability it puts on the labels at all. There is a *warning* where one of the two agreements, as
-# Krippendorff's alpha, lies below `threshold`, or where all labels are of one class. The absence of a warning proves
-# nothing, for annotators that share their mistakes agree; and a strong annotator among weak ones is warned about as
-# well.
+# among themselves when only the seed differs, how certain it is (one minus the entropy, as a share of its maximum), and
+# how much probability it puts on the labels at all. There is a *warning* where one of the two agreements, as
+# Krippendorff's alpha, lies below `threshold`, where all labels are of one class, or where most texts have none. The
+# absence of a warning proves nothing, for annotators that share their mistakes agree; and a strong annotator among weak
+# ones is warned about as well.
 #
 # **What no sign can tell.** How often the labels are right, which classes they confuse, how frequent a class is, and
 # what a student loses. That takes gold labels: a few hundred, drawn at random, go a long way

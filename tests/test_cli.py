@@ -17,6 +17,7 @@ from conftest import sentences
 from helpers import crossfit, doctor, findings, places, studies
 from helpers.cli import annotate, app, main
 from helpers.errors import UserError
+from helpers.findings.finding import VERDICT_COLUMNS
 from helpers.ledger import Ledger
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -121,6 +122,12 @@ def test_verify_does_not_agree_where_there_is_nothing_to_check(label_risk, tmp_p
         assert (status, out) == (2, "")
         assert err.startswith("label-risk: nothing to check: ")
         assert len(err.splitlines()) == 1
+
+
+def test_where_nothing_can_be_judged_verdicts_are_a_sentence(label_risk, monkeypatch):
+    monkeypatch.setattr(findings, "verdicts", lambda _: pd.DataFrame(columns=VERDICT_COLUMNS))
+    assert label_risk("verdicts", "studies/quick.yml")[1].startswith("no verdict: the claims take an annotator, and")
+    assert json.loads(label_risk("verdicts", "studies/quick.yml", "--json")[1]) == []
 
 
 def test_verdicts_as_json_cover_findings_controls_and_mitigations(quick_ledger, label_risk):

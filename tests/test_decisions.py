@@ -150,10 +150,10 @@ def test_a_remedy_that_may_not_help_is_none():
 
 def test_the_sample_tells_how_often_the_annotator_is_right():
     said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
-    said[: POOL // 2] = np.nan  # a failure is no right label
+    said[: POOL // 2 : 2] = np.nan  # of what it did not label, nothing is known
+    said[1 : POOL // 2 : 2] = said[1 : POOL // 2 : 2, ::-1]
     row = only(findings.decision(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said), k=POOL, precision=0.05).table)
-    assert (row["Gold labels"], row["Right on them, %"]) == (800, 50)
-    assert row["Gold labels to know that to ± 5 points"] == "381"
+    assert (row["Gold labels"], row["Right on them, %"]) == (800, 66.7)
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"tolerance": -0.1}, {"precision": 0.0}, {"tolerance": 1.0}])
@@ -322,8 +322,18 @@ def test_signs_by_hand():
     assert row["Agreement of its students, alpha"] == pytest.approx(1 - (2 / 15) / (300 / 599), abs=0.005)
     assert np.isnan(row["Agreement with the other annotators, alpha"])  # there is no other
     assert row["Certainty"] == pytest.approx(0.53, abs=0.005)
-    assert row["Accuracy on all texts by gold, %"] == 50
+    assert row["Accuracy on its texts by gold, %"] == 50
     assert only(findings.unaided(made, threshold=0.8).table)["Answer"] == "warning"
+
+
+def test_an_annotator_that_labels_few_texts_is_warned_about():
+    """Its students and those of another agree, and nothing else is wrong."""
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
+    said[::2][50:] = np.nan
+    said[1::2][50:] = np.nan
+    row = only(findings.unaided(results((0.5, 0.6, 0.7, 0.8), 0.7, said=said)).table)
+    assert (row["Answer"], row["Texts without a label, %"]) == ("warning", 90.0)
+    assert row["Accuracy on its texts by gold, %"] == 100
 
 
 @pytest.mark.parametrize(("labels", "answer"), [([[0.9, 0.1]], "warning"), ([[0.9, 0.1], [0.1, 0.9]], "cannot tell")])

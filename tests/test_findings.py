@@ -289,12 +289,17 @@ def test_classes_that_an_annotator_hardly_gives_are_named():
     assert "The class yes" not in findings.degradation(results(at_all_sizes((0.9,) * 3, (0.7,) * 3), said=said)).summary
 
 
-def test_a_text_that_the_annotator_failed_on_is_a_mistake_that_nobody_inherits():
+def test_an_annotator_is_judged_on_the_texts_that_it_labelled():
+    """It is right wherever it says something, and so no student is more accurate than it; silence is no mistake."""
     one = corpus()
     said = np.eye(2)[one.gold]
-    said[one.test[80:]] = np.nan
+    said[one.test[20:]] = np.nan
     found = findings.degradation(results(at_all_sizes((0.9,) * 3, (0.6,) * 3), one=one, said=said))
-    assert only(found.table)["Annotator itself, accuracy %"] == 80
+    assert only(found.table)["Annotator itself, accuracy %"] == 100
+    assert "it has no label for: flawed of news 80.0 %." in found.summary
+    assert "clearly more accurate than their annotator in 0 of 1 cell" in found.summary
+    own = found.frame[(found.frame["who"] == "annotator") & (found.frame["measure"] == "accuracy")]
+    assert only(own)["value"] == 1
     assert found.parts["inheritance"].table.empty
     assert found.parts["inheritance"].said.startswith("There is no mistake")
 

@@ -449,7 +449,7 @@ def test_annotators_are_as_right_as_they_were_made(built):
         if share is not None:
             assert shown == pytest.approx(100 * built.right(name), abs=0.051)
             assert shown == pytest.approx(100 * share, abs=0.051 if built.corpus.ranks is not None else 4)
-            assert float(signs.loc[name, "Accuracy on all texts by gold, %"]) == pytest.approx(100 * share, abs=0.051)
+            assert float(signs.loc[name, "Accuracy on its texts by gold, %"]) == pytest.approx(100 * share, abs=0.051)
         assert float(table.loc[name, "Gold student, accuracy %"]) > 100 / len(built.asked.classes)
 
 
@@ -533,7 +533,7 @@ def test_no_gold_makes_a_book_that_says_what_cannot_be_known(tmp_path, monkeypat
     signs = built.tables("unaided")[0]
     one, two = (built.corpus.ready[name].logp.argmax(axis=1) for name in ("one", "two"))
     assert set(signs["Agreement with the other annotators, alpha"]) == {f"{alpha(one, two):.2f}"}
-    assert set(signs["Accuracy on all texts by gold, %"]) == {""}
+    assert set(signs["Accuracy on its texts by gold, %"]) == {""}
     assert "What no sign can tell is how often the labels are right" in built.read("unaided")
     assert "Without gold labels to test on nothing can be decided: tickets." in built.read("decision")
     assert "Without gold labels no share can be estimated: tickets." in built.read("prevalence")

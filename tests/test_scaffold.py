@@ -172,11 +172,44 @@ def partly(rows: int, known: int) -> dict:
     return spec | {"ready_made": {"gpt": {"class 0": "p", "class 1": "q"}}}
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("A, B", ["A", "B"]),
+        (" Against =no, For=yes,no=no", {" Against ": "no", "For": "yes", "no": "no"}),
+        ("a=x,  a=x", {"a": "x", " a": "x"}),
+        ("a=b=c", {"a=b": "c"}),
+    ],
+)
+def test_values_with_spaces_can_be_named(said, meant):
+    assert scaffold.class_names(said) == meant
+
+
+def test_ready_made_labels_that_are_lacking_are_counted():
+    spec = table(300) | {"ready_made": {"gpt": "gpt", "llama": "gpt"}}
+    frame = pd.read_csv("a.csv")
+    frame.loc[:9, "gpt"] = None
+    frame.loc[10:39, "gpt"] = "in favour"
+    frame.to_csv("a.csv", index=False)
+    said = scaffold.plan(scaffold.draft(spec, measure=False))
+    lacking = (
+        "its labels are there, but for 40 of 300 texts (30 times the label 'in favour' is no class, 10 times no label)"
+    )
+    assert said.count(lacking) == 2
+
+
 def test_rows_without_a_label_are_left_out_unless_they_are_asked_for():
     spec = partly(900, 300)
     without = scaffold.draft(spec, measure=False)
     assert len(without.corpus.rows) == 300
     assert "600 rows are left out for want of a label: with --unlabelled keep" in scaffold.plan(without)
+    # Not where that costs more than it gives, cannot be asked for, or nobody labels them.
+    few = partly(900, 880)
+    for other in (few, spec | {"folds": 4}, {k: v for k, v in spec.items() if k != "ready_made"}):
+        said = scaffold.plan(scaffold.draft(other, measure=False))
+        assert "rows are left out for want of a label" in said
+        assert "--unlabelled keep" not in said
+    spec = partly(900, 300)
     drawn = scaffold.draft(spec | {"unlabelled": "keep"}, measure=False)
     said = scaffold.plan(drawn)
     assert "rows          900 used, 0 left out" in said

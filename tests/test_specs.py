@@ -106,6 +106,7 @@ def test_what_must_be_agreed_to(fields, consent):
         ("gold", "annotator gold: an annotator cannot be called 'gold', pages call something else so: give it another"),
         ("replay:said/People.csv", "an annotator cannot be called 'People'"),
         ({"hf": "x", "name": "all"}, "annotator all: an annotator cannot be called 'all'"),
+        ("ready:mistral small", "an annotator cannot be called 'mistral small': use letters, digits"),
         ({"hf": "x", "name": 3}, "name: Input should be a valid string"),
         ({"hf": "x", "gguf": "y"}, "has one of .* and this one has hf and gguf"),
         ({"model": "x"}, r"this one has none \(its fields: model\)"),

@@ -259,7 +259,8 @@ def read(
         if found != expected:
             raise UserError(
                 f"{places.shown(file)} was made from other {what} than {corpus.name} has now "
-                f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, or go back to its data"
+                f"({found[:12]}…, not {expected[:12]}…): remove it and annotate again, go back to its "
+                "data, or give the corpus another `name`, which keeps both"
             )
     if spec is not None and not prompt.name.endswith(CROSSFIT):
         origin.check(spec, provenance, places.shown(file))

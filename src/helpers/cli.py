@@ -390,7 +390,9 @@ def verdicts(
     from helpers import findings
 
     table = findings.verdicts(studies.load(study))
-    if as_json:
+    if table.empty and not as_json:
+        _say("no verdict: the claims take an annotator, and a gold label for every text; the book's pages say more")
+    elif as_json:
         _say(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
     else:
         _say(table.to_string(index=False, float_format="{:.3f}".format))

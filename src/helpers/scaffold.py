@@ -8,6 +8,7 @@ import csv
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -20,7 +21,7 @@ import yaml
 from helpers import annotations, annotators, corpora, durations, hub, labelling, places, prompts, studies
 from helpers.annotators import specs
 from helpers.corpora import Corpus, tables
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 from helpers.measures import power
 from helpers.studies import Study
 
@@ -32,6 +33,10 @@ _MOST_LABELS = 2000
 _MOST_TEST_TEXTS = 1500
 _SIZES = 4
 _LONGEST_LINE = 100
+#: Reasons that are named for texts without a ready-made label.
+_REASONS = 2
+#: Share of the rows without gold from which keeping them is worth what it costs.
+_MANY_UNLABELLED = 0.1
 _PER_CLASS = 5
 _SEEDS = 5
 _FEWEST_SEEDS = 3
@@ -83,7 +88,9 @@ def class_names(said: str | None) -> list[str] | dict[str, str]:
     """Read `A,B,C`, or `VALUE=CLASS,…`, as the corpus's option `labels`; nothing is an empty list."""
     names = said.split(",") if said else []
     if names and all("=" in name for name in names):
-        return {value.lstrip(): name.strip() for value, _, name in (one.rpartition("=") for one in names)}
+        # One space after a comma is the list's; any other belongs to the value.
+        pairs = [names[0], *(one.removeprefix(" ") for one in names[1:])]
+        return {value: name.strip() for value, _, name in (one.rpartition("=") for one in pairs)}
     return [name.strip() for name in names]
 
 
@@ -169,6 +176,8 @@ def draft(
         spec = {option: value for option, value in spec.items() if option != "unlabelled"}  # there is nothing to keep
     if not _gold(corpus) and not known:
         raise UserError("there is neither a gold label nor an annotator: give --label, --annotator or --ready")
+    given = {key for key, value in spec.items() if value}
+    keepable = not given & {"votes", "raters", "folds", "split_by", "examples"}
     if not {"test_size", "folds", "split_by"} & {key for key, value in spec.items() if value is not None}:
         spec = spec | _split(corpus)
         corpus = corpora.load(spec)
@@ -204,7 +213,7 @@ def draft(
             content["seeds"], before = _FEWEST_SEEDS, _SEEDS
             study = studies.read(content, "the study")
             seconds["train"] *= _FEWEST_SEEDS / before
-    return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard)))
+    return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard, keepable=keepable)))
 
 
 def _hard(spec: specs.Spec, corpus: Corpus) -> bool:
@@ -339,7 +348,7 @@ def gap(corpus: Corpus) -> float:
     return power.detectable_gap(len(corpus.test), discordant=DISCORDANT)
 
 
-def _warnings(study: Study, corpus: Corpus, hard: Sequence[str]) -> list[str]:
+def _warnings(study: Study, corpus: Corpus, hard: Sequence[str], *, keepable: bool) -> list[str]:
     said = []
     if not _gold(corpus):
         said.append(
@@ -348,9 +357,15 @@ def _warnings(study: Study, corpus: Corpus, hard: Sequence[str]) -> list[str]:
         )
         return [*said, *_reading_problems(study, corpus)]
     if left_out := corpus.dropped.get(tables.NO_LABEL):
+        worth = keepable and study.annotators and left_out >= _MANY_UNLABELLED * (left_out + len(corpus.rows))
         said.append(
-            f"{left_out} rows are left out for want of a label: with --unlabelled keep, an annotator's labels of them "
-            "are trained on, too"
+            f"{left_out} rows are left out for want of a label"
+            + (
+                ": with --unlabelled keep, an annotator's labels of them are trained on, too; pages that need gold for "
+                "every text then show nothing"
+                if worth
+                else ""
+            )
         )
     if not corpus.fully_gold:
         said.append("not every text has a gold label: pages that need all of them say so, and show nothing else")
@@ -452,13 +467,24 @@ def plan(draft: Draft) -> str:
             cost = ", may cost money: you are asked before the first call" if asks else ""
             lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
         else:
-            lines.append(f"annotator     {spec.name}: its labels are there")
+            lines.append(f"annotator     {spec.name}: its labels are there{_lacking(spec, corpus)}")
     if asked:
         question = prompts.render(corpus, study.prompt).shown.splitlines()[0]
         lines.append(f"asks          {question if len(question) <= _LONGEST_LINE else f'{question[:_LONGEST_LINE]} …'}")
     lines.append(f"runs          {len(study.costs(corpus))} trainings, {_time(draft.seconds.get('train'))}")
     lines += [f"warning       {warning}" for warning in draft.warnings]
     return "\n".join(lines)
+
+
+def _lacking(spec: specs.Spec, corpus: Corpus) -> str:
+    """How many texts a column of ready-made labels has none for, and the most frequent reasons."""
+    failures = corpus.ready[spec.name].failures if isinstance(spec, specs.Ready) else {}
+    if not failures:
+        return ""
+    reasons = Counter(failures.values()).most_common(_REASONS)
+    said = ", ".join(f"{count} times {printable(reason)}" for reason, count in reasons)
+    more = ", …" if len({*failures.values()}) > _REASONS else ""
+    return f", but for {len(failures)} of {len(corpus.rows)} texts ({said}{more})"
 
 
 def _time(seconds: float | None) -> str:

@@ -346,6 +346,8 @@ class Ready(_Spec):
 
     @model_validator(mode="after")
     def _is_called_as_there(self):
+        if not _NAME.fullmatch(self.ready):
+            raise ValueError(f"an annotator cannot be called {self.ready!r}: use letters, digits, `.`, `_` and `-`")
         if self.name != self.ready:
             raise ValueError("its name is the one under `ready_made` of the corpus: leave `name` out")
         return self

@@ -211,8 +211,9 @@ def _advise(loss: Interval, mended: Interval, in_gold: Worth | None, *, k: int, 
 
 
 def _accuracy_on(one: CorpusResults, annotator: str, sample: np.ndarray) -> Interval:
-    """Share of the sample's gold labels that the annotator gives; a text that it failed on counts as wrong."""
-    return wilson(int((one.said(annotator) == one.corpus.gold)[sample].sum()), len(sample))
+    """How often the annotator gives the gold label, of the sample's texts that it labelled."""
+    said, gold = one.said(annotator)[sample], one.corpus.gold[sample]
+    return wilson(int((said == gold).sum()), int((said >= 0).sum()))
 
 
 def _needed(right: Interval, precision: float) -> str:

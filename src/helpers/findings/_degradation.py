@@ -61,6 +61,7 @@ def degradation(
     below: list[str] = []
     effects: list[float] = []
     fewer: list[str] = []
+    unlabelled: list[str] = []
     found: dict[str, list[float]] = {}
     for one in results.corpora.values():
         n = results.study.sizes_of(one.name)[-1]
@@ -79,10 +80,13 @@ def degradation(
             inheritance.add(one, annotator, gold, students)
             below += [f"{annotator} of {one.name}"] if students.accuracy < always else []
             effects += _design_effect(one, gold, students)
-            own = (said == one.gold).astype(float)
+            known = said >= 0
+            own = (said == one.gold)[known].astype(float)
             rng = results.rng(one.name, f"{annotator} beside its student", seed)
             fewer += [f"{annotator} of {one.name} {k} of {n}"] if (k := len(students.targets.rows)) < n else []
-            repaired.append(paired_difference(students.correct, own, rng=rng))
+            if known.any():
+                repaired.append(paired_difference(students.correct[:, known], own, rng=rng))
+            unlabelled += [f"{annotator} of {one.name} {percent(1 - known.mean())} %"] if not known.all() else []
             for label, recall in _hardly_given(one, said, students):
                 found.setdefault(label, []).append(recall)
             tally.table.append(
@@ -93,7 +97,7 @@ def degradation(
                     "Gap, points": percent(interval.effect),
                     "95 % interval": bounds(tally.claim, interval),
                     "Always the most frequent class, accuracy %": percent(always),
-                    "Annotator itself, accuracy %": percent(own.mean()),
+                    "Annotator itself, accuracy %": percent(own.mean()) if known.any() else np.nan,
                     "Gold student, accuracy %": percent(gold.accuracy),
                     "Its student, accuracy %": percent(students.accuracy),
                     "Gold student, macro-F1 %": percent(f1[0]),
@@ -108,7 +112,9 @@ def degradation(
     tally.parts |= inheritance.parts()
     if not results.annotators:
         return tally.finish("The study has no annotators.")
-    return tally.finish(" ".join([*_remarks(repaired, found, fewer), *_cautions(below, len(repaired), effects)]))
+    return tally.finish(
+        " ".join([*_remarks(repaired, found, fewer, unlabelled), *_cautions(below, len(tally.verdicts), effects)])
+    )
 
 
 def _hardly_given(one: CorpusResults, said: np.ndarray, students: Students) -> list[tuple[str, float]]:
@@ -146,13 +152,20 @@ def _cautions(below: list[str], cells: int, effects: list[float]) -> list[str]:
     return said
 
 
-def _remarks(repaired: list[Interval], found: dict[str, list[float]], fewer: list[str]) -> list[str]:
+def _remarks(
+    repaired: list[Interval], found: dict[str, list[float]], fewer: list[str], unlabelled: list[str]
+) -> list[str]:
     """Whether students are better than their annotators, and what becomes of classes that annotators leave out."""
     said = []
     if fewer:
         said.append(
             f"Where an annotator failed on texts, its students have fewer than the gold students, and a part of the "
             f"gap may be due to that: {', '.join(fewer)}."
+        )
+    if unlabelled:
+        said.append(
+            "An annotator itself is judged on the test texts that it labelled, and beside its students on the same; it "
+            f"has no label for: {', '.join(unlabelled)}."
         )
     if known := [interval.sign for interval in repaired if interval.low <= interval.high]:
         said.append(
@@ -187,9 +200,9 @@ def _scores(one: CorpusResults, students: Students, labels: str) -> list[dict]:
 
 
 def _own_scores(one: CorpusResults, said: np.ndarray, annotator: str) -> list[dict]:
-    """Every measure of the annotator itself that needs no probabilities; a text without a label counts as a mistake."""
+    """Every measure of the annotator itself that needs no probabilities; accuracy is of the texts that it labelled."""
     known = said >= 0
-    scores = {"accuracy": (said == one.gold).mean()}
+    scores = {"accuracy": (said == one.gold)[known].mean()} if known.any() else {}
     if known.all():
         scores["macro-F1"] = macro_f1(said, one.gold, n_classes=one.n_classes)
         recalls = recall_by_class(said, one.gold, n_classes=one.n_classes)

@@ -48,7 +48,7 @@ def plateau(
     Finding
         `frame` has a row a corpus, `labels` ("gold" or the annotator) and `n`: `accuracy` (mean over
         seeds), the bounds `low` and `high` of its 95 % interval over seeds and texts (nan with one seed),
-        and `own`, the accuracy of the annotator itself (nan for gold). The part "gains" has the gain per
+        and `own`, the annotator's own accuracy on what it labelled (nan for gold). The part "gains" has the gain per
         doubling after each size, and a sentence a corpus on where the curves first pause; "random errors" the
         curves of `controls`.
 
@@ -82,7 +82,8 @@ def plateau(
             seeds = min(len(gold), len(theirs))
             best, theirs = gold[:seeds], theirs[:seeds]
             counts.add(seeds)
-            own = {"own": float((one.annotated(annotator)[1] == one.gold).mean())}
+            said = one.annotated(annotator)[1]
+            own = {"own": float(np.mean((said == one.gold)[said >= 0])) if (said >= 0).any() else np.nan}
             place = {"corpus": one.name, "labels": annotator}
             tally.frame += [place | p | own for p in points(sizes, theirs, rng)]
             gains = [gain_per_doubling(sizes[-_LAST:], np.moveaxis(c[:, -_LAST:], 1, -1)) for c in (best, theirs)]

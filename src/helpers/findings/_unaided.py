@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from helpers.corpora.ready import FEWEST
 from helpers.errors import UserError
 from helpers.findings.finding import VERDICT_COLUMNS, Finding, answered, minus, percent, verdict_row
 from helpers.findings.results import CorpusResults, Results, load
@@ -72,15 +73,16 @@ def unaided(
             if one.hard(annotator):  # it says nothing of how certain it is
                 signs |= dict.fromkeys(_OF_PROBABILITIES, np.nan)
             accuracy = np.nan
-            if one.corpus.fully_gold:
-                accuracy = float((said == one.corpus.gold).mean())
+            if one.corpus.fully_gold and known.any():
+                accuracy = float((said == one.corpus.gold)[known].mean())
             place = {"corpus": one.name, "annotator": annotator}
             frame += [place | {"sign": s, "value": np.clip(v, 0, 1), "accuracy": accuracy} for s, v in signs.items()]
             lowest = np.nanmin([np.inf, signs["agreement with others"], signs["agreement of students"]])
             shares = np.bincount(said[known], minlength=one.n_classes) / max(known.sum(), 1)
             warning, none, unknown = rules()["unaided"].advice
             calm = none if np.isfinite(lowest) else unknown
-            advice = warning if lowest < threshold or shares.max() == 1 else calm
+            lacking = known.mean() < FEWEST
+            advice = warning if lowest < threshold or shares.max() == 1 or lacking else calm
             lowest = lowest if np.isfinite(lowest) else np.nan
             sign = Interval(lowest)
             verdicts.append(verdict_row("unaided", one.name, annotator, sign, advice, students.seeds * one.folds))
@@ -98,7 +100,7 @@ def unaided(
                     "Most frequent label's share, %": percent(shares.max()),
                     "Its least frequent label": one.corpus.labels[int(shares.argmin())],
                     "Least frequent label's share, %": percent(shares.min()),
-                    "Accuracy on all texts by gold, %": percent(accuracy),
+                    "Accuracy on its texts by gold, %": percent(accuracy),
                 }
             )
     verdicts = pd.DataFrame(verdicts, columns=VERDICT_COLUMNS)
