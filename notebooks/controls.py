@@ -46,8 +46,9 @@ charts.show(finding)
 # Learning curves of one annotator on one corpus; the menus have the others. Bands are 95 % intervals over
 # seeds and test texts. Where the annotator's own curve lies above a dashed one, its errors do less harm than
 # random ones. One explanation: they sit on texts that are hard anyway, and leave those from which a student learns
-# the task. Where it lies below, they do more: more labels may only repeat them. Where most labels are wrong, random
-# ones can leave next to nothing to learn, and say little about real ones.
+# the task. Where it lies below, they do more: more labels may only repeat them. Random errors that keep the
+# annotator's confusions average out in classes most of whose labels are right. In a class most of whose labels are
+# wrong they leave next to nothing to learn, and say little about real ones.
 
 # %%
 charts.table(finding, "by corpus")
@@ -59,7 +60,8 @@ charts.table(finding, "by corpus")
 # reaches past the sizes of the study, and *nowhere* where the whole interval lies outside them.
 #
 # If the annotator's own errors and the shuffled ones cost the same, it is the confusions that matter and not the
-# texts; if uniform errors cost less than both, it is the imbalance that confusions bring.
+# texts; if uniform errors cost less than both, it is that confusions gather on one wrong class, which may then be the
+# most frequent label where another is right.
 
 # %%
 charts.table(finding)

@@ -98,12 +98,12 @@ charts.table(finding, "settings")
 # %% [markdown]
 # ## A toy world: move the errors
 #
-# Here every term is known exactly, for every training set that could be drawn. Texts are of several kinds; on half
-# of the kinds nearly all people are of one mind, on the others most are. A label is what one person says of a text,
-# so that some labels are not what most people say before any is turned. The annotator turns a share of them into the
-# other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their frequency,
-# smoothed. The numbers of this world are below the first chart.
-# Move the sliders: at the same rate of errors, do more labels help?
+# Here the mean of every term over all training sets that could be drawn is known exactly. Texts are of several kinds;
+# on half of the kinds nearly all people are of one mind, on the others most are. A label is what one person says of a
+# text, so that some labels are not what most people say before any is turned. The annotator turns a share of them into
+# the other class: evenly, or gathered on few kinds. A student sees some labels of each kind and goes by their
+# frequency, smoothed. The numbers of this world are below the first chart. Move the sliders: at the same rate of
+# errors, do more labels help?
 
 # %%
 charts.show(finding, "toy accuracy")
@@ -128,7 +128,7 @@ charts.table(finding, "toy terms")
 # is that of its annotator. The line is the whole divergence; where it leaves the top of the areas, the $\approx$ does
 # not hold. With few labels a student is too unsure to follow its teacher all the way: on kinds whose labels are
 # mostly turned, that keeps it closer to people, and more labels take it away from them. In the whole this shows where
-# nearly all errors gather and they are many.
+# all errors gather, or most do and they are many.
 
 # %% [markdown]
 # ## What would change our mind
