@@ -19,6 +19,7 @@ import yaml
 from conftest import sentences
 
 from helpers import artifacts, hub
+from helpers.errors import UserError
 
 _FILE = re.compile(r"/(?P<repository>(datasets/)?[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 _ABOUT = re.compile(
@@ -108,6 +109,18 @@ def test_a_folder_is_a_folder_whatever_its_name(tmp_path, monkeypatch):
     Path("mine@v2").mkdir()
     assert hub.located("mine@v2") == ("mine@v2", None)
     assert hub.commit("mine@v2") is None
+    assert hub.model("./mine@v2") == "mine@v2"
+
+
+@pytest.mark.parametrize("name", ["./mine", "../mine", "/data/mine", "~/mine", "models/mine/", "a/b/mine", "a\\mine"])
+def test_the_hub_is_not_asked_for_a_folder_that_is_not_there(name):
+    with pytest.raises(UserError, match=r"^hf:.*: there is no such folder; give its path"):
+        hub.model(name)
+
+
+@pytest.mark.parametrize("name", ["owner/mine", "mine", "owner/mine@refs/pr/1", "owner/mine@./x"])
+def test_what_may_be_of_the_hub_stays_a_name(name):
+    assert hub.model(name) == str(Path(name))
 
 
 def test_a_study_whose_parts_all_come_from_the_hub(tmp_path, tiny_model, monkeypatch):

@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -123,6 +124,20 @@ def test_status_counts_by_finding(tmp_path):
     assert "9 of 37, 0." in said["plateau"]  # 16 of them on random errors
     assert "core-hours left" in said["plateau"]
     assert "6 of 14" in said["propagation"]
+
+
+def test_no_finding_is_counted_where_none_is_judged(tmp_path, capsys):
+    rows = pd.DataFrame({"body": [f"text number {i}" for i in range(60)], "tone": ["a", "b", None] * 20})
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    mine = {"name": "mine", "path": str(tmp_path / "mine.csv"), "text": "body", "label": "tone", "unlabelled": "keep"}
+    parts = dict.fromkeys(("filtering", "ensembling", "controls", "stability"))
+    study = load(tmp_path, corpora=[mine], annotators=[], sizes=[10], **parts)
+    ledger = Ledger(results=tmp_path, own=tmp_path)
+    assert "no finding is judged: that takes gold for every text" in status.report(study, ledger, [])
+    runs = study.runs_by_key()
+    with progress.Live(study, runs, list(runs.values()), ledger) as live:
+        live.finished(next(iter(runs.values())), record(next(iter(runs.values())), 1.0), 1)
+    assert ": 1 of 2 done, about" in capsys.readouterr().err
 
 
 def test_status_says_what_each_part_took_and_will_take(tmp_path):

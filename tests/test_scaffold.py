@@ -3,6 +3,7 @@
 import json
 import sys
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,13 @@ def test_much_gold_gets_a_test_split_of_the_usual_size():
     assert len(drawn.corpus.test) == pytest.approx(650, abs=2)
     assert drawn.corpus.n_gold == 2000 - len(drawn.corpus.test)
     assert drawn.study.sizes[-1] == 2000
+
+
+def test_no_two_sizes_are_nearly_the_same():
+    drawn = scaffold.draft(partly(300, 280) | {"unlabelled": "keep"}, measure=False)
+    sizes = drawn.study.sizes
+    assert drawn.corpus.n_gold in sizes
+    assert all(after > 1.1 * before for before, after in pairwise(sizes[:-1]))
 
 
 def test_nothing_is_kept_where_every_row_has_a_label():

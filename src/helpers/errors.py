@@ -1,8 +1,14 @@
 """The exceptions that users are meant to see."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING, get_args
 from unicodedata import category
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 
 class UserError(Exception):
@@ -53,6 +59,35 @@ def repeats(text: str, said: str) -> bool:
     size = min(_PIECE, len(text))
     pieces = (said[i : i + size] for i in range(len(said) - size + 1))
     return size >= _SHORTEST and any(piece in text for piece in pieces)
+
+
+def is_it(said: str, known: Iterable[str]) -> str:
+    """The end of a message that refuses a name: `; is it 'seeds'?` where a known one is spelt nearly so, or nothing."""
+    close = difflib.get_close_matches(said, list(known), 1)
+    return f"; is it {close[0]!r}?" if close else ""
+
+
+def wrong_field(error: "ValidationError", model: "type[BaseModel]") -> tuple[tuple[str | int, ...], str]:
+    """Where the first thing is that `model` refuses, as the names of fields from outside in, and what is wrong."""
+    first = error.errors()[0]
+    *path, field = first["loc"] or ("",)
+    if first["type"] == "extra_forbidden":
+        return tuple(path), f"there is no field {field!r}{is_it(str(field), _fields(model, path))}"
+    if first["type"] == "missing":
+        return first["loc"], "it is missing"
+    if first["type"] == "model_type":
+        return first["loc"], "it must be a mapping, `FIELD: VALUE` a line"
+    return first["loc"], first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+
+
+def _fields(model: "type[BaseModel]", path: Iterable[str | int]) -> list[str]:
+    """Names of the fields of the part of a model at a path; none where that is no model."""
+    for name in path:
+        hint = model.model_fields[name].annotation if name in model.model_fields else None
+        model = next((part for part in (hint, *get_args(hint)) if hasattr(part, "model_fields")), None)
+        if model is None:
+            return []
+    return list(model.model_fields)
 
 
 def first_line(error: BaseException, longest: int = 200) -> str:

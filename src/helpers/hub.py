@@ -3,6 +3,11 @@
 import re
 from pathlib import Path
 
+from helpers import places
+from helpers.errors import UserError
+
+#: What no id of the hub looks like: the path of a folder.
+_PATH = re.compile(r"[./~].*|.*[\\/]|[^/]*\\.*|[^/]*/.*/.*")
 _WITH_REVISION = re.compile(r"(?P<id>[\w.-]+(/[\w.-]+)?)@(?P<revision>\S+)")
 
 
@@ -15,6 +20,23 @@ def split(name: str) -> tuple[str, str | None]:
 def located(name: str) -> tuple[str, str | None]:
     """What `split` gives, but for the name of a folder: that is a folder, whatever is in its name."""
     return (name, None) if Path(name).is_dir() else split(name)
+
+
+def model(name: str) -> str:
+    """Where the model is that a study names so: the path of its folder, `~` for one's home, or an id of the hub.
+
+    Raises
+    ------
+    UserError
+        If it is written as a path, and there is no such folder: the hub is not asked.
+    """
+    at = places.path(name)
+    if _PATH.fullmatch(split(name)[0]) and not at.is_dir():
+        raise UserError(
+            f"hf:{name}: there is no such folder; give its path as seen from the working folder, or OWNER/NAME of the "
+            "hub"
+        )
+    return str(at)
 
 
 def pretrained(name: str) -> dict[str, str | bool]:

@@ -54,15 +54,12 @@ def cells(study: Study, corpus: str) -> dict[str, set[Cell]]:
 
 
 def keys(study: Study, runs: dict[str, Run]) -> dict[str, set[str]]:
-    """Finding -> keys of the runs among `runs` (key -> run) that it needs."""
+    """Finding -> keys of the runs among `runs` (key -> run) that it needs; none of a corpus where it is not judged."""
     found: dict[str, set[str]] = {}
-    for corpus in study.corpus_names:
-        for finding, wanted in cells(study, corpus).items():
-            found.setdefault(finding, set()).update(
-                key
-                for key, run in runs.items()
-                if run.corpus.name == corpus
-                and run.cell in wanted
-                and (finding != "propagation" or run.corpus.votes is not None)
-            )
+    known = {run.corpus.name: run.corpus for run in runs.values()}
+    for name, corpus in known.items():
+        for finding, wanted in cells(study, name).items():
+            found.setdefault(finding, set())
+            if corpus.fully_gold and (finding != "propagation" or corpus.votes is not None):
+                found[finding] |= {key for key, run in runs.items() if run.corpus.name == name and run.cell in wanted}
     return found

@@ -71,7 +71,7 @@ class Live:
         self._below.close()
         self._bar.close()
         ending = "stopped" if kind else "end"
-        log.info("%s: %d of %d runs trained; %s", ending, self._done, self._total, self._completion())
+        log.info("%s: %d of %d runs trained%s", ending, self._done, self._total, self._completion("; "))
         for handler in (self._handler, self._shown):
             log.removeHandler(handler)
         self._handler.close()
@@ -91,7 +91,7 @@ class Live:
         now = time.monotonic()
         if not self._terminal and (now - self._printed > _QUIET or not self._todo):
             self._printed = now
-            tqdm.write(f"run {self._study.name}: {said}; {self._completion()}", file=sys.stderr)
+            tqdm.write(f"run {self._study.name}: {said}{self._completion('; ')}", file=sys.stderr)
 
     def failed(self, run: Run, error: Exception) -> None:
         """Show a run that cannot be trained."""
@@ -127,11 +127,10 @@ class Live:
                     self._speed.add(self._runs[key], stored.seconds)
         self._speed.add(run, record.seconds)
 
-    def _completion(self) -> str:
-        """For example `degradation 9/9, plateau 30/36`."""
-        return ", ".join(
-            f"{finding} {len(keys) - len(keys & self._lacking)}/{len(keys)}" for finding, keys in self._findings.items()
-        )
+    def _completion(self, before: str = "") -> str:
+        """For example `degradation 9/9, plateau 30/36`, with `before` in front; nothing where no finding is judged."""
+        parts = (f"{name} {len(keys) - len(keys & self._lacking)}/{len(keys)}" for name, keys in self._findings.items())
+        return before + ", ".join(parts) if self._findings else ""
 
 
 class _Shown(logging.Handler):

@@ -269,7 +269,9 @@ def _sizes(corpus: Corpus) -> list[int]:
     halves = [largest >> k for k in range(_SIZES)]
     sizes = {n for n in halves if n >= min(smallest, halves[1]) and n > 1}
     if not corpus.fully_gold and corpus.n_gold < largest:
-        sizes |= {corpus.n_gold >> k for k in range(_SIZES - 1)} - {0, 1}
+        gold = {corpus.n_gold >> k for k in range(_SIZES - 1)} - {0, 1}
+        # Of two sizes that are nearly the same, gold's is enough.
+        sizes = gold | {n for n in sizes if n == largest or all(abs(n - other) > n / 10 for other in gold)}
     return sorted(sizes)
 
 

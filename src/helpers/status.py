@@ -39,10 +39,9 @@ def report(study: Study, ledger: Ledger, labels: Sequence[Table]) -> str:
         if part.done < part.runs and np.isfinite(part.left):
             line += f", {_hours(part.left)} left"
         lines.append(line)
-    lines.append("what each finding needs:")
-    for finding, keys in needs.keys(study, runs).items():
-        if not keys:
-            continue
+    needed = {finding: keys for finding, keys in needs.keys(study, runs).items() if keys}
+    lines.append("what each finding needs:" if needed else "no finding is judged: that takes gold for every text")
+    for finding, keys in needed.items():
         lacking = [run for run in todo if run.key in keys]
         line = f"  {finding:12} {len(keys) - len(lacking):4} of {len(keys)}"
         if lacking and np.isfinite(speed.total(lacking)):

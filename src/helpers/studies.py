@@ -32,7 +32,7 @@ from pydantic import (
 from helpers import annotations, corpora, labels, places, students
 from helpers.annotators import specs
 from helpers.corpora import Corpus
-from helpers.errors import UserError
+from helpers.errors import UserError, wrong_field
 from helpers.labels import LabelSource, Subset, Targets, tables
 from helpers.students import Student
 
@@ -629,6 +629,6 @@ def read(content: object, file: str) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{file}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        where, what = wrong_field(error, Study)
+        at = f"{'.'.join(map(str, where))}: " if where else ""
+        raise UserError(f"{file}: {at}{what}") from None

@@ -7,7 +7,7 @@ them scored: `Scores` or `Spreads` of `helpers.annotators.scoring`.
 from collections.abc import Mapping
 from typing import Any
 
-from helpers import artifacts, places
+from helpers import artifacts, hub, places
 from helpers.annotators import specs
 from helpers.annotators.scoring import Scores, Spreads
 from helpers.annotators.specs import SHIPPED, name_of
@@ -23,13 +23,15 @@ def check(spec: specs.Spec) -> None:
     Raises
     ------
     UserError
-        If it is no known name, or its file is not there.
+        If it is no known name, or its file or folder is not there.
     """
     if isinstance(spec, specs.Existing):
         raise UserError(specs.unknown(spec.name))
     for kind, file in (("gguf", getattr(spec, "gguf", None)), ("replay", getattr(spec, "replay", None))):
         if file is not None and not places.path(file).is_file():
             raise UserError(f"annotator {spec.name}: there is no file {file} ({kind}), as seen from the working folder")
+    if isinstance(spec, specs.HuggingFace):
+        hub.model(spec.hf)
 
 
 def load(
@@ -75,5 +77,5 @@ def load(
         folder = gguf.as_folder(places.path(spec.gguf))
         return LocalAnnotator(spec.name, folder, model_hash=folder.name, compute=compute)
     if isinstance(spec, specs.HuggingFace):
-        return LocalAnnotator(spec.name, places.path(spec.hf), compute=compute)
+        return LocalAnnotator(spec.name, hub.model(spec.hf), compute=compute)
     raise UserError(specs.unknown(f"gguf:{spec.gguf}" if isinstance(spec, specs.Gguf) else spec.name))

@@ -16,7 +16,7 @@ from helpers.annotators import origin
 from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import Replay
 from helpers.corpora import Corpus, classes, reading, ready
-from helpers.corpora.reading import TableError
+from helpers.corpora.reading import NoColumnError, TableError
 from helpers.errors import UserError
 from helpers.prompts import Prompt
 
@@ -67,6 +67,11 @@ class ReplayAnnotator:
                 self._kind, self._logp = self._numbers(table, columns)
             else:
                 self._kind, self._logp = "labels", self._labels(table, columns[0], labels)
+        except NoColumnError as error:
+            raise UserError(
+                f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}; say in the study which it "
+                f"is, as {{replay: {self._file.name}, id: COLUMN, label: COLUMN}}"
+            ) from None
         except TableError as error:
             raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}") from None
         self._listed = self._ids.isin(table.index).to_numpy()
@@ -110,7 +115,8 @@ class ReplayAnnotator:
         if not found:
             raise TableError(
                 f"none of its {len(table)} ids in column {self._spec.id!r} is an id of {self._corpus.name} (which "
-                f"has {', '.join(map(_shown, self._corpus.rows['id'].head(3)))}, …); name the right column with `id`"
+                f"has {', '.join(map(_shown, self._corpus.rows['id'].head(3)))}, …); name the right column "
+                f"in the study, as {{replay: {self._file.name}, id: COLUMN}}"
             )
         self._check_numbering(set(table.index))
         return table
@@ -141,8 +147,9 @@ class ReplayAnnotator:
         if "label" in names:
             return ["label"]
         raise TableError(
-            f"it has neither a column for each label ({', '.join(labels)}) nor one called 'label'; name them with "
-            f"`columns` or `label`. Its columns are {', '.join(map(_shown, names))}"
+            f"it has neither a column for each label ({', '.join(labels)}) nor one called 'label', but "
+            f"{', '.join(map(_shown, names))}: name what it has in the study, as {{replay: {self._file.name}, label: "
+            "COLUMN} or {…, columns: {LABEL: COLUMN, …}}"
         )
 
     def _numbers(self, table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, np.ndarray]:

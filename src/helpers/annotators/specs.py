@@ -31,7 +31,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from helpers import hub
 from helpers.corpora import ready
-from helpers.errors import UserError, without_passwords
+from helpers.errors import UserError, without_passwords, wrong_field
 
 #: The annotators of the default study, weakest first.
 SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
@@ -443,9 +443,8 @@ def _build(kind: type[_Spec], fields: dict[str, Any], who: str) -> Spec:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise UserError(f"annotator {who}: {where}{first['msg'].removeprefix('Value error, ')}") from None
+        where, what = wrong_field(error, kind)
+        raise UserError(f"annotator {who}: {''.join(f'{part}: ' for part in where)}{what}") from None
 
 
 def _is_key_name(name: object) -> bool:

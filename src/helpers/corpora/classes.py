@@ -131,6 +131,11 @@ def _accepted(found: list[str], labels: Labels) -> dict[str, str]:
     if len(distinct) > MOST:
         raise TableError(f"`labels` has {len(distinct)} classes; {MOST} are the most")
     by_index = not mapped and all(map(_is_integer, found)) and not all(map(_is_integer, names))
+    if by_index and (beyond := [value for value in found if int(value) >= len(names)]):
+        raise TableError(
+            f"`labels` is a list of {len(names)} names, which are those of 0 to {len(names) - 1}, and the label column "
+            f"has {beyond[0]!r}: say of each value what it means (--classes {beyond[0]}=NAME,…)"
+        )
     values = range(len(names)) if by_index else labels
     return dict(zip((str(whole(value)) for value in values), names, strict=True))
 

@@ -1,6 +1,5 @@
 """The options of a corpus, as a study file gives them: which there are, and of which types."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
-from helpers.errors import UserError
+from helpers.errors import UserError, is_it
 
 if TYPE_CHECKING:
     from helpers.corpora import Corpus
@@ -54,8 +53,7 @@ def checked(load: Callable[..., "Corpus"]) -> Callable[..., "Corpus"]:
 def _said(load: Callable, options: dict[str, Any], error: Any) -> str:
     option, hints = error["loc"][0], get_type_hints(load, include_extras=True)
     if option not in hints:
-        close = difflib.get_close_matches(option, hints, 1)
-        return f"there is no option {option!r}" + (f"; is it {close[0]!r}?" if close else "")
+        return f"there is no option {option!r}{is_it(option, hints)}"
     must = f"must be {_description(hints[option])}"
     if option not in options:
         return f"`{option}` is missing: it {must}"

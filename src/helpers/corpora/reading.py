@@ -72,6 +72,10 @@ class TableError(Exception):
     """What is wrong with a table; `helpers.corpora.tables` adds with which."""
 
 
+class NoColumnError(TableError):
+    """A table has no column of a name that was asked for."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of one length.
@@ -205,7 +209,7 @@ def _check(names: Sequence[str], wanted: Iterable[str]) -> None:
         if column not in names:
             more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
             shown = ", ".join(repr(str(name)[:60]) for name in names[:_COLUMNS_SHOWN])
-            raise TableError(f"there is no column {column!r}, only {shown}{more}")
+            raise NoColumnError(f"there is no column {column!r}, only {shown}{more}")
         if list(names).count(column) > 1:
             raise TableError(f"there are two columns {column!r}; rename one")
 

@@ -353,8 +353,8 @@ class _Columns:
             raise TableError("give `votes` (columns of counts) or `raters` (a column for each), not both")
         if label is None and not votes and not raters and not without_gold:
             raise TableError(
-                "there must be a `label` column, or votes to make gold of; without any gold, name the classes in "
-                "`labels` and say `unlabelled: keep`"
+                "there must be a `label` column (--label), or votes to make gold of; without any gold, name the "
+                "classes in `labels` (--classes) and say `unlabelled: keep`"
             )
         self.text, self.label, self.id = text, label, id
         self.votes, self.raters = list(votes or ()), list(raters or ())

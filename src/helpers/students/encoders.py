@@ -33,10 +33,10 @@ def folder(encoder: str) -> str:
     Raises
     ------
     UserError
-        If `encoder` is neither an artifact's name nor begins with `hf:`.
+        If `encoder` is neither an artifact's name nor begins with `hf:`, or is the path of no folder.
     """
     if encoder.startswith("hf:"):
-        return str(places.path(encoder.removeprefix("hf:")))
+        return hub.model(encoder.removeprefix("hf:"))
     if encoder not in ENCODERS:
         raise UserError(
             f"no encoder is called {encoder!r}: the shipped ones are {', '.join(ENCODERS)}; one of a folder or of the "
