@@ -81,7 +81,7 @@ def _timed(seconds: list[float], texts: int, labels: list[str | None]) -> dict:
 
 def ours(*, model: str, texts: int, without: str | None = None) -> dict:
     """Label log-probabilities as `label-risk annotate` computes them; `without` is a key of `WITHOUT`."""
-    from helpers import annotations, annotators, device
+    from helpers import annotating, annotators, device
 
     if without != "kept memory":
         device.keep_memory()
@@ -91,7 +91,7 @@ def ours(*, model: str, texts: int, without: str | None = None) -> dict:
     lengths = annotator.lengths(bodies)
     _leave_out(without, annotator)
     said: list[str | None] = [None] * texts
-    plan = [batch for part in annotations._plan(lengths) for batch in part]
+    plan = [batch for part in annotating._plan(lengths) for batch in part]
     if without == "equal lengths":
         plan = np.array_split(np.arange(texts), len(plan))
     annotator.score([bodies[i] for i in plan[0]])

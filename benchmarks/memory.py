@@ -73,7 +73,7 @@ def annotate(*, rows: int, folder: str) -> dict:
     """Annotate `rows` texts with a causal model of two narrow layers."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from helpers import annotations, prompts
+    from helpers import annotating, prompts
     from helpers.annotators.local import LocalAnnotator
 
     model = Path(folder) / "model"
@@ -84,7 +84,7 @@ def annotate(*, rows: int, folder: str) -> dict:
     LlamaForCausalLM(config).save_pretrained(model)
     corpus = _corpus(rows)
     annotator = LocalAnnotator("tiny", model, compute="float32")
-    file = annotations.annotate(corpus, annotator, prompts.render(corpus), folder=Path(folder) / "tables")
+    file = annotating.annotate(corpus, annotator, prompts.render(corpus), folder=Path(folder) / "tables")
     return {"bytes_a_row": _text_bytes(corpus) + 4 * len(corpus.labels), "bytes": file.stat().st_size}
 
 

@@ -17,7 +17,7 @@ from conftest import BAD, GOOD, make_corpus, sentences
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import annotations, places, prompts
+from helpers import annotating, annotations, places, prompts
 from helpers.annotators import scoring
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
@@ -57,7 +57,7 @@ class WordList:
 
 
 def annotate(corpus, annotator, folder: Path, **options) -> Path:
-    return annotations.annotate(corpus, annotator, prompts.render(corpus), folder=folder, **options)
+    return annotating.annotate(corpus, annotator, prompts.render(corpus), folder=folder, **options)
 
 
 def uncompressed(file: Path) -> bytes:
@@ -228,7 +228,7 @@ def test_a_damaged_table_says_what_to_do(tmp_path, content):
 
 
 def test_nothing_left_to_ask_is_no_part():
-    assert annotations._plan(np.array([], int)) == []
+    assert annotating._plan(np.array([], int)) == []
 
 
 def test_larger_batches_give_the_same_table(tmp_path):
@@ -240,10 +240,10 @@ def test_larger_batches_give_the_same_table(tmp_path):
     larger.at_once = 3000
     plain, joined = annotate(corpus, WordList(), tmp_path / "plain"), annotate(corpus, larger, tmp_path / "joined")
     assert uncompressed(joined) == uncompressed(plain)
-    (part, *_) = annotations._plan(larger.lengths(texts))
+    (part, *_) = annotating._plan(larger.lengths(texts))
     batches = [[texts[i] for i in batch] for batch in part]
     lengths = [int(larger.lengths(batch)[0]) for batch in batches]
-    batch, *others = annotations._joined(scoring.Part(part, batches, lengths, 0), larger)
+    batch, *others = annotating._joined(scoring.Part(part, batches, lengths, 0), larger)
     assert [length for _, length in batch] == [0]  # alone: it has a reason of its own
     assert len(others) < len(batches) - 1
     assert all(batch[-1][1] * sum(len(texts) for texts, _ in batch) <= 3000 for batch in others)
@@ -325,7 +325,7 @@ def test_a_table_of_some_rows_says_which_and_is_refused_where_others_are_needed(
     corpus = make_corpus([text for text, _ in sentences(30)])
     prompt = prompts.render(corpus)
     asked = corpus.subset(10)
-    file = annotations.annotate(corpus, WordList(), prompt, folder=ledger, rows=asked)
+    file = annotating.annotate(corpus, WordList(), prompt, folder=ledger, rows=asked)
     assert pq.read_table(file)["id"].to_pylist() == corpus.rows["id"].iloc[np.sort(asked)].tolist()
     found = annotations.lookup(corpus, "words", prompt, rows=corpus.subset(7))
     assert found.provenance["rows"]["count"] == 10
@@ -343,14 +343,14 @@ def test_rows_that_fail_in_a_table_of_some_rows(tmp_path):
     texts = [text for text, _ in sentences(20)]
     texts[5] = ""
     corpus, prompt = make_corpus(texts), prompts.render(make_corpus(texts))
-    file = annotations.annotate(corpus, WordList(), prompt, folder=tmp_path, rows=np.array([7, 5, 2]))
+    file = annotating.annotate(corpus, WordList(), prompt, folder=tmp_path, rows=np.array([7, 5, 2]))
     assert annotations.read(file, corpus, prompt, rows=np.array([2, 5])).failures == {5: "the text is empty"}
 
 
 def test_all_rows_named_one_by_one_are_the_whole_table(tmp_path):
     corpus = make_corpus([text for text, _ in sentences(20)])
     whole = annotate(corpus, WordList(), tmp_path / "a")
-    named = annotations.annotate(
+    named = annotating.annotate(
         corpus, WordList(), prompts.render(corpus), folder=tmp_path / "b", rows=np.arange(20)[::-1]
     )
     assert uncompressed(whole) == uncompressed(named)
@@ -474,11 +474,11 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import make_corpus, sentences
-from helpers import annotations, prompts
+from helpers import annotating, annotations, prompts
 from helpers.annotators.local import LocalAnnotator
 corpus = make_corpus([text for text, _ in sentences({count})])
 annotator = LocalAnnotator("tiny", {model!r}, compute="float32")
-annotations.annotate(corpus, annotator, prompts.render(corpus), folder=Path({folder!r}))
+annotating.annotate(corpus, annotator, prompts.render(corpus), folder=Path({folder!r}))
 """
 
 
@@ -553,7 +553,7 @@ def test_a_table_says_how_many_core_seconds_it_took_in_whatever_pieces(tmp_path,
             self.left, now = self.left - len(texts), now + len(texts)
             return super().score(texts)
 
-    monkeypatch.setattr(annotations.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(annotating.time, "perf_counter", lambda: now)
     interrupted = Slow()
     interrupted.left = 400
     with pytest.raises(KeyboardInterrupt):
@@ -577,7 +577,7 @@ lengths = st.builds(
 
 @given(lengths)
 def test_the_plan_has_every_row_once_and_one_length_a_batch(lengths):
-    plan = annotations._plan(lengths)
+    plan = annotating._plan(lengths)
     rows = np.concatenate([batch for part in plan for batch in part])
     assert sorted(rows) == list(range(len(lengths)))
     for part in plan:
@@ -591,10 +591,10 @@ def test_the_plan_has_every_row_once_and_one_length_a_batch(lengths):
 @given(lengths, st.randoms(use_true_random=False))
 def test_the_plan_follows_from_the_lengths_alone(lengths, random):
     def shape(lengths):
-        return [[(len(batch), lengths[batch[0]]) for batch in part] for part in annotations._plan(lengths)]
+        return [[(len(batch), lengths[batch[0]]) for batch in part] for part in annotating._plan(lengths)]
 
-    again = annotations._plan(lengths.copy())
-    for one, other in zip(annotations._plan(lengths), again, strict=True):
+    again = annotating._plan(lengths.copy())
+    for one, other in zip(annotating._plan(lengths), again, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     shuffled = lengths.tolist()
     random.shuffle(shuffled)

@@ -22,7 +22,7 @@ import yaml
 from conftest import make_corpus, sentences
 from distributed import Client
 
-from helpers import annotations, annotators, cluster, places, prompts, shards, studies, sweep
+from helpers import annotating, annotations, annotators, cluster, places, prompts, shards, studies, sweep
 from helpers.annotators import scoring
 from helpers.errors import DeadWorkersError, UserError
 from helpers.ledger import Ledger
@@ -328,7 +328,7 @@ def test_annotations_of_a_cluster_are_the_same_digits(site, tiny_model, tmp_path
     texts[7] = ""
     corpus, spec = make_corpus(texts), f"hf:{tiny_model}"
     prompt = prompts.render(corpus)
-    here = annotations.annotate(corpus, annotators.load(spec), prompt, folder=tmp_path / "here")
+    here = annotating.annotate(corpus, annotators.load(spec), prompt, folder=tmp_path / "here")
     site.scheduler()
     first = site.worker()
     site.worker()
@@ -345,7 +345,7 @@ def test_annotations_of_a_cluster_are_the_same_digits(site, tiny_model, tmp_path
                     kill(first)
 
         remote.spread = spread
-        there = annotations.annotate(corpus, remote, prompt, folder=tmp_path / "there")
+        there = annotating.annotate(corpus, remote, prompt, folder=tmp_path / "there")
     read = [annotations.read(file, corpus, prompt) for file in (here, there)]
     same = {"date": "", "took": {}}
     assert read[0].provenance | same == read[1].provenance | same

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from helpers import annotations, charts, findings, places, prompts, studies
+from helpers import annotating, charts, findings, places, prompts, studies
 from helpers.corpora import Corpus
 from helpers.errors import UserError
 from helpers.findings import _encoders, _instability, _juries
@@ -1541,7 +1541,7 @@ def shelf(tmp_path, monkeypatch):
     plan = study(name="shelf", corpora=[entry], annotators=["hf:some/scripted"], sizes=[10, 20, 40], seeds=3)
     one = plan.corpus("own")
     sure = {text: [0.8, 0.2] if i % 3 else [0.3, 0.7] for i, text in enumerate(one.rows["text"])}
-    annotations.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
+    annotating.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
     return plan, Ledger(results=tmp_path / "results", own=tmp_path / "own")
 
 
@@ -1605,7 +1605,7 @@ def full_shelf(tmp_path, monkeypatch):
     )
     one = plan.corpus("own")
     sure = {text: [0.8, 0.2] if i % 3 else [0.3, 0.7] for i, text in enumerate(one.rows["text"])}
-    annotations.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
+    annotating.annotate(one, Scripted(sure), prompts.render(one), folder=tmp_path / "own" / "annotations")
     ledger = Ledger(results=tmp_path / "results", own=tmp_path / "own")
     gold = one.gold[one.test]
     for run in plan.runs("own"):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import annotations, annotators, crossfit, labelling, orders, shards, status, studies
+from helpers import annotating, annotations, annotators, crossfit, labelling, orders, shards, status, studies
 from helpers.annotators import specs
 from helpers.annotators.local import LocalAnnotator
 from helpers.errors import UserError
@@ -327,11 +327,11 @@ def test_one_model_leaves_before_the_next_one_comes(tmp_path, made, monkeypatch)
     monkeypatch.setattr(labelling, "load", Model)
     monkeypatch.setattr(annotators, "load", Model)
     monkeypatch.setattr(labelling, "at_hand", lambda spec: True)
-    monkeypatch.setattr(annotations, "annotate", lambda corpus, model, *_, **__: model.name)
+    monkeypatch.setattr(annotating, "annotate", lambda corpus, model, *_, **__: model.name)
     study = made(annotators=["hf:x/a", "hf:x/b"])
     work = labelling.Labelling(labelling.find(study))
     for table in work._todo:
-        annotations.annotate(table.corpus, work._annotator(table, None))
+        annotating.annotate(table.corpus, work._annotator(table, None))
     assert len(alive) == 2
     work._loaded = None
     labelling.expected_seconds(list(labelling.find(study)))

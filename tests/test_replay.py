@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import make_corpus, sentences
 
-from helpers import annotations, annotators, prompts
+from helpers import annotating, annotations, annotators, prompts
 from helpers.annotators import specs
 from helpers.errors import UserError
 
@@ -32,7 +32,7 @@ def write(file, table: pd.DataFrame):
 def replay(file, corpus, folder, **fields):
     loaded = annotators.load({"replay": str(file)} | fields, corpus=corpus)
     prompt = prompts.render(corpus)
-    written = annotations.annotate(corpus, loaded, prompt, folder=folder)
+    written = annotating.annotate(corpus, loaded, prompt, folder=folder)
     return annotations.read(written, corpus, prompt)
 
 

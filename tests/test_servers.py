@@ -19,7 +19,7 @@ import yaml
 from conftest import make_corpus, sentences
 from typer.testing import CliRunner
 
-from helpers import annotations, annotators, artifacts, corpora, places, prompts
+from helpers import annotating, annotations, annotators, artifacts, corpora, places, prompts
 from helpers.annotators import origin, pace
 from helpers.annotators.spending import Tokens, Use
 from helpers.cli import app
@@ -125,7 +125,7 @@ def small(count=24):
 def ask(url, corpus, folder, **fields):
     asked = annotators.load({"openai": "m", "base_url": url, "attempts": 2} | fields)
     prompt = prompts.render(corpus)
-    written = annotations.annotate(corpus, asked, prompt, folder=folder)
+    written = annotating.annotate(corpus, asked, prompt, folder=folder)
     return annotations.read(written, corpus, prompt)
 
 
@@ -930,7 +930,7 @@ def test_two_processes_do_not_ask_in_one_name(web, tmp_path, ledger):
     # What the first paid for is known to the second, although it was loaded before.
     count = len(server.requests)
     prompt = prompts.render(corpus)
-    annotations.annotate(corpus, second, prompt, folder=tmp_path / "three")
+    annotating.annotate(corpus, second, prompt, folder=tmp_path / "three")
     assert len(server.requests) == count
     assert second._meter.spent.calls == 25
 
@@ -1073,10 +1073,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import make_corpus, sentences
-from helpers import annotations, annotators, prompts
+from helpers import annotating, annotations, annotators, prompts
 corpus = make_corpus([text for text, _ in sentences({count})])
 asked = annotators.load({{"openai": "m", "base_url": {url!r}, "concurrency": 3}})
-annotations.annotate(corpus, asked, prompts.render(corpus), folder=Path({folder!r}))
+annotating.annotate(corpus, asked, prompts.render(corpus), folder=Path({folder!r}))
 """
 
 

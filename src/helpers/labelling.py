@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from helpers import annotations, artifacts, orders, places, shards
+from helpers import annotating, annotations, artifacts, orders, places, shards
 from helpers.annotators import check, load, specs
 from helpers.annotators.scoring import Scores
 from helpers.annotators.spending import Plan, Use
@@ -307,7 +307,7 @@ class Labelling:
                     max_tokens=study.student.max_tokens,
                 )
             else:
-                file = annotations.annotate(
+                file = annotating.annotate(
                     corpus, self._annotator(table, pool), wording, folder=folder, rows=table.rows
                 )
             made = annotations.read(file, corpus, wording, rows=table.rows)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from helpers import annotations, annotators, pools
+from helpers import annotating, annotators, pools
 from helpers.annotators.scoring import Part, Scored, Scores
 from helpers.annotators.specs import Spec
 from helpers.errors import UserError
@@ -77,7 +77,7 @@ def _score(spec: str | Spec, prompt: Prompt, expected: dict, part: Part) -> Scor
             f"{annotator.name}: a worker has {', '.join(other)}. A table is made on machines of one kind: stop the "
             "workers of the other kind, and the same command goes on; LABEL_RISK_COMPUTE sets the number type"
         )
-    return annotations.score(annotator, part, len(prompt.labels))
+    return annotating.score(annotator, part, len(prompt.labels))
 
 
 def _flat(provenance: dict) -> dict:

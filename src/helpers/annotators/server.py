@@ -107,7 +107,7 @@ class ServerAnnotator:
         self._top, self._several, self._heard = spec.top, True, False
         self._succeeded, self._failed, self._ill = 0, 0, 0
 
-    # What `annotations.annotate` calls
+    # What `annotating.annotate` calls
 
     def use(self, prompt: Prompt) -> None:
         """Prepare for one prompt: ask one question, unless it was asked before, to see what the server gives.
