@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import random
-import re
 import sys
 import threading
 import time
@@ -20,19 +19,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import numpy as np
 import tenacity
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 from tqdm.auto import tqdm
 
 from helpers import __version__, places
-from helpers.annotators import answers
+from helpers.annotators import answers, completions
 from helpers.annotators.answer_log import Answer, AnswerLog, key_of
+from helpers.annotators.completions import Completion
 from helpers.annotators.pace import PATIENCE, Pace
 from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import OPENAI, Server
@@ -54,8 +52,6 @@ _WORTH_SAYING = 1.0
 _ILL = 3
 #: So many texts at the beginning without one label, and something is wrong with the question.
 _HOPELESS = 20
-#: Of the message of an error so much is read, and of it or of an answer so much kept.
-_READ_CHARACTERS, _KEPT_CHARACTERS = 4_000, 200
 
 
 class ServerAnnotator:
@@ -494,7 +490,7 @@ class ServerAnnotator:
         finally:
             self._meter.settle(held, taken)
 
-    def _patiently(self, body: dict[str, Any]) -> "tuple[_Completion, float]":
+    def _patiently(self, body: dict[str, Any]) -> tuple[Completion, float]:
         """The answer, and the seconds it took; calls too many do not count as tries, they are waited for."""
         while True:
             while left := self._pace.wait():
@@ -517,7 +513,7 @@ class ServerAnnotator:
                 self._heard = True
                 return completion, time.monotonic() - start
 
-    def _post(self, body: dict[str, Any]) -> "_Completion":
+    def _post(self, body: dict[str, Any]) -> Completion:
         url = f"{self.spec.base_url}/chat/completions"
         data, until = bytearray(), time.monotonic() + self.spec.timeout
         try:
@@ -540,9 +536,9 @@ class ServerAnnotator:
             content = content.replace(self._key.get_secret_value().encode(), "…".encode())
         if response.status_code == 200:
             try:
-                return _Completion.model_validate_json(content)
+                return Completion.model_validate_json(content)
             except ValidationError:
-                status = _status_within(content)
+                status = completions.status_within(content)
             if status is None:
                 # It may be paid each time and will hardly change.
                 raise _LostError("what it answered is no chat completion", tries=2)
@@ -551,7 +547,7 @@ class ServerAnnotator:
 
     def _failure(self, response: httpx2.Response, data: bytes, status: int, body: dict[str, Any]) -> Exception:
         """What an error means: try again, give this text up, or stop."""
-        said = self._harmless(data)
+        said = completions.message(data)
         broke = "insufficient_quota" in said
         question = body["messages"][0]["content"]
         # A message that repeats a piece of a text, or of one that is an example in the question, is not shown.
@@ -574,7 +570,7 @@ class ServerAnnotator:
             return self._stop(f"{status}, {said or 'not found'}")
         reason = f"{status}, {said}" if said else str(status)
         if status in (408, 409, 425, 429) or (status >= 500 and status != 501):
-            pause = _retry_after(response)
+            pause = completions.retry_after(response.headers)
             if pause is not None and pause > _LONGEST_PAUSE:
                 return self._stop(f"{status}, it asks to be left alone for {pause:.0f} s")
             if status == 429:
@@ -583,24 +579,6 @@ class ServerAnnotator:
                 self._pace.quiet(pause)  # for all threads
             return _AgainError(reason, pause=pause)
         return _RefusedError(reason)
-
-    def _harmless(self, data: bytes) -> str:
-        """The message of an error, on one line, short, and without a key."""
-        try:
-            content = json.loads(data)
-        except (ValueError, RecursionError):
-            content = data.decode("utf-8", "replace")
-        content = content[0] if isinstance(content, list) and content else content
-        error = content.get("error", content) if isinstance(content, dict) else content
-        if isinstance(error, dict):
-            detail = error.get("message") or error.get("detail")
-            if isinstance(detail, list) and detail and isinstance(detail[0], dict):  # what is wrong with each field
-                detail = detail[0].get("msg")
-            error = ", ".join(part for part in (detail, error.get("code")) if isinstance(part, str) and part)
-        said = error if isinstance(error, str) else ""
-        # A page of HTML says something in its first lines, or nothing.
-        said = re.sub(r"\bsk-\S+", "…", said[:_READ_CHARACTERS])
-        return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+|<[^<>]*>", " ", said).split())[:_KEPT_CHARACTERS]
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but not when everything is being stopped."""
@@ -650,32 +628,6 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return _backoff(state) if asked is None else asked
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server asks to wait: milliseconds in Retry-After-Ms, or a number or a date in Retry-After."""
-    said = response.headers.get("retry-after", "").strip()
-    try:
-        precise = response.headers.get("retry-after-ms")
-        seconds = float(said) if precise is None else float(precise) / 1000
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return max(0.0, seconds) if np.isfinite(seconds) else None
-
-
-def _status_within(data: bytes) -> int | None:
-    """The status of an error that was sent as if all were well: the one it names, else 500; None if it is no error."""
-    try:
-        error = json.loads(data)["error"]
-    except (ValueError, RecursionError, TypeError, KeyError):
-        return None
-    if not error:
-        return None
-    code = error.get("code") or error.get("status") if isinstance(error, dict) else None
-    return int(code) if re.fullmatch(r"[45]\d\d", str(code)) else 500
-
-
 def _without(text: str, reason: str) -> str:
     """A reason that does not repeat the text, nor a piece of it: tables hold none."""
     return f"{reason.partition(',')[0]}, the message repeats the text" if repeats(text, reason) else reason
@@ -701,79 +653,3 @@ def _key(spec: Server) -> SecretStr | None:
             "with https://; http:// is for this machine and for numbers of private networks, like 192.168.0.5"
         )
     return SecretStr(key)
-
-
-# What is read of an answer; servers add fields of their own.
-
-
-class _Token(BaseModel):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-
-
-class _Position(BaseModel):
-    top_logprobs: list[_Token] | None = None
-
-
-class _Logprobs(BaseModel):
-    content: list[_Position] | None = None
-
-
-class _TextPart(BaseModel):
-    text: str | None = None  # other parts, such as what a model thought, have none
-
-
-class _Message(BaseModel):
-    content: str | list[str | _TextPart] | None = None
-
-    @property
-    def said(self) -> str:
-        """The answer, which may come in parts."""
-        parts = [self.content] if isinstance(self.content, str) else self.content or []
-        return "".join(part if isinstance(part, str) else part.text or "" for part in parts)
-
-
-class _Choice(BaseModel):
-    message: _Message | None = None
-    logprobs: _Logprobs | None = None
-
-    @property
-    def said(self) -> str:
-        return self.message.said if self.message else ""
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int | None = Field(None, ge=0)
-    completion_tokens: int | None = Field(None, ge=0)
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
-    model: str | None = None
-    system_fingerprint: str | None = None
-
-    def as_answer(self, most: Use, asked: int, seconds: float) -> Answer:
-        """What is kept of it."""
-        first = self.choices[0].logprobs
-        top = first.content[0].top_logprobs or [] if first and first.content else []
-        usage = self.usage or _Usage()
-        return Answer(
-            top=tuple((answers.text_of(one.token, one.bytes)[:_KEPT_CHARACTERS], one.logprob) for one in top),
-            texts=tuple(one.said[:_KEPT_CHARACTERS] for one in self.choices),
-            tokens_in=usage.prompt_tokens or most.tokens_in,
-            tokens_out=most.tokens_out if usage.completion_tokens is None else usage.completion_tokens,
-            asked=asked if usage.prompt_tokens else 0,  # an estimate teaches nothing about other questions
-            seconds=round(seconds, 4),
-            model=_shown(self.model),
-            fingerprint=_shown(self.system_fingerprint),
-        )
-
-
-def _shown(said: str | None) -> str:
-    """What a server calls its model, without the folder that it lies in."""
-    said = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said or "").strip()
-    if said.startswith(("/", "\\")) or re.match(r"[A-Za-z]:\\", said):
-        said = re.split(r"[/\\]", said)[-1]
-    return said[:_KEPT_CHARACTERS]
