@@ -5,18 +5,17 @@ refuse what could be meant in two ways, with the rows and columns in the message
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 from pydantic import SkipValidation
 
 from helpers import places
-from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, splits
+from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, remarks, splits
 from helpers.corpora.classes import Labels
 from helpers.corpora.options import (
     Column,
@@ -29,19 +28,14 @@ from helpers.corpora.options import (
     Text,
     checked,
 )
-from helpers.corpora.reading import Table, TableError
+from helpers.corpora.reading import TableError
+from helpers.corpora.rows import FEWEST, SHOWN, Columns, Rows, frame_of, set_gold, validate
 from helpers.errors import UserError
 
-_FEWEST_ROWS = 20
 _MOST_TEST_ROWS = 1500
 _MOST_FOLDS = 10
-_ROWS_SHOWN = 5
 _SHORT = 600
-#: Share of the test texts that may share a group with another without a word.
-_FEW_TOGETHER = 0.1
 _NO_TEXT, NO_LABEL = "the text is missing or blank", "the label is missing"
-#: How programs write what is missing.
-_NOTHING = {"na", "n/a", "nan", "none", "null", "<na>"}
 _STRADDLES = "a training text that shares a group with a test text"
 _LIKE_AN_EXAMPLE = "a text that shares a group with an example in the prompt, and would be tested"
 
@@ -169,7 +163,7 @@ def load(
     where = hub if file is None else places.shown(file)
     with _naming(where):
         keep = _keeps(unlabelled, label, labels, votes or raters or folds or split_by or examples)
-        options = _Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by, keep)
+        options = Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by, keep)
         table = reading.read(
             options.wanted(),
             path=file,
@@ -181,18 +175,18 @@ def load(
             quotes=quotes,
             sheet=sheet,
         )
-        frame, names = _frame(table, options, labels)
+        frame, names = frame_of(table, options, labels)
         if keep:
             frame["label"] = [partial.UNKNOWN if value is None else value for value in frame["label"]]
             names = names | {partial.UNKNOWN: partial.UNKNOWN}
         known = list(dict.fromkeys(names.values()))
         real = known[: len(known) - keep]  # without that of no label
-        rows = _Rows(frame)
+        rows = Rows(frame)
         rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
         if label is not None:
             rows.drop(NO_LABEL, rows.frame["label"].isna())
         rows.check_number()
-        _validate(rows.frame, names, options, table.first_row)
+        validate(rows.frame, names, options, table.first_row)
         if not real:  # with `unlabelled: keep`; else there are no rows by now
             raise TableError(
                 f"column {label!r} is empty, so nothing says which classes there are: name them with `labels` "
@@ -200,7 +194,7 @@ def load(
             )
         if len(real) == 1:
             raise TableError(f"every row has the same class, {known[0]!r}")
-        _set_gold(rows, options, names, known)
+        set_gold(rows, options, names, known)
         in_test = None if split_by is None else _own_split(rows, split_by, parts)
         if split_by is None and parts is not None:
             raise TableError("`parts` says what the values of `split_by` mean: give that too")
@@ -249,7 +243,7 @@ def load(
         described = _described(descriptions, real)
         tested = fold == 0 if folds is None else fold != splits.OUT
         tested &= rows.gold < len(real)  # with `unlabelled: keep`, who has no label is not tested
-        together = _together(grouping[tested])
+        together = remarks.of_groups(grouping[tested])
     notes = [f"gold is the column {label!r} of {where}"] if label else []
     notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
     notes += people.doubt(rows.votes, rows.gold, options.votes, known) if label and options.votes else []
@@ -257,9 +251,9 @@ def load(
     sizes = np.bincount(fold[fold != splits.OUT])
     if folds is not None and sizes.max() > 2 * sizes.min():
         notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
-    notes += _remarks(finished[finished["gold"] < len(real)], real)
-    notes += [together] if together else []
-    notes += _words_for_nothing(known[: len(real)], rows.frame, options.groups)
+    notes += remarks.of_rows(finished[finished["gold"] < len(real)], real)
+    notes += together
+    notes += remarks.of_names(known[: len(real)], rows.frame, options.groups)
     corpus = Corpus(
         name,
         tuple(known),
@@ -278,9 +272,10 @@ def load(
     )
     if keep:
         corpus = partial.hide(corpus, grouping, seed=split_seed)
+    asked = None if folds or split_by or (keep and test_size is None) else size
     with _naming(where):
-        asked = None if folds or split_by or (keep and test_size is None) else size
-        return replace(corpus, notes=(*corpus.notes, *_doubts(corpus, asked)))
+        _check_tested(corpus)
+    return replace(corpus, notes=(*corpus.notes, *remarks.of_split(corpus, asked)))
 
 
 def columns(options: Mapping[str, Any]) -> list[str]:
@@ -313,10 +308,19 @@ def _keeps(unlabelled: str, label: str | None, labels: Labels | None, *others: o
 
 def _check_gold(known: int) -> None:
     """Refuse gold labels that are too few to test on, where rows without one stay."""
-    if 0 < known < _FEWEST_ROWS:
+    if 0 < known < FEWEST:
         raise TableError(
-            f"{known} rows have a gold label, and {_FEWEST_ROWS} are the fewest to test on: label more, or leave the "
+            f"{known} rows have a gold label, and {FEWEST} are the fewest to test on: label more, or leave the "
             "column out and name the classes in `labels`"
+        )
+
+
+def _check_tested(corpus: Corpus) -> None:
+    """Refuse a split whose gold labels are all on one side."""
+    if (corpus.gold >= 0).any() and not (corpus.gold[corpus.test] >= 0).any():
+        raise TableError(
+            "no text with a gold label is left to test on, for those that have one stand in few large groups: divide "
+            "`groups` further, or leave them out"
         )
 
 
@@ -338,219 +342,10 @@ def _naming(where: str) -> Iterator[None]:
         raise UserError(f"{where}: {error}") from error.__cause__
 
 
-# From columns to texts, classes and votes
-
-
-class _Columns:
-    """Which column is what."""
-
-    def __init__(self, text, label, id, votes, raters, ready_made, groups, split_by, without_gold):
-        for option, value in (("votes", votes), ("raters", raters)):
-            if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
-                what = "one a class" if option == "votes" else "one a rater"
-                raise TableError(f"`{option}` must be a list of columns, {what}")
-        if votes and raters:
-            raise TableError("give `votes` (columns of counts) or `raters` (a column for each), not both")
-        if label is None and not votes and not raters and not without_gold:
-            raise TableError(
-                "there must be a `label` column (--label), or votes to make gold of; without any gold, name the "
-                "classes in `labels` (--classes) and say `unlabelled: keep`"
-            )
-        self.text, self.label, self.id = text, label, id
-        self.votes, self.raters = list(votes or ()), list(raters or ())
-        self.ready: dict[str, ready.Columns] = ready_made
-        self.groups = [groups] if isinstance(groups, str) else list(groups or ())
-        self.split_by = split_by
-        given = [self.text, self.label, self.id, self.split_by, *self.votes, *self.raters, *self.groups]
-        for column in given:
-            if column is not None and not isinstance(column, str):
-                raise TableError(f"a column cannot be called {column!r}: put its name in quotes")
-
-    def wanted(self) -> list[str]:
-        """All columns, each once."""
-        single = [column for column in (self.text, self.label, self.id, self.split_by) if column is not None]
-        ready_made = [column for columns in self.ready.values() for column in ready.columns_of(columns)]
-        return list(dict.fromkeys([*single, *self.votes, *self.raters, *ready_made, *self.groups]))
-
-
-def _frame(table: Table, options: _Columns, labels: Labels | None) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The cells that are needed, under names of their own and indexed by row number; and value -> class name."""
-    naming = [options.label] if options.label is not None else options.raters  # they say which classes there are
-    order: list[str] | None = None
-
-    def keys(column: str) -> list[str | None]:
-        nonlocal order
-        values = table.columns[column]
-        if column in table.classes:
-            values, its = classes.of_feature(values, table.classes[column], labels)
-            if its is not None and column in naming:
-                order = list(dict.fromkeys([*(order or ()), *its]))
-        return [classes.key(value, column) for value in values]
-
-    series: dict = {"text": [reading.clean(value) for value in table.columns[options.text]]}
-    series["label"] = keys(options.label) if options.label is not None else [None] * len(table)
-    ids = range(1, len(table) + 1) if options.id is None else table.columns[options.id]
-    series["id"] = [None if classes.is_missing(value) else str(reading.clean(value)) for value in ids]
-    series |= {("rater", column): keys(column) for column in options.raters}
-    for columns in options.ready.values():
-        if isinstance(columns, str):
-            series["ready", columns] = keys(columns)
-        else:
-            series |= {("ready", column): table.columns[column] for column in columns.values()}
-    for column in options.groups:
-        series["group", column] = [classes.group(value) for value in table.columns[column]]
-    if options.split_by is not None:
-        series["part"] = [
-            None if classes.is_missing(value) else str(classes.whole(reading.clean(value)))
-            for value in _decoded(table, options.split_by)
-        ]
-    frame = pd.DataFrame({column: pd.Series(values, dtype=object) for column, values in series.items()})
-    for column in options.votes:
-        counts = pd.Series(table.columns[column], dtype=object)
-        numbers = pd.to_numeric(counts, errors="coerce").astype(float)
-        if (other := numbers.isna() & ~counts.map(classes.is_missing).astype(bool)).any():
-            row = int(np.flatnonzero(other)[0])
-            raise TableError(
-                f"column {column!r}, row {row + table.first_row}: must be a number of votes, but is "
-                f"{str(counts.iloc[row])[:60]!r}"
-            )
-        frame["votes", column] = numbers
-    frame.index += table.first_row
-    usable = ~frame["text"].map(classes.is_missing).astype(bool)
-    said = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
-    found = list(dict.fromkeys(value for column in said for value in frame[column][usable] if value is not None))
-    if not said:  # columns of counts alone: the classes are called as the columns are
-        found = options.votes
-        order = options.votes
-    return frame, classes.name(found, labels, order)
-
-
-def _decoded(table: Table, column: str) -> list:
-    cells, names = table.columns[column], table.classes.get(column)
-    return cells if names is None else classes.decoded(cells, names)
-
-
-class _Rows:
-    """Rows on their way to a corpus, in file order, and the numbers of those that were left out.
-
-    Attributes
-    ----------
-    frame
-        Cells by column, indexed by row number.
-    gold
-        Class of each row, int (rows,), once it is set.
-    votes
-        Votes, int (rows, classes), or None.
-    left_out
-        Reason -> row numbers.
-    """
-
-    def __init__(self, frame: pd.DataFrame):
-        self.frame = frame
-        self.gold: np.ndarray | None = None
-        self.votes: np.ndarray | None = None
-        self.left_out: dict[str, list[int]] = {}
-
-    def drop(self, reason: str, which: object) -> None:
-        """Leave out the rows where `which`, bool (rows,), holds."""
-        gone = np.asarray(which, dtype=bool)
-        if gone.any():
-            self.left_out[reason] = self.frame.index[gone].tolist()
-            self.frame = self.frame[~gone]
-            self.gold, self.votes = (None if kept is None else kept[~gone] for kept in (self.gold, self.votes))
-
-    def check_number(self) -> None:
-        """Refuse too few rows.
-
-        Raises
-        ------
-        TableError
-            If there are fewer than `_FEWEST_ROWS`.
-        """
-        if len(self.frame) < _FEWEST_ROWS:
-            reasons = "; ".join(f"{reason}: {len(numbers)}" for reason, numbers in self.left_out.items())
-            without = f" (left out: {reasons})" if reasons else ""
-            raise TableError(
-                f"there are {len(self.frame)} rows with a text and a label{without}, and {_FEWEST_ROWS} are the fewest"
-            )
-
-    def check(self, known: Sequence[str]) -> None:
-        """Refuse too few rows, and rows of one class.
-
-        Raises
-        ------
-        TableError
-            If there are too few, or no two classes.
-        """
-        self.check_number()
-        if (self.gold == self.gold[0]).all():
-            raise TableError(f"every row has the same class, {known[self.gold[0]]!r}")
-
-
-def _set_gold(rows: _Rows, options: _Columns, names: dict[str, str], known: list[str]) -> None:
-    """Count the votes and set gold; rows that get none are left out."""
-    if options.votes:
-        rows.votes = people.from_counts(rows.frame, options.votes, known)
-    elif options.raters:
-        rows.votes = people.from_raters(rows.frame, options.raters, names, known)
-    if rows.votes is not None:
-        rows.drop("nobody voted", rows.votes.sum(axis=1) == 0)
-    if rows.votes is None or options.label is not None:
-        rows.gold = rows.frame["label"].map(names).map(known.index).to_numpy(dtype=int)
-    else:
-        rows.gold = people.plurality(rows.votes)
-        rows.drop(people.TIED, rows.gold < 0)
-
-
-def _validate(frame: pd.DataFrame, labels: Collection[str], options: _Columns, first_row: int) -> None:
-    """Check every cell, and say which rows of which columns are wrong."""
-
-    def are_strings(cells: pd.Series) -> pd.Series:
-        return cells.map(lambda cell: isinstance(cell, str)).astype(bool)
-
-    def are_unique(cells: pd.Series) -> pd.Series:
-        return ~cells.duplicated(keep=False)
-
-    def are_counts(cells: pd.Series) -> pd.Series:
-        return (cells >= 0) & (cells % 1 == 0)
-
-    known = [label for label in labels if label != partial.UNKNOWN]
-    one_of = pa.Check.isin(list(labels), error=f"must be one of {', '.join(map(repr, known))}")
-    columns = {"text": options.text, "id": options.id}
-    rules = {
-        "text": pa.Column(checks=pa.Check(are_strings, error="must be text")),
-        "id": pa.Column(checks=pa.Check(are_unique, error="must be unique")),
-    }
-    if options.label is not None:
-        columns["label"], rules["label"] = options.label, pa.Column(checks=one_of)
-    for column in options.votes:
-        columns["votes", column] = column
-        rules["votes", column] = pa.Column(checks=pa.Check(are_counts, error="must be a number of votes"))
-    for column in options.raters:
-        columns["rater", column] = column
-        rules["rater", column] = pa.Column(checks=one_of, nullable=True)
-    try:
-        pa.DataFrameSchema(rules).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        said = []
-        for (key, rule), cases in errors.failure_cases.groupby(["column", "check"], sort=False):
-            rule = "must not be missing" if rule == "not_nullable" else rule
-            values = ", ".join(dict.fromkeys(repr(value)[:60] for value in cases["failure_case"][:_ROWS_SHOWN]))
-            said.append(f"column {columns[key]!r}, {_rows(cases['index'])}: {rule}, but is {values}")
-        counted = "; the header is row 1" if first_row == 2 else ""
-        raise TableError("; ".join(said) + counted) from None
-
-
-def _rows(numbers: Sequence[int]) -> str:
-    shown = ", ".join(str(int(number)) for number in numbers[:_ROWS_SHOWN])
-    more = f" and {len(numbers) - _ROWS_SHOWN} more" if len(numbers) > _ROWS_SHOWN else ""
-    return f"{'row' if len(numbers) == 1 else 'rows'} {shown}{more}"
-
-
 # Splits and examples
 
 
-def _own_split(rows: _Rows, column: str, parts: Mapping[str, object] | None) -> np.ndarray:
+def _own_split(rows: Rows, column: str, parts: Mapping[str, object] | None) -> np.ndarray:
     """Leave out what is neither training nor test; which of the others are test rows, bool (rows,)."""
     meant = {"train": ["train", "training"], "test": ["test"]}
     if parts is not None:
@@ -561,7 +356,7 @@ def _own_split(rows: _Rows, column: str, parts: Mapping[str, object] | None) -> 
     value = rows.frame["part"].map(lambda cell: "" if cell is None else cell.casefold())
     in_train, in_test = (value.isin(meant[part]).to_numpy() for part in ("train", "test"))
     if not in_train.any() or not in_test.any():
-        some = ", ".join(map(repr, sorted(set(rows.frame["part"].dropna()))[:_ROWS_SHOWN]))
+        some = ", ".join(map(repr, sorted(set(rows.frame["part"].dropna()))[:SHOWN]))
         lacking = "test" if in_train.any() else "training"
         raise TableError(
             f"column {column!r} gives no {lacking} rows; it holds {some or 'nothing'}: say which is which, "
@@ -632,60 +427,6 @@ def _spent(
     return chosen
 
 
-def _together(grouping: np.ndarray) -> str:
-    """What to say of test texts, int (texts,) of their groups, that stand together with others; empty if few do."""
-    _, group, size = np.unique(grouping, return_inverse=True, return_counts=True)
-    shared = int((size[group] > 1).sum())
-    if shared <= _FEW_TOGETHER * len(grouping):
-        return ""
-    return (
-        f"{shared} of {len(grouping)} tested texts share a group with another: intervals take texts to be independent, "
-        "and are too narrow where those of a group are alike"
-    )
-
-
-def _doubts(corpus: Corpus, asked: int | None) -> list[str]:
-    """What a reader should know of the split; `asked` is the number of test texts that was asked for."""
-    tested = corpus.gold[corpus.test]
-    if (corpus.gold >= 0).any() and not (tested >= 0).any():
-        raise TableError(
-            "no text with a gold label is left to test on, for those that have one stand in few large groups: divide "
-            "`groups` further, or leave them out"
-        )
-    said = []
-    for part in corpus.parts:
-        at = "" if part.part is None else f" of fold {part.part}"
-        for where, rows in (("training pool", part.pool), ("test split", part.test)):
-            found = set(part.gold[rows].tolist()) - {-1}
-            if len(found) == 1:
-                said.append(f"the {where}{at} has one class only, {corpus.labels[found.pop()]!r}")
-    if asked is not None and len(corpus.test) < asked / 2:
-        why = (
-            f"texts that stay together make a test split of {len(corpus.test)} texts"
-            if corpus.fully_gold
-            else f"of the test split, {len(corpus.test)} texts have a gold label and are tested on"
-        )
-        said.append(f"{why}, where {asked} were due")
-    return said
-
-
-def _words_for_nothing(classes_: list[str], frame: pd.DataFrame, groups: list[str]) -> list[str]:
-    """Classes and groups that are called as programs write what is missing, such as R's NA: they may be none."""
-    said = [
-        f"{name!r} is a class here: if it stands for a missing label, leave these cells empty"
-        for name in classes_
-        if name.casefold() in _NOTHING
-    ]
-    for column in groups:
-        found = frame["group", column].dropna().astype(str).unique()
-        said += [
-            f"texts whose {column} is {name!r} are one group: if that is missing, leave the cells empty"
-            for name in found
-            if name.casefold() in _NOTHING
-        ]
-    return said
-
-
 def _described(descriptions: Mapping[str, str] | None, known: list[str]) -> dict[str, str]:
     if descriptions is None:
         return {}
@@ -696,19 +437,3 @@ def _described(descriptions: Mapping[str, str] | None, known: list[str]) -> dict
         if name not in known:
             raise TableError(f"`descriptions` has {name!r}, but the classes are {', '.join(map(repr, known))}")
     return {name: given[name] for name in known if given.get(name)}
-
-
-def _remarks(rows: pd.DataFrame, known: list[str]) -> list[str]:
-    """What a reader should know of the rows."""
-    said = []
-    group = splits.same(rows["text"])
-    contested = pd.Series(rows["gold"].to_numpy()).groupby(group).nunique() > 1
-    if contested.any():
-        said.append(f"{int(contested.sum())} texts occur more than once with different labels")
-    spent = int((rows["rank"] == splits.SPENT).sum())
-    if spent:
-        said.append(f"{spent} gold labels are spent on examples in the prompt")
-    rare = [name for k, name in enumerate(known) if (rows["gold"] == k).sum() < 10]
-    if rare and len(rows):
-        said.append(f"fewer than ten texts are {', '.join(map(repr, rare))}: of those, nothing can be said")
-    return said
