@@ -5,6 +5,7 @@ import sys
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ import pytest
 import yaml
 from conftest import sentences
 
-from helpers import cli, scaffold, studies
+from helpers import cli, places, scaffold, studies
 from helpers.errors import UserError
+from helpers.measures import power
 from helpers.students import Student
 from helpers.studies import Study
 
@@ -391,3 +393,10 @@ def test_a_book_spends_no_money_unasked(monkeypatch, capsys, tmp_path):
 )
 def test_names(source, name):
     assert scaffold.name_of(source) == name
+
+
+def test_the_page_says_how_many_texts_a_test_split_has_at_least():
+    needed = power.texts_needed(scaffold.GAP, discordant=scaffold.DISCORDANT)
+    least = scaffold._split(SimpleNamespace(rows=range(10_000), gold=np.zeros(1700)))["test_size"] * 1700 // 10_000
+    page = places.ROOT.joinpath("book/rerun.md").read_text("utf-8")
+    assert f"at least the {least} that it takes to see five points ({needed}, rounded up)" in " ".join(page.split())
