@@ -825,6 +825,26 @@ def test_a_key_that_comes_back_in_an_answer_is_not_kept(web, tmp_path, monkeypat
     assert not any(KEY.encode() in content for content in files)
 
 
+@pytest.mark.parametrize(
+    ("slash", "plus"),
+    [
+        ("/", "+"),
+        (r"\/", r"\u002b"),
+        (r"\u002F", r"\u002B"),
+        (r"\\\/", r"\\u002b"),
+        ("%2F", "%2b"),
+        ("&#47;", "&#x2B;"),
+    ],
+)
+def test_a_key_that_comes_back_escaped_is_not_shown(web, tmp_path, monkeypatch, slash, plus):
+    """As PHP, .NET, a proxy that quotes JSON within JSON, and a page of HTML write it."""
+    monkeypatch.setenv("MY_KEY", "ab/cd+EFGH==")
+    said = f"no such key: ab{slash}cd{plus}EFGH== (x)"
+    server = web(lambda *_: (400, f'{{"error": {{"message": "{said}"}}}}'.encode()))
+    with pytest.raises(UserError, match=r"400, no such key: … \(x\)"):
+        ask(server.url, small(), tmp_path, key="MY_KEY")
+
+
 def test_the_message_of_an_error_may_be_megabytes_of_brackets(web, tmp_path):
     """A matter of days where the reading is quadratic."""
     server = web(lambda *_: (400, b"no such field " + b"<" * 3_000_000))

@@ -92,6 +92,19 @@ def _shown(said: str | None) -> str:
     return said[:_KEPT_CHARACTERS]
 
 
+def without(data: bytes, secret: str) -> bytes:
+    r"""What a server sent, without a key (ASCII) that it repeats, however its characters are escaped.
+
+    JSON may write `/` as `\/` and `+` as `\u002b`, with more backslashes where it is quoted in JSON again; a page of
+    HTML may have `&#43;`, an address `%2B`.
+    """
+    characters = (
+        rf"(?:\\*(?:{re.escape(one)}|u00(?i:{ord(one):02x}))|%(?i:{ord(one):02x})|&#0*{ord(one)};|&#x0*(?i:{ord(one):x});)"
+        for one in secret
+    )
+    return re.sub("".join(characters).encode(), "…".encode(), data)
+
+
 def message(data: bytes) -> str:
     """The message of an error, on one line, short, and without a key."""
     try:

@@ -533,7 +533,7 @@ class ServerAnnotator:
             raise _LostError(f"the connection broke ({type(error).__name__})") from None
         content = bytes(data)
         if self._key:  # a server that repeats what it was sent: answers are kept
-            content = content.replace(self._key.get_secret_value().encode(), "…".encode())
+            content = completions.without(content, self._key.get_secret_value())
         if response.status_code == 200:
             try:
                 return Completion.model_validate_json(content)
