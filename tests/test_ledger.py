@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,22 @@ def test_a_changed_probability_changes_the_digest():
     assert changed.content_digest != record().content_digest
 
 
-def test_what_is_not_a_ledger_is_named(tmp_path):
-    (tmp_path / "broken.parquet").write_bytes(b"not parquet")
+def _not_parquet(file):
+    file.write_bytes(b"not parquet")
+
+
+def _another_table(file):
+    pq.write_table(pa.table({"key": ["ab12"], "score": [1.0]}), file)
+
+
+def _a_row_of_something_else(file):
+    ledger.compact([record()], file)
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(1, "specification", pa.array(["no JSON"])), file)
+
+
+@pytest.mark.parametrize("write", [_not_parquet, _another_table, _a_row_of_something_else])
+def test_what_is_not_a_ledger_is_named(tmp_path, write):
+    write(tmp_path / "broken.parquet")
     with pytest.raises(UserError, match=r"broken\.parquet is not a ledger"):
         "x" in Ledger(results=tmp_path, own=tmp_path / "own")  # noqa: B015

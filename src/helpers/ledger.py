@@ -9,7 +9,7 @@ Probabilities are kept as float16 (relative error below 0.0005). Each row carrie
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,7 +81,7 @@ class Ledger:
     def __getitem__(self, key: str) -> Record:
         if key in self.committed:
             return self.committed[key]
-        return next(_records(self._file(key)))
+        return _records(self._file(key))[0]
 
     @property
     def committed(self) -> dict[str, Record]:
@@ -151,25 +151,27 @@ def _row(record: Record) -> dict:
     }
 
 
-def _records(file: Path) -> Iterator[Record]:
+def _records(file: Path) -> list[Record]:
     try:
         table = pq.read_table(file, schema=_SCHEMA)
-    except (pa.ArrowInvalid, OSError) as error:
+        probs = table["probs"].combine_chunks()
+        numbers, ends = probs.values.to_numpy(), probs.offsets.to_numpy()
+        return [
+            Record(
+                row["key"],
+                json.loads(row["specification"]),
+                numbers[start:end].reshape(-1, row["labels"]),
+                row["seconds"],
+                json.loads(row["environment"]),
+                row["digest"],
+            )
+            for row, start, end in zip(table.drop_columns("probs").to_pylist(), ends, ends[1:], strict=False)
+        ]
+    except (pa.ArrowException, OSError, TypeError, ValueError) as error:
         raise UserError(
             f"{places.shown(file)} is not a ledger: {first_line(error)}; remove it, and `label-risk run` "
             "trains again what it held"
         ) from None
-    probs = table["probs"].combine_chunks()
-    numbers, ends = probs.values.to_numpy(), probs.offsets.to_numpy()
-    for row, start, end in zip(table.drop_columns("probs").to_pylist(), ends, ends[1:], strict=False):
-        yield Record(
-            row["key"],
-            json.loads(row["specification"]),
-            numbers[start:end].reshape(-1, row["labels"]),
-            row["seconds"],
-            json.loads(row["environment"]),
-            row["digest"],
-        )
 
 
 def _json(content: dict) -> str:
