@@ -215,6 +215,44 @@ def test_a_table_that_is_finished_while_the_annotator_is_prepared_is_not_made_ag
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
 
 
+def test_nothing_is_left_of_the_work_on_a_table_that_holds_all(tmp_path, monkeypatch):
+    """Killed before the folder of parts was removed; or begun with another version, and finished with this one."""
+    corpus = make_corpus([text for text, _ in sentences(6)])
+
+    class Killed(WordList):
+        def score(self, texts):
+            raise KeyboardInterrupt
+
+        def provenance(self):
+            return super().provenance() | {"compute": "of another version"}
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate(corpus, Killed(), tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(annotating.shutil, "rmtree", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            annotate(corpus, WordList(), tmp_path)
+    assert len([path for path in (tmp_path / "small").iterdir() if path.is_dir()]) == 2
+    file = annotate(corpus, WordList(), tmp_path)
+    assert list((tmp_path / "small").iterdir()) == [file]
+
+
+def test_the_work_on_all_rows_survives_a_table_of_some(tmp_path):
+    corpus = make_corpus([text for text, _ in sentences(6)])
+
+    class Killed(WordList):
+        def score(self, texts):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate(corpus, Killed(), tmp_path)
+    annotate(corpus, WordList(), tmp_path, rows=np.arange(3))
+    assert len([path for path in (tmp_path / "small").iterdir() if path.is_dir()]) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", None])
 def test_a_damaged_table_says_what_to_do(tmp_path, content):
     corpus = make_corpus([text for text, _ in sentences(6)])

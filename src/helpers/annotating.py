@@ -28,6 +28,9 @@ from helpers.prompts import Prompt
 _TOOK = b"core-seconds"
 _TEXTS_PER_PART = 256
 _KEPT = "part-kept.parquet"
+#: Hexadecimal digits that tell folders of parts from each other, and how they are looked for.
+_DIGITS = 12
+_HASH = "[0-9a-f]" * _DIGITS
 #: Texts that an annotator on this machine fails on, one after the other, until something is wrong with itself.
 _HOPELESS = 16
 _HARMLESS = "This is a test."
@@ -77,7 +80,7 @@ def annotate(
     made = provenance | {"machine": _digits(provenance)}
     identity = json.dumps([made, kept["row"].to_pylist()] if kept else made, sort_keys=True)
     identity = hashlib.sha256(identity.encode()).hexdigest()
-    parts = target.with_name(f".{target.stem}-{identity[:12]}")
+    parts = target.with_name(f".{target.stem}-{identity[:_DIGITS]}")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Of the table and not of these parts: whoever makes it of other rows would put another one in its place.
     lock = FileLock(target.with_name(f".{target.stem}.lock"), blocking=False)
@@ -93,7 +96,8 @@ def annotate(
                 asked = np.setdiff1d(asked, kept["row"].to_numpy())
             _write_parts(corpus, annotator, parts, asked)
             _finish(corpus, parts, target, provenance)
-            shutil.rmtree(parts)
+        for left in [parts] if rows is not None else target.parent.glob(f".{target.stem}-{_HASH}"):
+            shutil.rmtree(left, ignore_errors=True)  # of a table that holds every row, nobody needs any parts
         Path(lock.lock_file).unlink()
     return target
 
@@ -108,7 +112,7 @@ def _kept(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.ndarray
         file = annotations.path(folder, corpus.name, annotator.name, prompt.name)
         try:
             table = annotations.read(file, corpus, prompt, rows=np.empty(0, int))
-        except (OSError, pa.ArrowException, UserError):
+        except UserError:
             continue  # there is none, or it is of other texts
         if _made_by(annotator, table) and table.held is not None and "rows" not in table.provenance:
             known = rows[table.held[rows] & ~np.isnan(table.logp[rows]).any(axis=1)]
@@ -122,7 +126,7 @@ def _is_there(corpus: Corpus, annotator: Annotator, prompt: Prompt, rows: np.nda
     """Whether another process finished the table while the annotator was loading, which may take minutes."""
     try:
         return _made_by(annotator, annotations.read(target, corpus, prompt, rows=rows))
-    except (OSError, UserError):
+    except UserError:
         return False
 
 
