@@ -56,6 +56,12 @@ def test_a_text_without_gold_that_is_also_tested_is_not_trained_on(reviews, tmp_
     assert "Answer:" not in prompts.render(one).instruction
 
 
+def test_where_every_row_has_gold_nothing_is_said_of_the_others(table):
+    one = corpora.load(table(40))
+    assert one.fully_gold
+    assert not any("no gold label" in note for note in one.notes)
+
+
 def test_no_gold_at_all(table):
     one = corpora.load(table(0, labels=["negative", "positive"], test_size=8))
     assert one.labels == ("negative", "positive")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import sentences
 
-from helpers import cli, places, scaffold, studies
+from helpers import annotations, cli, places, prompts, scaffold, studies
 from helpers.errors import UserError
 from helpers.measures import power
 from helpers.students import Student
@@ -231,6 +231,7 @@ def test_much_gold_gets_a_test_split_of_the_usual_size():
     drawn = scaffold.draft(partly(6000, 2000) | {"unlabelled": "keep"}, measure=False)
     assert len(drawn.corpus.test) == pytest.approx(650, abs=2)
     assert drawn.corpus.n_gold == 2000 - len(drawn.corpus.test)
+    assert not any("were due" in note for note in drawn.corpus.notes)
     assert drawn.study.sizes[-1] == 2000
 
 
@@ -347,6 +348,35 @@ def test_annotators_are_named_in_the_plan():
         scaffold.draft(table(200), ["ready:gpt"], measure=False)
 
 
+def test_labels_that_an_annotator_has_written_already_are_not_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABEL_RISK_LEDGER", str(tmp_path / "ledger"))
+    spec, said = table(200), {"openai": "m", "base_url": "http://127.0.0.1:1/v1", "name": "train"}
+    corpus = scaffold.draft(spec, [said], measure=False).corpus
+    logp = np.log(np.full((len(corpus.rows), 2), 0.5))
+    made = {"server": "http://127.0.0.1:1/v1", "model": "m", "answers": "logprobs"}
+    annotations.write(
+        corpus,
+        "train",
+        prompts.render(corpus),
+        logp,
+        folder=places.ledger() / "annotations",
+        rows=np.arange(len(corpus.rows)),
+        provenance=made,
+    )
+    drawn = scaffold.draft(spec, [said], measure=False)
+    assert scaffold.calls(drawn) == {}
+    assert "annotator     train: its labels are there" in scaffold.plan(drawn)
+
+
+def test_an_annotator_may_have_any_name(monkeypatch):
+    """The time of training is no annotator's time, whatever that one is called."""
+    monkeypatch.setattr(scaffold, "_measure_training", lambda *_: 7200.0)
+    monkeypatch.setattr(scaffold, "_measure_labelling", lambda *_: {"train": 12.0})
+    drawn = scaffold.draft(table(200), [{"openai": "m", "base_url": "http://127.0.0.1:1/v1", "name": "train"}])
+    assert (drawn.training, drawn.study.seeds) == (7200 * 3 / 5, 3)
+    assert "train: 200 texts, about 12 s" in scaffold.plan(drawn)
+
+
 def test_a_file_of_labels_alone_has_nothing_to_filter_by():
     spec = table(200)
     pd.DataFrame({"id": range(1, 201), "label": "class 0"}).to_csv("said.csv", index=False)
@@ -363,6 +393,18 @@ def test_nothing_is_overwritten():
     with pytest.raises(UserError, match="there already"):
         scaffold.write(drawn, Path("a.yml"))
     scaffold.write(drawn, Path("a.yml"), force=True)
+
+
+def test_the_list_of_rows_left_out_belongs_to_one_study():
+    """`my.left-out.csv` is of `my.yml`, and not of `my.v2`."""
+    spec = table(100)
+    frame = pd.read_csv("a.csv")
+    frame.loc[:4, "label"] = None
+    frame.to_csv("a.csv", index=False)
+    drawn = scaffold.draft(spec, measure=False)
+    _, first = scaffold.write(drawn, Path("my.yml"))
+    _, second = scaffold.write(drawn, Path("my.v2"))
+    assert (first.name, second.name) == ("my.left-out.csv", "my.v2.left-out.csv")
 
 
 def test_a_book_spends_no_money_unasked(monkeypatch, capsys, tmp_path):

@@ -599,9 +599,20 @@ def test_a_test_split_with_few_gold_labels_is_remarked(reviews):
     many = pd.concat([reviews.assign(review=reviews["review"] + f" {i}") for i in range(3)], ignore_index=True)
     many["ref"] = [f"r{i}" for i in range(120)]
     many.loc[24:, "tone"] = None
-    notes = load(write(many, "a.csv"), unlabelled="keep", test_size=30).notes
-    assert any("texts have a gold label and are tested on, where 30 were due" in note for note in notes)
+    # A quarter of the texts, as if all had a label: of those that have one, a quarter too, and that is no surprise.
+    assert not any("were due" in note for note in load(write(many, "a.csv"), unlabelled="keep", test_size=30).notes)
+    # Of a group with gold, which is large, the test split holds all or nothing.
+    many["thread"] = np.where(many.index < 20, "one", many["ref"])
+    notes = load(write(many, "c.csv"), unlabelled="keep", test_size=60, groups="thread").notes
+    assert any("texts have a gold label and are tested on, where 12 were due" in note for note in notes)
     assert not any("were due" in note for note in load(write(many, "b.csv"), unlabelled="keep").notes)
+
+
+def test_a_number_that_no_votes_reach_is_refused(reviews):
+    """An id, perhaps: as an integer, it might even turn negative."""
+    reviews["yes"] = [1e30, *reviews["yes"][1:]]
+    with pytest.raises(UserError, match="column 'yes', row 2: must be a number of votes, but is 1e"):
+        load(write(reviews, "a.csv"), votes=["no", "yes"])
 
 
 # What is wrong with a table, and what is then said.

@@ -61,8 +61,8 @@ class Draft:
         The same as plain data, in the order of the file.
     corpus
         Its one corpus.
-    seconds
-        Expected time of each step on this machine; a step that was not measured is missing.
+    training, labelling
+        Expected seconds on this machine, of all runs and by annotator; what was not measured is None, or missing.
     warnings
         What the user should know before spending anything.
     """
@@ -70,7 +70,8 @@ class Draft:
     study: Study
     content: dict[str, Any]
     corpus: Corpus
-    seconds: dict[str, float] = field(default_factory=dict)
+    training: float | None = None
+    labelling: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -206,14 +207,14 @@ def draft(
     if compared and len(known) > 1:
         content["ensembling"] = {"size": sizes[-1]}
     study = studies.read(content, "the study")
-    seconds: dict[str, float] = {}
+    training, seconds = None, {}
     if measure:
-        seconds = _measure(study, corpus, known)
-        if seconds["train"] > _PATIENCE:
+        training, seconds = _measure_training(study, corpus), _measure_labelling(study, corpus)
+        if training > _PATIENCE:
             content["seeds"], before = _FEWEST_SEEDS, _SEEDS
             study = studies.read(content, "the study")
-            seconds["train"] *= _FEWEST_SEEDS / before
-    return Draft(study, content, corpus, seconds, tuple(_warnings(study, corpus, hard, keepable=keepable)))
+            training *= _FEWEST_SEEDS / before
+    return Draft(study, content, corpus, training, seconds, tuple(_warnings(study, corpus, hard, keepable=keepable)))
 
 
 def _hard(spec: specs.Spec, corpus: Corpus) -> bool:
@@ -292,15 +293,25 @@ def _student(own: dict[str, Any]) -> dict[str, Any]:
 
 def calls(draft: Draft) -> dict[str, int]:
     """Annotator -> texts it will be asked about: all rows, for those whose labels are not there already."""
-    asked = {}
-    for spec in draft.study.annotator_specs:
-        if not isinstance(spec, specs.Ready | specs.Replay):
-            asked[spec.name] = len(draft.corpus.rows)
-    return asked
+    return {spec.name: len(draft.corpus.rows) for spec in _asked(draft.study, draft.corpus)}
 
 
-def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[str, float]:
-    """Seconds of training, from one short run, and of each annotator that computes here and is at hand."""
+def _asked(study: Study, corpus: Corpus) -> list[specs.Spec]:
+    """The annotators whose labels are not there: in a file, a column, or a table that they wrote before."""
+    wording = prompts.render(corpus, study.prompt)
+    said = [spec for spec in study.annotator_specs if not isinstance(spec, specs.Ready | specs.Replay)]
+    return [spec for spec in said if not annotations.find(corpus, spec.name, wording, spec=spec)]
+
+
+def _measure_labelling(study: Study, corpus: Corpus) -> dict[str, float]:
+    """Seconds of each annotator that is to be asked, computes here and is at hand."""
+    wording = prompts.render(corpus, study.prompt)
+    asked = [labelling.Table(spec, corpus, wording, None) for spec in _asked(study, corpus) if labelling.at_hand(spec)]
+    return {table.spec.name: s for table, s in zip(asked, labelling.expected_seconds(asked), strict=True)}
+
+
+def _measure_training(study: Study, corpus: Corpus) -> float:
+    """Seconds of all runs, from one short run."""
     from helpers import students
 
     students.check(study.student)
@@ -325,12 +336,10 @@ def _measure(study: Study, corpus: Corpus, known: Sequence[specs.Spec]) -> dict[
         torch.set_num_threads(threads)
     costs = [cost for _, cost in study.costs(corpus)]
     rate = seconds[1] / student.cost(len(small.pool), len(small.test))
-    found = {"train": loading + rate * sum(costs) / min(device.workers(), len(costs))}
+    training = loading + rate * sum(costs) / min(device.workers(), len(costs))
     if study.student.kind != "finetune":
-        found["train"] += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
-    wording = prompts.render(corpus, study.prompt)
-    asked = [labelling.Table(spec, corpus, wording, None) for spec in known if labelling.at_hand(spec)]
-    return found | {table.spec.name: s for table, s in zip(asked, labelling.expected_seconds(asked), strict=True)}
+        training += max(0.0, seconds[0] - seconds[1]) / len(small.rows) * len(corpus.rows)
+    return training
 
 
 def _few_rows(corpus: Corpus) -> Corpus:
@@ -464,7 +473,7 @@ def plan(draft: Draft) -> str:
     asked = calls(draft)
     for spec in study.annotator_specs:
         if spec.name in asked:
-            about = _time(draft.seconds.get(spec.name))
+            about = _time(draft.labelling.get(spec.name))
             asks = isinstance(spec, specs.Server) and spec.needs_consent
             cost = ", may cost money: you are asked before the first call" if asks else ""
             lines.append(f"annotator     {spec.name}: {asked[spec.name]} texts, {about}{cost}")
@@ -473,7 +482,7 @@ def plan(draft: Draft) -> str:
     if asked:
         question = prompts.render(corpus, study.prompt).shown.splitlines()[0]
         lines.append(f"asks          {question if len(question) <= _LONGEST_LINE else f'{question[:_LONGEST_LINE]} …'}")
-    lines.append(f"runs          {len(study.costs(corpus))} trainings, {_time(draft.seconds.get('train'))}")
+    lines.append(f"runs          {len(study.costs(corpus))} trainings, {_time(draft.training)}")
     lines += [f"warning       {warning}" for warning in draft.warnings]
     return "\n".join(lines)
 
@@ -519,7 +528,7 @@ def write(draft: Draft, out: Path, *, force: bool = False) -> list[Path]:
         If there is a file already, or it cannot be written.
     """
     check_free(out, force=force)
-    left_out = out.with_suffix(".left-out.csv")
+    left_out = out.with_name(f"{out.name.removesuffix('.yml')}.left-out.csv")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with places.whole(out) as part:

@@ -37,5 +37,8 @@ def hide(corpus: Corpus, groups: np.ndarray, *, seed: int = SPLIT_SEED) -> Corpu
         rank[unknown] = SPENT
         rank[np.concatenate([known, bare])] = np.arange(len(known) + len(bare))
     rows["rank"], rows["gold"] = rank, np.where(unknown, -1, corpus.gold)
-    count = "no text has a gold label" if unknown.all() else f"{int(unknown.sum())} texts have no gold label"
-    return replace(corpus, labels=corpus.labels[:-1], rows=rows, notes=(*corpus.notes, count))
+    notes = corpus.notes
+    if unknown.any():
+        count = "no text has a gold label" if unknown.all() else f"{int(unknown.sum())} texts have no gold label"
+        notes = (*notes, count)
+    return replace(corpus, labels=corpus.labels[:-1], rows=rows, notes=notes)

@@ -14,6 +14,8 @@ from helpers.corpora.reading import Table, TableError
 FEWEST = 20
 #: Rows or values that a message names.
 SHOWN = 5
+#: A count of votes above is none: an id, or a number that an integer cannot hold.
+_MOST_VOTES = 1e9
 
 
 class Columns:
@@ -211,7 +213,7 @@ def validate(frame: pd.DataFrame, labels: Collection[str], options: Columns, fir
         return ~cells.duplicated(keep=False)
 
     def are_counts(cells: pd.Series) -> pd.Series:
-        return (cells >= 0) & (cells % 1 == 0)
+        return (cells >= 0) & (cells % 1 == 0) & (cells < _MOST_VOTES)
 
     known = [label for label in labels if label != partial.UNKNOWN]
     one_of = pa.Check.isin(list(labels), error=f"must be one of {', '.join(map(repr, known))}")

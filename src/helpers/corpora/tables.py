@@ -273,6 +273,8 @@ def load(
     if keep:
         corpus = partial.hide(corpus, grouping, seed=split_seed)
     asked = None if folds or split_by or (keep and test_size is None) else size
+    if asked is not None and not corpus.fully_gold:  # `test_size` counts as if all rows had a label
+        asked = round(asked * (corpus.gold >= 0).sum() / len(corpus.gold))
     with _naming(where):
         _check_tested(corpus)
     return replace(corpus, notes=(*corpus.notes, *remarks.of_split(corpus, asked)))
