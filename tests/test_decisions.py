@@ -297,9 +297,12 @@ def test_labels_without_probabilities_are_not_called_certain():
 def test_without_any_gold_what_cannot_be_known_is_said():
     made = little_gold(known=0, tested=False)
     assert findings.decision(made).summary == "Without gold labels to test on nothing can be decided: news."
-    assert findings.prevalence(made).summary == "Without gold labels no share can be estimated: news."
+    without = "Without gold labels in the training pool no share can be estimated: news."
+    assert findings.prevalence(made).summary == without
     for name in ("decision", "prevalence"):
         charts.CHARTS[name](getattr(findings, name)(made)).to_dict()
+    tested = findings.prevalence(little_gold(known=0))  # all of the gold is for testing, as a user may well say
+    assert tested.summary == without
     found = findings.unaided(made)
     assert only(found.table)["Answer"] == "no warning"
     assert "What no sign can tell is how often the labels are right" in found.summary

@@ -356,7 +356,8 @@ def compact(
     kept = _asked_by_others(plan, lost) if lost else set()
     ledger.compact([book[key] for key in done - elsewhere | kept], file)
     bill = file.with_suffix(".cost.yml")
-    bill.write_text(status.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
+    with places.whole(bill) as part:
+        part.write_text(status.bill(plan, book, list(labelling.find(plan))), encoding="utf-8")
     others = f", {len(done & elsewhere)} of them in other files" if done & elsewhere else ""
     others += f", and {len(kept)} that other studies ask for" if kept else ""
     _say(f"{places.shown(file)}: {len(done)} of {len(keys)} runs{others}; {places.shown(bill)}")

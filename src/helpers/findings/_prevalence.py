@@ -53,7 +53,7 @@ def prevalence(
         raise UserError(f"k = {k}: an estimate takes 2 gold labels or more, and is of use from 50 or so")
     results = load(study, corpus=corpus, annotators=annotators, ledger=ledger, gold=False)
     frame, table, verdicts = [], [], []
-    with_gold = {name: one for name, one in results.corpora.items() if (one.corpus.gold >= 0).sum() > 1}
+    with_gold = {name: one for name, one in results.corpora.items() if one.corpus.n_gold > 1}
     for one in with_gold.values():
         sample = one.gold_sample(k, results.rng(one.name, "gold sample", seed))
         for c, label in enumerate(one.corpus.labels):
@@ -155,5 +155,5 @@ def _summary(results: Results, with_gold: dict[str, CorpusResults], verdicts: pd
     elif not results.annotators:
         said.append("The study has no annotators.")
     if without := [name for name in results.corpora if name not in with_gold]:
-        said.append(f"Without gold labels no share can be estimated: {', '.join(without)}.")
+        said.append(f"Without gold labels in the training pool no share can be estimated: {', '.join(without)}.")
     return " ".join(said)
