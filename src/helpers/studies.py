@@ -85,6 +85,7 @@ def _methods_of(module: ModuleType, what: str) -> Any:
 
 _Filters = _methods_of(labels.filters, "filter")
 _Combinations = _methods_of(labels.combinations, "way to join labels")
+_Corrections = _methods_of(labels.corrections, "correction")
 
 
 class Filtering(BaseModel):
@@ -128,6 +129,26 @@ class Ensembling(BaseModel):
     size: int = Field(gt=0)
     methods: _Combinations = ["vote"]
     juries: list[Literal["annotators", "wordings"]] = Field(["annotators", "wordings"], min_length=1)
+
+
+class Correction(BaseModel):
+    """All of an annotator's labels, changed: made soft, moved to other classes, or with a little gold among them.
+
+    Attributes
+    ----------
+    size
+        Number of labels, one of the sizes of every corpus.
+    methods
+        Label sources that correct one annotator's labels.
+    gold
+        Gold labels that those may spend which need some. Where a training pool has fewer, they are left out.
+    """
+
+    model_config = _STRICT
+
+    size: int = Field(gt=0)
+    methods: _Corrections = ["prior_corrected"]
+    gold: int = Field(250, gt=0)
 
 
 class Controls(BaseModel):
@@ -210,6 +231,7 @@ class Study(BaseModel):
     student: Student = Student()
     filtering: Filtering | None = None
     ensembling: Ensembling | None = None
+    correction: Correction | None = None
     controls: Controls | None = None
     stability: Stability | None = None
     texts: bool | list[str] = False
@@ -248,13 +270,18 @@ class Study(BaseModel):
             )
         if self.filtering and (none := [f for f in self.filtering.fractions if round(f * self.filtering.size) < 1]):
             raise ValueError(f"`filtering` keeps no label of {self.filtering.size} with the fraction {none[0]:g}")
+        if self.correction and self.correction.gold > self.correction.size:
+            raise ValueError(
+                f"`correction` spends {self.correction.gold} gold labels on {self.correction.size} texts: lower `gold`"
+            )
         for name in self.corpus_names:
             sizes = self.sizes[name] if isinstance(self.sizes, dict) else self.sizes
-            if self.filtering and self.filtering.size not in sizes:
-                raise ValueError(
-                    f"`filtering` takes students of all {self.filtering.size} labels of {name} to compare with: add "
-                    f"{self.filtering.size} to its `sizes`, or choose another `size` to filter"
-                )
+            for field, part in (("filtering", self.filtering), ("correction", self.correction)):
+                if part and part.size not in sizes:
+                    raise ValueError(
+                        f"`{field}` takes students of all {part.size} labels of {name} to compare with: add "
+                        f"{part.size} to its `sizes`, or choose another `size` in `{field}`"
+                    )
         return self
 
     def shows(self, corpus: str) -> bool:
@@ -383,6 +410,12 @@ class Study(BaseModel):
                     cells.append(Cell(source, round(share * self.filtering.size)))
         if self.ensembling:
             cells += [Cell(source, self.ensembling.size) for source in self.ensembles]
+        if self.correction:
+            for method in self.correction.methods:
+                spent = self.correction.gold if method in labels.SPEND_GOLD else 0
+                cells += [
+                    Cell(LabelSource(method, source.annotators, gold=spent), self.correction.size) for source in alone
+                ]
         if self.controls:
             draws = range(self._control_seeds if self.controls.redraw else 1)
             for method in self.controls.methods:
@@ -398,7 +431,8 @@ class Study(BaseModel):
         def possible(cell: Cell) -> bool:
             # A subset that is drawn anew holds texts without gold labels among the others.
             most = 0 if cell.drawn and known < np.inf else known
-            return cell.source.method not in labels.NEED_GOLD or cell.n <= most
+            needed = cell.n if cell.source.method in labels.NEED_GOLD else cell.source.gold
+            return needed <= most
 
         return [cell for cell in dict.fromkeys(cells) if possible(cell)]
 
@@ -563,8 +597,9 @@ class Run:
         # Only where it is not the nested subset, or the first draw: runs of that kind were written before others were.
         drawn = {"drawn": self.drawn} if self.drawn else {}
         source = asdict(self.source) | {"annotators": list(self.source.annotators)}
-        if not self.source.draw:
-            del source["draw"]
+        for field in ("draw", "gold"):
+            if not source[field]:
+                del source[field]
         fold = {} if self.corpus.part is None else {"fold": self.corpus.part}
         return {
             "corpus": self.corpus.name,

@@ -7,14 +7,16 @@ A source says whose labels a student gets and which texts it sees. A new mitigat
 - `controls`      gold with random errors at an annotator's rate
 - `filters`       a share of one annotator's labels
 - `combinations`  one label a text from several annotators or wordings
+- `corrections`   all of one annotator's labels, changed
 - `tables`        which file holds a table that a source names
 """
 
-from helpers.labels import combinations, controls, filters
+from helpers.labels import combinations, controls, corrections, filters
 from helpers.labels.source import (
     METHODS,
     NEED_GOLD,
     NEED_PROBABILITIES,
+    SPEND_GOLD,
     LabelSource,
     Method,
     Subset,
@@ -29,6 +31,7 @@ __all__ = [
     "METHODS",
     "NEED_GOLD",
     "NEED_PROBABILITIES",
+    "SPEND_GOLD",
     "LabelSource",
     "Method",
     "Subset",
@@ -36,6 +39,7 @@ __all__ = [
     "annotator_of",
     "combinations",
     "controls",
+    "corrections",
     "filters",
     "llm_calls",
     "make",

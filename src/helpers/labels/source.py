@@ -18,7 +18,7 @@ class LabelSource:
     Attributes
     ----------
     method
-        A name in `METHODS`: `gold`, `annotator`, a control, a filter or a combination.
+        A name in `METHODS`: `gold`, `annotator`, a control, a filter, a combination or a correction.
     annotators
         Names of the tables involved; none for gold. The table of an annotator with the study's wording has the
         annotator's name, that with another wording is `NAME@WORDING`.
@@ -26,12 +26,15 @@ class LabelSource:
         Share of the texts that a filter keeps, in (0, 1].
     draw
         Which draw of its random errors a control has, 0 or more.
+    gold
+        How many gold labels a correction spends, of all in `SPEND_GOLD`; else 0.
     """
 
     method: str
     annotators: tuple[str, ...] = ()
     keep: float = 1.0
     draw: int = 0
+    gold: int = 0
 
     @property
     def who(self) -> frozenset[str]:
@@ -42,7 +45,8 @@ class LabelSource:
         who = "+".join(self.annotators) or "people"
         share = "" if self.keep == 1 else f" {self.keep:g}"
         draw = f", draw {self.draw}" if self.draw else ""
-        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}{draw}")
+        gold = f", {self.gold} gold labels" if self.gold else ""
+        return {"gold": "gold", "annotator": who}.get(self.method, f"{self.method}{share} of {who}{draw}{gold}")
 
 
 def annotator_of(table: str) -> str:
@@ -95,16 +99,25 @@ METHODS: dict[str, Method] = {}
 NEED_GOLD: set[str] = set()
 #: Sources that say nothing where an annotator gives labels alone.
 NEED_PROBABILITIES: set[str] = set()
+#: Sources that look at `LabelSource.gold` gold labels, the first of the subset, and at no other.
+SPEND_GOLD: set[str] = set()
 
 
-def method(function: Method | None = None, *, needs: Literal["gold", "probabilities"] | None = None):
+def method(
+    function: Method | None = None,
+    *,
+    needs: Literal["gold", "probabilities"] | None = None,
+    spends_gold: bool = False,
+):
     """Register a label source under its function's name, `@method` or `@method(needs="gold")`.
 
-    What it needs is said there, as nothing else can tell: see `NEED_GOLD` and `NEED_PROBABILITIES`.
+    What it needs is said there, as nothing else can tell: see `NEED_GOLD`, `NEED_PROBABILITIES` and `SPEND_GOLD`.
     """
     if function is None:
-        return partial(method, needs=needs)
+        return partial(method, needs=needs, spends_gold=spends_gold)
     METHODS[function.__name__] = function
+    if spends_gold:
+        SPEND_GOLD.add(function.__name__)
     if needs:
         {"gold": NEED_GOLD, "probabilities": NEED_PROBABILITIES}[needs].add(function.__name__)
     return function
