@@ -95,8 +95,9 @@ charts.table(finding, "choices")
 # ## What to try next
 #
 # Set `fraction` to another share of the study. A filter of your own is one function in
-# `src/helpers/labels/filters.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb). Which filter, if any,
-# pays for your labels: [the decision](decision.ipynb).
+# `src/helpers/labels/filters.py`. Or combine instead of dropping: [ensembling](ensembling.ipynb). What corrects labels
+# stands beside what drops them among all [remedies](remedies.ipynb). Which one, if any, pays for your labels: [the
+# decision](decision.ipynb).
 
 # %% [markdown]
 # ## Run it on your own data

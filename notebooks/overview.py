@@ -63,7 +63,8 @@ charts.table(finding)
 #   want](prevalence.ipynb); [Without gold](unaided.ipynb); [Texts that give orders](injection.ipynb)
 # - **What is lost:** [Degradation](degradation.ipynb), [Instability](instability.ipynb), [Premature
 #   plateau](plateau.ipynb), and the loss with [A larger encoder](encoders.ipynb)
-# - **What helps:** [Filtering](filtering.ipynb), [Ensembling](ensembling.ipynb)
+# - **What helps:** [Filtering](filtering.ipynb), [Ensembling](ensembling.ipynb), and more [remedies](remedies.ipynb)
+#   side by side
 # - **Why:** [Random errors](controls.ipynb) beside an annotator's own, [Error propagation](propagation.ipynb),
 #   [Texts that tell](telling.ipynb)
 # - **Background:** [What the paper says](../paper.md), [Materials](../materials.md), [Measures](../measures.md),

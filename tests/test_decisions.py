@@ -310,6 +310,89 @@ def test_without_any_gold_what_cannot_be_known_is_said():
     charts.CHARTS["unaided"](found).to_dict()
 
 
+# --- remedies ------------------------------------------------------------------------------------------------------
+
+
+def remedied(*, hard=False, **accuracies):
+    """Students of 800 labels, .7 right of flawed and .9 of gold, and of corrections of these labels."""
+    said = np.eye(2)[np.arange(POOL + TEXTS) % 2]
+    made = results((0.5, 0.6, 0.7, 0.9), 0.7, half=0.6, said=said if hard else 0.8 * said + 0.1)
+    correction = studies.Correction(size=800, methods=list(accuracies), gold=200)
+    filtering = studies.Filtering(size=800, fractions=[0.5])
+    made = replace(made, study=made.study.model_copy(update={"correction": correction, "filtering": filtering}))
+    for method, accuracy in accuracies.items():
+        made.corpora["news"].cells[made.study.corrected(method, "flawed")] = students(*[accuracy] * 3)
+    return made
+
+
+def test_remedies_stand_in_the_order_of_what_they_gain():
+    found = findings.remedies(remedied(prior_corrected=0.75, calibrated=0.85))
+    table = found.table.set_index("Remedy")
+    assert table.index.tolist() == [
+        "matrix scaling, 200 gold labels",
+        "prior correction",
+        "vote of 3 students",
+        "mean probability of 3 students",
+        "lowest entropy, 50 % kept",
+        "200 gold labels alone",
+    ]
+    assert table["Median gain, points"].tolist() == [15, 5, 0, 0, -10, -10]
+    assert table["Median of the gap closed, %"].tolist() == [75, 25, 0, 0, -50, -50]
+    assert table["Gold labels"].tolist() == [200, 0, 0, 0, 0, 200]
+    assert table["Trainings"].tolist() == [1, 1, 3, 3, 1, 1]
+    # No call is made for gold alone; the other remedies need those that the labels took.
+    assert table["LLM calls a label, median"].tolist() == [1, 1, 1, 1, 1, 0]
+    assert found.verdicts["verdict"].value_counts().to_dict() == {"gain": 2, "loss": 2, "no gain shown": 2}
+    assert "Of those without gold, prior correction gains most in the median: +5.0 points" in found.summary
+    assert "Of those that spend gold, matrix scaling, 200 gold labels gains most" in found.summary
+    assert found.summary.endswith(
+        "Nowhere clearly better: vote of 3 students; mean probability of 3 students; lowest entropy, 50 % kept; "
+        "200 gold labels alone."
+    )
+    assert found.frame["remedy"].tolist() == table.index.tolist()
+    assert only(found.parts["cells"].table.query("Remedy == 'prior correction'"))["95 % interval"].startswith("+")
+    charts.CHARTS["remedies"](found).to_dict()
+
+
+def test_labels_alone_have_no_probabilities_to_correct():
+    for hard in (False, True):
+        found = {*findings.remedies(remedied(soft=0.8, smoothed=0.8, hard=hard)).frame["remedy"]}
+        assert "label smoothing" in found
+        assert ("soft labels" in found, "lowest entropy, 50 % kept" in found) == (not hard, not hard)
+
+
+def test_labels_of_all_annotators_are_judged_beside_the_strongest_alone():
+    made = remedied(smoothed=0.7)
+    one, names = made.corpora["news"], ["flawed", "worse"]
+    said = np.where(np.arange(POOL + TEXTS)[:, None] % 3 == 0, 0.5, one.annotator_probs["flawed"])
+    one.annotator_probs["worse"] = said
+    one.cells[Cell(LabelSource("annotator", ("worse",)), 800)] = students(0.5, 0.5, 0.5)
+    joined = LabelSource("vote", tuple(names))
+    one.cells[Cell(joined, 800)] = students(0.65, 0.65, 0.65)
+    changes = {
+        "annotators": names,
+        "ensembling": studies.Ensembling(size=800, juries=["annotators"]),
+        "filtering": None,
+    }
+    made = replace(made, study=made.study.model_copy(update=changes), annotators=names)
+    row = only(findings.remedies(made).parts["cells"].table.query("Remedy == 'vote of annotators'"))
+    assert (row["Annotator"], row["Gain, points"], row["LLM calls"]) == ("flawed", -5, 1600)
+
+
+def test_a_study_that_tries_nothing_is_told_what_to_ask_for():
+    made = results((0.5, 0.6, 0.7, 0.8), 0.7)
+    made = replace(made, study=made.study.model_copy(update={"seeds": 2}))
+    assert "give it `filtering`, `ensembling` or `correction`" in findings.remedies(made).summary
+    with pytest.raises(UserError, match="fraction = 2, but filters keep a share between 0 and 1"):
+        findings.remedies(made, fraction=2)
+
+
+@pytest.mark.parametrize(("k", "remedy"), [(200, "matrix scaling, 200 gold labels"), (199, "prior correction")])
+def test_what_spends_more_gold_than_can_be_made_is_no_remedy(k, remedy):
+    found = findings.decision(remedied(prior_corrected=0.8, calibrated=0.85), k=k)
+    assert only(found.table)["Remedy"] == remedy
+
+
 # --- without gold ------------------------------------------------------------------------------------------------
 
 
@@ -356,7 +439,7 @@ def test_a_vote_as_a_remedy_allows_for_other_seeds():
     wrong = np.arange(TEXTS) // (TEXTS // 5) == np.arange(3)[:, None]
     pred = np.where(wrong, 1 - one.gold, one.gold)
     plain = Students(np.eye(2)[pred], one.cells[Cell(FLAWED, 800)].targets, one.gold)
-    remedy = _decision._remedy(one, plain, "flawed", 800, 3, np.random.default_rng(0))
+    remedy = _decision._remedy(plain, [], 800, 3, np.random.default_rng(0))
     assert remedy.name == "vote of 3 of its students"
     assert remedy.correct.shape == wrong.shape
     assert remedy.correct.mean(axis=0) == pytest.approx(np.ones(TEXTS))
@@ -366,7 +449,7 @@ def test_a_vote_as_a_remedy_allows_for_other_seeds():
         assert remedy.correct[s, wrong[s] & tied] == pytest.approx(1 - 2 * 2 / 3)
         assert remedy.correct[s, wrong[(s + 1) % 3] & tied] == pytest.approx(1 + 2 / 3)
     assert (remedy.correct[:, ~wrong.any(axis=0)] == 1).all()
-    assert _decision._remedy(one, plain.first(2), "flawed", 800, 3, np.random.default_rng(0)) is None
+    assert _decision._remedy(plain.first(2), [], 800, 3, np.random.default_rng(0)) is None
 
 
 def test_whoever_fails_is_not_the_strongest():

@@ -164,7 +164,7 @@ def test_filters_keep_the_share_and_never_change_a_label(seed, keep):
         assert classes(made) == said[made.rows].tolist()
 
 
-@pytest.mark.parametrize("method", sorted({*labels.METHODS} - labels.NEED_GOLD))
+@pytest.mark.parametrize("method", sorted({*labels.METHODS} - labels.NEED_GOLD - labels.SPEND_GOLD))
 def test_what_does_not_say_that_it_needs_gold_does_not_look_at_it(method):
     """Where a gold label is unknown, -1 stands in its place."""
     rng = np.random.default_rng(5)
@@ -223,6 +223,87 @@ def test_dawid_skene_by_hand():
 def test_dawid_skene_as_a_source(subset):
     made = labels.make(LabelSource("dawid_skene", ("a", "b")), subset)
     assert made.rows.tolist() == [0, 1, 3]
+
+
+# --- corrections
+
+
+def of_two(p_of_first, gold, failed=()):
+    """A subset of texts whose annotator `a` gives the first class these probabilities."""
+    probs = np.stack([p_of_first, 1 - np.asarray(p_of_first)], axis=1)
+    probs[list(failed)] = np.nan
+    return Subset(np.arange(len(gold)), np.array(gold), {"a": Annotations(np.log(probs), {}, {})}, 2)
+
+
+def corrected(method, subset, gold=0):
+    return labels.make(LabelSource(method, ("a",), gold=gold), subset)
+
+
+def test_soft_labels_are_the_probabilities_and_smoothed_ones_are_not(subset):
+    assert corrected("soft", subset).targets == pytest.approx(A[:4])
+    assert corrected("smoothed", subset).targets == pytest.approx(
+        np.array([[0.95, 0.05], [0.05, 0.95], [0.05, 0.95], [0.95, 0.05]])
+    )
+    assert corrected("smoothed", six()).targets.sum(axis=1) == pytest.approx(np.ones(6))
+    for method in ("soft", "smoothed", "prior_corrected"):
+        assert corrected(method, six()).targets.dtype == np.float32
+
+
+def test_a_class_that_is_always_believed_in_loses_what_it_gets_anyway():
+    # All four are most probably the first class. Its mean is .7125: .6 and .55 are less than it gets on average.
+    subset = of_two([0.9, 0.6, 0.8, 0.55, 0.5], [0, 1, 0, 1, 1], failed=[4])
+    made = corrected("prior_corrected", subset)
+    assert made.rows.tolist() == [0, 1, 2, 3]
+    assert classes(made) == [0, 1, 0, 1]
+
+
+def test_the_temperature_is_found_that_makes_probabilities_true():
+    rng = np.random.default_rng(3)
+    odds = rng.normal(0, 1.5, 6000)
+    truly = 1 / (1 + np.exp(-odds))
+    gold = (rng.random(6000) > truly).astype(int)
+    overconfident = of_two(1 / (1 + np.exp(-2 * odds)), gold)
+    made = corrected("tempered", overconfident, gold=3000)
+    assert made.targets[:, 0] == pytest.approx(truly, abs=0.03)
+    assert classes(made) == overconfident.probs("a").argmax(1).tolist()  # a temperature moves no label
+
+
+def test_a_little_gold_says_what_the_probabilities_mean():
+    """An annotator that hardly ever gives the second class, and yet knows it from the first."""
+    rng = np.random.default_rng(4)
+    gold = rng.integers(0, 2, 2000)
+    p = np.where(gold == 0, 0.97, 0.8) + rng.normal(0, 0.04, 2000)
+    subset = of_two(np.clip(p, 0.55, 0.999), gold)
+    assert np.mean(corrected("annotator", subset).targets.argmax(1) == gold) < 0.55
+    assert np.mean(corrected("calibrated", subset, gold=100).targets.argmax(1) == gold) > 0.95
+    # Three labels of one class say nothing of another.
+    alike = of_two([0.9, 0.8, 0.3, 0.6], [0, 0, 0, 1])
+    assert classes(corrected("calibrated", alike, gold=3)) == [0, 0, 1, 0]
+
+
+def test_a_class_without_a_spent_label_is_never_given():
+    made = corrected("calibrated", six(gold=(0, 1, 0, 0, 1, 1, 2)), gold=6)
+    assert made.rows.tolist() == list(range(10, 16))
+    assert 2 not in classes(made)
+
+
+def test_gold_is_added_to_the_first_texts_even_where_the_annotator_failed():
+    subset = of_two([0.9, 0.9, 0.9, 0.9], [1, 0, 1, 1], failed=[0, 3])
+    made = corrected("gold_added", subset, gold=2)
+    assert made.rows.tolist() == [0, 1, 2]
+    assert classes(made) == [1, 0, 0]
+
+
+@pytest.mark.parametrize("method", sorted(labels.SPEND_GOLD))
+def test_no_more_gold_is_looked_at_than_is_spent(method):
+    rng = np.random.default_rng(6)
+    gold, tables = rng.integers(0, 3, 60), {"a": Annotations(np.log(rng.dirichlet(np.ones(3), 60)), {}, {})}
+    source = LabelSource(method, ("a",), gold=20)
+    made = labels.make(source, Subset(np.arange(60), gold, tables, 3))
+    hidden = labels.make(source, Subset(np.arange(60), np.where(np.arange(60) < 20, gold, -1), tables, 3))
+    other = labels.make(source, Subset(np.arange(60), np.where(np.arange(60) < 20, (gold + 1) % 3, gold), tables, 3))
+    assert np.array_equal(made.targets, hidden.targets)
+    assert not np.array_equal(made.targets, other.targets)
 
 
 def test_a_table_belongs_to_an_annotator_and_calls_are_counted():

@@ -46,6 +46,16 @@ def test_grid_holds_every_cell_once(tmp_path):
     assert Cell(LabelSource("gold"), 80) not in grid
 
 
+def test_corrections_spend_gold_where_they_need_some(tmp_path):
+    correction = {"size": 100, "methods": ["soft", "calibrated"], "gold": 30}
+    study = studies.load(write(tmp_path, annotators=["smollm2-135m"], correction=correction))
+    soft, calibrated = (
+        LabelSource(method, ("smollm2-135m",), gold=gold) for method, gold in (("soft", 0), ("calibrated", 30))
+    )
+    assert {Cell(soft, 100), Cell(calibrated, 100)} <= {*study.grid("tweets")}
+    assert str(calibrated) == "calibrated of smollm2-135m, 30 gold labels"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -294,6 +304,9 @@ def test_no_wording_changes_labels_that_are_ready_made(tmp_path):
             "`prompt_agreement` takes further wordings",
         ),
         ({"filtering": {"size": 9, "fractions": [0.5]}}, "`filtering` takes students of all 9 labels of .*: add 9 to"),
+        ({"correction": {"size": 9, "gold": 5}}, "`correction` takes students of all 9 labels of .*: add 9 to"),
+        ({"correction": {"size": 50, "gold": 60}}, "`correction` spends 60 gold labels on 50 texts: lower `gold`"),
+        ({"correction": {"size": 50, "methods": ["entropy"]}}, "no correction is called 'entropy'"),
     ],
 )
 def test_parts_of_a_study_fit_together(tmp_path, changes, message):

@@ -366,6 +366,11 @@ class Study(BaseModel):
         }
         return LabelSource(method, (annotator, *beside.get(method, [])), keep)
 
+    def corrected(self, method: str, annotator: str) -> Cell:
+        """The cell of a correction of one annotator's labels, with the gold labels that it spends."""
+        spent = self.correction.gold if method in labels.SPEND_GOLD else 0
+        return Cell(LabelSource(method, (annotator,), gold=spent), self.correction.size)
+
     @property
     def ensembles(self) -> list[LabelSource]:
         """Label sources that join several tables: of all annotators, and of all wordings put to each of them."""
@@ -411,11 +416,8 @@ class Study(BaseModel):
         if self.ensembling:
             cells += [Cell(source, self.ensembling.size) for source in self.ensembles]
         if self.correction:
-            for method in self.correction.methods:
-                spent = self.correction.gold if method in labels.SPEND_GOLD else 0
-                cells += [
-                    Cell(LabelSource(method, source.annotators, gold=spent), self.correction.size) for source in alone
-                ]
+            names = self.annotator_names
+            cells += [self.corrected(method, name) for method in self.correction.methods for name in names]
         if self.controls:
             draws = range(self._control_seeds if self.controls.redraw else 1)
             for method in self.controls.methods:

@@ -24,6 +24,7 @@ from helpers.charts.figures import (
     plateau,
     prevalence,
     propagation,
+    remedies,
     telling,
     unaided,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "prevalence",
     "propagation",
     "provenance",
+    "remedies",
     "save",
     "show",
     "table",

@@ -3,10 +3,10 @@
 import json
 
 import altair as alt
-import pandas as pd
 
 from helpers.charts import theme
-from helpers.charts._parts import LEGEND, STEP, annotators_of, by_corpus, dashed, height_of, nothing, width_of
+from helpers.charts._gains import gains
+from helpers.charts._parts import LEGEND, annotators_of, by_corpus, dashed, nothing
 from helpers.findings import Finding
 
 #: What is trained on: as many labels, chosen in one of two ways.
@@ -87,32 +87,7 @@ def choices(finding: Finding, *, static: bool = False) -> alt.LayerChart:
         f"datum.share == {'Kept' if share else json.dumps(first)}"
         f" && datum.beside == {'Beside' if against else json.dumps(beside[0])}"
     )
-    base = shown.encode(alt.Y("choice:N", sort=filters, title=None))
-    title = "points of accuracy gained"
-    zero = alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color=theme.GREY).encode(alt.X("difference:Q"))
-    dots = base.mark_point(size=60, strokeWidth=1.5).encode(
-        alt.X("difference:Q", title=title, axis=alt.Axis(tickCount=6)),
-        alt.YOffset("annotator:N", sort=annotators),
-        alt.Color("annotator:N", scale=theme.colours(annotators, gold=False), legend=theme.legend(annotators)),
-        opacity=theme.faded_unless(chosen),
-        tooltip=[
-            alt.Tooltip("choice:N", title="filter"),
-            alt.Tooltip("corpus:N"),
-            alt.Tooltip("annotator:N"),
-            alt.Tooltip("difference:Q", title="points", format="+.1f"),
-            alt.Tooltip("low:Q", title="from", format="+.1f"),
-            alt.Tooltip("high:Q", title="to", format="+.1f"),
-        ],
-    )
-    median = base.mark_tick(color=theme.TEXT, thickness=2.5, size=0.8 * STEP * len(annotators), opacity=1).encode(
-        alt.X("median(difference):Q", title=title),
-        tooltip=[
-            alt.Tooltip("choice:N", title="filter"),
-            alt.Tooltip("median(difference):Q", title="median, points", format="+.1f"),
-        ],
-    )
-    chart = alt.layer(zero, dots, median)
-    chart = chart.properties(width=width_of(static), height=height_of(filters, annotators))
+    chart = gains(shown, "choice", filters, annotators, chosen, static=static)
     description = (
         f"Dot plot of what students of filtered labels ({', '.join(filters)}) gain, in points of accuracy, over "
         "those of as many labels chosen at random, or over those of all: a dot a corpus and annotator "

@@ -74,13 +74,13 @@ def bars_by(bars: alt.Chart, field: str, kinds: list[str]) -> alt.Chart:
     )
 
 
-def height_of(groups: list[str], lanes: list[str]) -> float:
-    """Height of so many groups of rows in pixels; a tenth of each is free above and below.
+def height_of(groups: list[str], lanes: list[str], *, step: float = STEP) -> float:
+    """Height of so many groups of rows, `step` each, in pixels; a tenth of each group is free above and below.
 
     A number and not a step: a height that follows the data goes with a width that follows the page only under
     protest, on the console.
     """
-    return STEP * max(2, len(lanes)) / 0.8 * len(groups)
+    return step * max(2, len(lanes)) / 0.8 * len(groups)
 
 
 def width_of(static: bool) -> int | str:

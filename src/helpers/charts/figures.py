@@ -17,6 +17,7 @@ from helpers.charts._overview import overview
 from helpers.charts._plateau import plateau
 from helpers.charts._prevalence import more_gold, prevalence
 from helpers.charts._propagation import propagation
+from helpers.charts._remedies import remedies
 from helpers.charts._telling import telling
 from helpers.charts._toy_world import toy_accuracy, toy_terms
 from helpers.charts._unaided import unaided
@@ -35,6 +36,7 @@ CHARTS = {
     "injection": injection,
     "unaided": unaided,
     "telling": telling,
+    "remedies": remedies,
     "encoders": encoders,
     "overview": lambda finding, *, static=False: overview(finding.verdicts, static=static),
 }

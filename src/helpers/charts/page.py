@@ -29,7 +29,7 @@ INK = "#222222"
 #: Characters of a text that a table shows.
 _LONGEST = 400
 #: Columns that name a row where they begin a table.
-_NAMES = ("Corpus", "Annotator", "Annotators", "Choice")
+_NAMES = ("Corpus", "Annotator", "Annotators", "Choice", "Remedy")
 #: Every verdict and every advice, in the order in which they are counted out.
 _KINDS = [*theme.VERDICTS, *theme.ADVICE]
 #: Stands below the summary, which says why.

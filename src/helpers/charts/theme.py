@@ -33,6 +33,7 @@ ADVICE = {
     "cannot tell": "#808791",
     "warning": "#D55E00",
     "gain": "#0072B2",
+    "no gain shown": "#808791",
     "no loss shown": "#808791",
     "loss": "#D55E00",
 }

@@ -20,6 +20,7 @@ from helpers.findings._overview import FINDINGS, overview, verdicts
 from helpers.findings._plateau import plateau
 from helpers.findings._prevalence import prevalence
 from helpers.findings._propagation import propagation
+from helpers.findings._remedies import remedies
 from helpers.findings._telling import telling
 from helpers.findings._unaided import unaided
 from helpers.findings.claims import Claim, claims
@@ -48,6 +49,7 @@ __all__ = [
     "plateau",
     "prevalence",
     "propagation",
+    "remedies",
     "rules",
     "telling",
     "unaided",

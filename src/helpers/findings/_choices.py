@@ -10,7 +10,16 @@ from helpers.findings.finding import Part, out_of, percent
 from helpers.measures.intervals import Interval
 
 #: What a reader sees for a method; others go by their name.
-_CHOICES = {"entropy": "lowest entropy", "confident": "confident learning", "dawid_skene": "Dawid-Skene"}
+_CHOICES = {
+    "entropy": "lowest entropy",
+    "confident": "confident learning",
+    "dawid_skene": "Dawid-Skene",
+    "soft": "soft labels",
+    "smoothed": "label smoothing",
+    "prior_corrected": "prior correction",
+    "tempered": "temperature scaling",
+    "calibrated": "matrix scaling",
+}
 
 
 def choice_of(method: str) -> str:

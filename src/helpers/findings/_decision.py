@@ -66,7 +66,7 @@ def decision(
     ----------
     k
         Gold labels that the reader could make instead. As many, drawn from the training pool, estimate the
-        annotator's accuracy.
+        annotator's accuracy; corrections that spend more are no remedies.
     tolerance
         Accuracy whose loss counts as none, 0 to 1.
     precision
@@ -102,7 +102,7 @@ def decision(
             rng = results.rng(one.name, annotator, seed)
             plain = one.students(annotator, n)
             loss = _difference(gold.correct, plain.correct, rng) if gold else _NONE
-            remedy = _remedy(one, plain, annotator, n, results.study.seeds, rng)
+            remedy = _remedy(plain, _mended_cells(one, annotator, n, k), n, results.study.seeds, rng)
             best = remedy.correct if remedy else plain.correct
             mended = _difference(gold.correct, best, rng) if gold and remedy else loss
             # By the draws of the page on the plateau: without a remedy, both say the same.
@@ -145,10 +145,10 @@ def decision(
 
 
 def _remedy(
-    one: CorpusResults, plain: Students, annotator: str, n: int, voters: int, rng: np.random.Generator
+    plain: Students, cells: list[tuple[Cell, Students]], n: int, voters: int, rng: np.random.Generator
 ) -> _Remedy | None:
     """Find the remedy that clearly helps and is most accurate; every one that was tried widens the intervals."""
-    tried = [_Remedy(_name(cell, n), students.correct) for cell, students in _mended_cells(one, annotator, n)]
+    tried = [_Remedy(_name(cell, n), students.correct) for cell, students in cells]
     if min(voters, plain.seeds) > 2:  # without one of two there is no vote
         voting = plain.first(voters)
         tried.append(_Remedy(f"vote of {voting.seeds} of its students", votes_by_seed(voting, voters)))
@@ -159,18 +159,21 @@ def _remedy(
     return max(helps, key=lambda remedy: remedy.correct.mean(), default=None)
 
 
-def _mended_cells(one: CorpusResults, annotator: str, n: int) -> list[tuple[Cell, Students]]:
-    return [
-        (cell, students)
-        for cell, students in one.cells.items()
-        if cell.n <= n and not cell.drawn and cell.source.method not in _NO_REMEDY and {annotator} == cell.source.who
-    ]
+def _mended_cells(one: CorpusResults, annotator: str, n: int, k: int) -> list[tuple[Cell, Students]]:
+    """Students of what can be made of one annotator's labels, at most `n`, with at most `k` gold labels."""
+
+    def possible(cell: Cell) -> bool:
+        return cell.n <= n and cell.source.gold <= k and not cell.drawn and cell.source.method not in _NO_REMEDY
+
+    return [(cell, made) for cell, made in one.cells.items() if possible(cell) and {annotator} == cell.source.who]
 
 
 def _name(cell: Cell, n: int) -> str:
     """What a reader sees for a remedy; its number of labels where these are not all `n`."""
     method, keep, voters = choice_of(cell.source.method), cell.source.keep, len(cell.source.annotators)
     of_fewer = f", of {cell.n} labels" if cell.n < n else ""
+    if cell.source.gold:
+        return f"{method}, {cell.source.gold} gold labels" + of_fewer
     if keep < 1:
         kept = f"{100 * keep:g} %"
         return (
@@ -236,7 +239,7 @@ def _of_fewer_labels(results: Results) -> str:
     """Numbers of labels at which a study tries remedies, where they are not the largest of some corpus."""
     study = results.study
     most = {study.sizes_of(name)[-1] for name in results.corpora}
-    tried = {part.size for part in (study.filtering, study.ensembling) if part}
+    tried = {part.size for part in (study.filtering, study.ensembling, study.correction) if part}
     return " and ".join(map(str, sorted(size for size in tried if most - {size})))
 
 
@@ -263,8 +266,8 @@ def _summary(results: Results, verdicts: pd.DataFrame, remedies: list[str], *, k
         said.append("No remedy of the study clearly helps anywhere.")
     if fewer := _of_fewer_labels(results):
         said.append(
-            f"Filters and joined labels are tried by this study at {fewer} labels, which are not all; they count as "
-            "remedies where that beats the students of all labels."
+            f"Filtered, joined and corrected labels are tried by this study at {fewer} labels, which are not all; they "
+            "count as remedies where that beats the students of all labels."
         )
     without = [
         name for name, one in results.corpora.items() if Cell(GOLD, results.study.sizes_of(name)[-1]) not in one.cells
