@@ -75,9 +75,9 @@ charts.table(finding)
 # ## Paper beside companion
 #
 # The paper's figures that could be confirmed, and what this study gives for the same measure. Beside the
-# paper's stronger and weaker annotator stand the last and the first of this study; the last need not be the most
-# accurate on every corpus. For filtering and ensembling the table has the median over annotators with a clear gap to
-# gold, and their number in brackets; below zero, the gap has grown.
+# paper's stronger and weaker annotator stand those that are right most and least often on the gold labels of the
+# corpus's training pool, whatever their order in the study. For filtering and ensembling the table has the median over
+# annotators with a clear gap to gold, and their number in brackets; below zero, the gap has grown.
 
 # %%
 charts.table(finding, "paper")

@@ -40,8 +40,9 @@ def paper() -> dict:
 def beside(results: Results, *, seed: int) -> Part:
     """A row a confirmed figure, with a column for each of the study's corpora, and a paragraph on the set-up.
 
-    A cell is empty where the study has no such runs. What a remedy closes is the median over annotators whose gap
-    to gold is clear, and how many these are.
+    A cell is empty where the study has no such runs. The weakest and the strongest annotator are those of the corpus,
+    by the gold labels of its training pool. What a remedy closes is the median over annotators whose gap to gold is
+    clear, and how many these are.
     """
     if not results.corpora:
         return Part(
@@ -69,7 +70,7 @@ def _ours(results: Results, one: CorpusResults, figure: dict, seed: int) -> str:
     if figure["labels"] != "gold":
         if not results.annotators:
             return ""
-        annotator = results.annotators[0 if figure["rank"] == "weakest" else -1]
+        annotator = (one.weakest if figure["rank"] == "weakest" else one.strongest)(results.annotators)
     students = one.students(annotator, results.study.sizes_of(one.name)[-1])
     value = students.accuracy if figure["measure"] == "accuracy" else one.alpha(students)
     if not np.isfinite(value):

@@ -189,8 +189,15 @@ class CorpusResults:
 
         A text that it failed on counts as wrong.
         """
+        return max(reversed(annotators), key=self._right_in_pool)
+
+    def weakest(self, annotators: Sequence[str]) -> str:
+        """The annotator that is right least often there; the first, of equal ones."""
+        return min(annotators, key=self._right_in_pool)
+
+    def _right_in_pool(self, annotator: str) -> float:
         pool = self.corpus.pool[self.corpus.gold[self.corpus.pool] >= 0]
-        return max(reversed(annotators), key=lambda name: (self.said(name) == self.corpus.gold)[pool].mean())
+        return float((self.said(annotator) == self.corpus.gold)[pool].mean())
 
     def alpha(self, students: Students) -> float:
         """Krippendorff's alpha of students over seeds; nan of a single one, or where all predictions are one class."""
@@ -211,7 +218,8 @@ class Results:
     corpora
         Corpus name -> results.
     annotators
-        Names of the chosen annotators, weakest first.
+        Names of the chosen annotators in the order of the study, which says nothing of a single corpus:
+        `CorpusResults.strongest` does.
     provenance
         What a reader needs to trace the numbers, name -> value.
     asked
