@@ -43,7 +43,10 @@ charts.show(finding)
 # %% [markdown]
 # Zero is one student, on average; ticks are the single ones. A vote counts the most probable class of every
 # student; the mean takes their probabilities. The gold students vote as well, for a comparison: a vote that
-# helps them as much has repaired the students' own variance and not the labels.
+# helps them as much has repaired the students' own variance and not the labels. So the table has the gap to gold that
+# the vote closes twice: *Gap to gold closed* compares several voters with one gold student, and *gold voting too* takes
+# off what gold students gain by voting. Below zero, voting helps gold more, and leaves the gap wider than it was. Both
+# are shares of the gap between one student and one gold student, and blank where that is not clearly above zero.
 #
 # The other way to ensemble is on the annotators' side: a student is trained on the labels of all annotators, taken
 # together by a vote or another rule. Where the study has that, it is in the last rows of each corpus, and its labels

@@ -800,6 +800,52 @@ def test_a_vote_of_students_that_err_in_different_places_is_right():
     assert table["Vote of students, %"] == 100
     assert table["Gap to gold closed, %"] == pytest.approx(100)
     assert (table["LLM calls"], table["Trainings"]) == (400, 3)
+    # All gold students are right already, and a vote adds nothing to that.
+    assert table["Gap to gold closed, gold voting too, %"] == pytest.approx(100)
+    assert "Gold students gain at least as much from such a vote as the annotator's in 0 of 1 cell;" in found.summary
+
+
+def outvoted(*shares, width=10):
+    """Three students that are right as `right_on` has them, but for `width` of these texts that each misses alone."""
+    pred = right_on(*shares)
+    for seed in range(3):
+        pred[seed, width * seed : width * (seed + 1)] ^= 1
+    return students(pred)
+
+
+@pytest.mark.parametrize(
+    ("width", "left", "said"),
+    [
+        # One gold student: 80 %, and of the annotator's 60 %. Voting, gold is right on 90 %, and the annotator's on 65,
+        # 70 or 75 %: 25, 20 or 15 points are left of a gap of 20.
+        (5, -25, "in 1 of 1 cell; by the interval, the annotator's gain clearly more in 0 and clearly less in 1."),
+        (10, 0, "in 1 of 1 cell; by the interval, the annotator's gain clearly more in 0 and clearly less in 0."),
+        (15, 25, "in 0 of 1 cell; by the interval, the annotator's gain clearly more in 1 and clearly less in 0."),
+    ],
+)
+def test_a_vote_closes_what_is_left_when_gold_votes_as_well(width, left, said):
+    cells = at_all_sizes((0.8,) * 3, (0.6,) * 3)
+    cells[GOLD, 400] = outvoted(*[0.9] * 3)
+    cells[FLAWED, 400] = outvoted(*[0.6 + width / 100] * 3, width=width)
+    found = findings.ensembling(results(cells))
+    row = only(found.table)
+    assert (row["One gold student, %"], row["One student, %"]) == (80, 60)
+    assert row["Gap to gold closed, %"] == pytest.approx(100 * width / 20)
+    assert row["Gap to gold closed, gold voting too, %"] == pytest.approx(left)
+    ends = [float(end.replace("−", "-")) for end in row["95 % interval, gold voting too"].split(" to ")]
+    assert ends[0] <= left <= ends[1]
+    assert found.summary.endswith(f"Gold students gain at least as much from such a vote as the annotator's {said}")
+    table = findings.overview(results(cells)).parts["paper"].table.set_index("Labels")["news"]
+    assert table["ensembling, a vote of students"] == f"{100 * width / 20} (1 of 1)"
+    assert table["ensembling, a vote of students, gold voting too"].replace("−", "-") == f"{left:.1f} (1 of 1)"
+
+
+def test_without_a_clear_gap_gold_votes_in_vain():
+    cells = at_all_sizes((0.8,) * 3, (0.8,) * 3)
+    cells[GOLD, 400] = outvoted(*[0.9] * 3)
+    row = only(findings.ensembling(results(cells)).table)
+    assert np.isnan(row["Gap to gold closed, gold voting too, %"])
+    assert row["95 % interval, gold voting too"] == ""
 
 
 def test_a_vote_of_students_that_err_in_the_same_place_gains_nothing():
@@ -1386,13 +1432,14 @@ def test_findings_that_a_study_has_no_runs_for_are_left_out_and_say_why():
 def test_the_papers_figures_stand_beside_ours():
     part = findings.overview(everything()).parts["paper"]
     ours = dict(zip(zip(part.table["Measure"], part.table["Labels"], strict=True), part.table["news"], strict=True))
-    assert part.table["The paper"].tolist() == ["96.26", "92.74", "66.05", "84.3", "52.72", *["60 to 75"] * 3]
+    assert part.table["The paper"].tolist() == ["96.26", "92.74", "66.05", "84.3", "52.72", *["60 to 75"] * 4]
     assert ours["Accuracy of students, %", "gold"] == "90.0"
     assert ours["Accuracy of students, %", "Qwen2.5-3B-Instruct"] == "50.0 (flawed)"
     assert ours["Krippendorff's alpha, times 100", "gold"] == "100.0"
     # Half of the labels: 70 %, of all 50 %, gold 90 %. All seeds say the same, so their vote changes nothing.
     assert ours["Gap to gold closed, %", "filtering, the 50 % of lowest entropy"] == "50.0 (1 of 1)"
     assert ours["Gap to gold closed, %", "ensembling, a vote of students"] == "0.0 (1 of 1)"
+    assert ours["Gap to gold closed, %", "ensembling, a vote of students, gold voting too"] == "0.0 (1 of 1)"
     assert ours["Gap to gold closed, %", "ensembling, labels on which all wordings agree"] == ""
     assert "Remedies are tried with 400 labels, in 3 runs each." in part.said
     assert "secondary summaries" in part.said
@@ -1425,7 +1472,7 @@ def test_the_page_on_the_paper_quotes_no_other_figures():
 
 def test_the_comparison_leaves_empty_what_the_study_does_not_have():
     part = findings.overview(results(at_all_sizes((0.9,) * 3, (0.9,) * 3))).parts["paper"]
-    assert part.table["news"].tolist()[-3:] == ["", "", "no clear gap"]
+    assert part.table["news"].tolist()[-4:] == ["", "", "no clear gap", "no clear gap"]
     same = results(at_all_sizes((0.9,) * 3, (0.9,) * 3), one=corpus("imdb"))
     assert "are others but for corpora" in findings.overview(same).parts["paper"].said
 

@@ -7,16 +7,19 @@ import numpy as np
 
 from helpers.findings._choices import choice_of
 from helpers.findings._juries import labels_together, name_of, shared_mistakes
-from helpers.findings._recovery import recovery, shown
+from helpers.findings._recovery import beyond_gold, recovery, shown
 from helpers.findings._votes import mean, vote, votes_by_seed
 from helpers.findings.claims import claims
-from helpers.findings.finding import Finding, Tally, bounds, percent, signed
+from helpers.findings.finding import Finding, Tally, bounds, out_of, percent, signed
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
 from helpers.labels import llm_calls
 from helpers.ledger import Ledger
 from helpers.measures.agreement import mean_correlation
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Cell, Study
+
+#: Below what a difference of shares of some thousand texts can be, and above what summing leaves.
+_ROUNDING = 1e-9
 
 
 def ensembling(
@@ -31,7 +34,8 @@ def ensembling(
 
     Every student has one vote; a tie goes to the class of higher mean probability. As many vote as the study has
     `seeds`; where there are more students, the accuracy is a mean over all such votes. The interval is over seeds and
-    test texts (`votes_by_seed`).
+    test texts (`votes_by_seed`). As gold students gain from a vote, too, the gap to gold that it closes is shown twice:
+    to one gold student, and with gold students voting as well (`beyond_gold`).
 
     The number of labels is the study's `ensembling.size`, or the corpus's largest size. Beside the students'
     vote stand, where the study has them, the students of the annotators' labels taken together, in each way of
@@ -58,6 +62,7 @@ def ensembling(
     voters, spec = results.study.seeds, results.study.ensembling
     if voters < 2:
         return tally.finish("The study has one seed, and a vote takes two students or more: set `seeds: 3`.")
+    beyond: list[Interval] = []
     everybody = tuple(results.study.annotator_names)
     together = [Cell(source, spec.size) for source in results.study.ensembles if source.annotators == everybody]
     for one in results.corpora.values():
@@ -75,6 +80,7 @@ def ensembling(
             row |= _row(one, students, gold, voters, interval, verdict, results.rng(*place))
             row |= {"LLM calls": n, "Trainings": voters * one.folds} | _more_labels(results, one, annotator, n, rng)
             tally.table.append(row)
+            beyond.append(_beyond_gold(*paired(students, gold), voters, results.rng(*place)))
             by_mean = _gain(students, voters, rng, together=mean)
             tally.judge(one.name, annotator, by_mean, students.seeds, variant="mean probability of students")
         for cell in (cell for cell in together if cell in one.cells and cell.n == n and results.annotators):
@@ -101,7 +107,8 @@ def ensembling(
     sizes = sorted({results.study.ensembling_size(name) for name in results.corpora})
     said = (
         f"{voters} students of {' or '.join(map(str, sizes))} labels vote. That costs as many trainings and no further "
-        "LLM call. Where there are more students, numbers are means over all such votes."
+        "LLM call. Where there are more students, numbers are means over all such votes. "
+        f"{_beside_gold(beyond)}"
     )
     if apart := [name for name in results.corpora if spec and spec.size not in results.study.sizes_of(name)]:
         said += (
@@ -116,6 +123,23 @@ def _gain(
 ) -> Interval:
     """Accuracy of `voters` students together minus the mean accuracy of one of them, over seeds and texts."""
     return paired_difference(votes_by_seed(students, voters, together=together), students.correct, rng=rng)
+
+
+def _beyond_gold(students: Students, gold: Students, voters: int, rng: np.random.Generator) -> Interval:
+    """What a vote adds to an annotator's students minus what it adds to gold students, of the same seeds."""
+    mine = beyond_gold(votes_by_seed(students, voters), votes_by_seed(gold, voters), gold)
+    return paired_difference(mine, students.correct, rng=rng)
+
+
+def _beside_gold(beyond: list[Interval]) -> str:
+    """In how many cells gold gains from voting what the annotator's students do; zero is as much."""
+    as_much = sum(interval.effect <= _ROUNDING for interval in beyond)
+    more, less = (sum(interval.sign == sign for interval in beyond) for sign in (1, -1))
+    cells = out_of(as_much, len(beyond), "cell")
+    return (
+        f"Gold students gain at least as much from such a vote as the annotator's in {cells}; by the interval, the "
+        f"annotator's gain clearly more in {more} and clearly less in {less}."
+    )
 
 
 def _more_labels(results: Results, one: CorpusResults, annotator: str, n: int, rng: np.random.Generator) -> dict:
@@ -147,7 +171,11 @@ def _row(
 ) -> dict:
     students, gold = paired(students, gold)
     together = votes_by_seed(students, voters)
+    golds = votes_by_seed(gold, voters)
     gap = paired_difference(gold.correct, students.correct, rng=deepcopy(rng))
+    # All by the same draws, so that shares have the signs of the differences that they are shares of.
+    closed = recovery(together, students, gold, gap, rng=deepcopy(rng))
+    beyond = recovery(beyond_gold(together, golds, gold), students, gold, gap, rng=rng)
     return {
         "Verdict": verdict,
         "Vote minus one, points": percent(interval.effect),
@@ -156,8 +184,9 @@ def _row(
         "Vote of students, %": percent(together.mean()),
         "By their mean probability, %": percent(votes_by_seed(students, voters, together=mean).mean()),
         "One gold student, %": percent(gold.accuracy),
-        "Vote of gold students, %": percent(votes_by_seed(gold, voters).mean()),
-        **shown(recovery(together, students, gold, gap, rng=rng)),
+        "Vote of gold students, %": percent(golds.mean()),
+        **shown(closed),
+        **shown(beyond, "gold voting too"),
         "Training labels right, %": percent(one.label_accuracy(students)),
         "Correlation of the students' mistakes": round(mean_correlation(students.pred, students.gold), 2),
     }

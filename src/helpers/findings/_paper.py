@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from helpers import artifacts, places
+from helpers.findings._recovery import beyond_gold
 from helpers.findings._votes import votes_by_seed
 from helpers.findings.claims import claims
 from helpers.findings.finding import Part, minus, percent, span
@@ -28,6 +29,7 @@ def _remedies() -> dict[str, str]:
         "entropy": f"the {100 * _kept():g} % of lowest entropy",
         "agreement": "labels on which all wordings agree",
         "vote": "a vote of students",
+        "vote beside gold's": "a vote of students, gold voting too",
     }
 
 
@@ -103,12 +105,20 @@ def _recovered(results: Results, one: CorpusResults, remedy: str, seed: int) -> 
 def _mended(
     results: Results, one: CorpusResults, annotator: str, remedy: str
 ) -> tuple[float, Students, Students] | None:
-    """Accuracy with the remedy, the students without it, and gold's; None where the study has no runs for it."""
+    """Accuracy with the remedy, the students without it, and gold's; None where the study has no runs for it.
+
+    The accuracy of a vote beside that of gold students is less what a vote adds to these.
+    """
     study = results.study
-    if remedy == "vote":
+    if remedy.startswith("vote"):
         n = study.ensembling_size(one.name)
         plain, gold = paired(one.students(annotator, n), one.students(None, n))
-        return None if study.seeds < 2 else (float(votes_by_seed(plain, study.seeds).mean()), plain, gold)
+        if study.seeds < 2:
+            return None
+        votes = votes_by_seed(plain, study.seeds)
+        if remedy == "vote beside gold's":
+            votes = beyond_gold(votes, votes_by_seed(gold, study.seeds), gold)
+        return float(votes.mean()), plain, gold
     if remedy == "entropy":
         n = study.filtering.size if study.filtering else 0
         sources = [LabelSource("entropy", (annotator,), _kept())]

@@ -33,7 +33,22 @@ def recovery(
     return ratio_interval(mended - plain.correct, gold.correct - plain.correct, rng=rng)
 
 
-def shown(share: Interval) -> dict[str, float | str]:
-    """The two columns of a table, blank where there is no gap to recover."""
+def beyond_gold(mended: np.ndarray, gold_mended: np.ndarray, gold: Students) -> np.ndarray:
+    """Correctness of mitigated predictions less what the same mitigation adds to `gold` students, (seeds, texts).
+
+    Taken for `mended` in `recovery`, the share is (what the annotator's students gain - what gold students gain) /
+    (gold - plain): how much smaller the gap is when both sides have the mitigation, as a share of the gap that there is
+    when neither has it. That is 1 - (gold_mended - mended) / (gold - plain). Its denominator is that of `recovery`, so
+    that both are shares of one gap, and differ by the gain of gold students alone; and it is above zero exactly where
+    the annotator's students gain more. A budget of its own for the annotator would be paid by no gold student.
+    """
+    return mended - (gold_mended - gold.correct)
+
+
+def shown(share: Interval, which: str = "") -> dict[str, float | str]:
+    """The two columns of a table, blank where there is no gap to recover; `which` tells one such share from another."""
     without = "none" if np.isfinite(share.effect) else ""
-    return {"Gap to gold closed, %": percent(share.effect), "95 % interval of that": signed(share) or without}
+    columns = f"Gap to gold closed, {which}, %", f"95 % interval, {which}"
+    if not which:
+        columns = "Gap to gold closed, %", "95 % interval of that"
+    return dict(zip(columns, (percent(share.effect), signed(share) or without), strict=True))
