@@ -76,11 +76,12 @@ charts.table(finding, "shared mistakes")
 #
 # A student of the labels of all annotators stands beside one of the strongest annotator's alone, which is the one that
 # is right most often on the gold labels of the training pool; a student of the labels in all wordings that an annotator
-# was asked in, beside one of its labels in the study's own wording. They are compared with students of the same
-# texts' labels, and of more texts': the largest number that the study has students of and that as many LLM calls would
-# pay for. Where only labels on which all agree are kept, a student is trained on fewer texts than were asked about; the
-# column *Texts* has how many. Ties in these labels go to the higher mean probability; in *Mistakes that annotators
-# share* they are broken at random, and the numbers there are expectations.
+# was asked in, beside one of its labels in the study's own wording. Beside a weaker annotator, joined labels would win
+# by what a stronger one puts into them. They are compared with students of the same texts' labels, which is what the
+# variants of the verdict judge, and of more texts': the largest number that the study has students of and that as many
+# LLM calls would pay for. Where only labels on which all agree are kept, a student is trained on fewer texts than were
+# asked about; the column *Texts* has how many. Ties in these labels go to the higher mean probability; in *Mistakes
+# that annotators share* they are broken at random, and the numbers there are expectations.
 
 # %%
 charts.table(finding, "labels together")

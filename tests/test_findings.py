@@ -964,6 +964,28 @@ def test_the_strongest_annotator_is_told_by_the_training_pool():
     assert one.weakest(["flawed", "other"]) == "flawed"
 
 
+def test_joined_labels_are_judged_beside_the_strongest_annotator_alone():
+    """Beside the other, they would be better by what the strongest put into them."""
+    made = jury((0.5,) * 3, (0.5, 0.85, 0.85))
+
+    def variants(found):
+        return found.variants[found.variants["variant"] == "vote of annotators"]
+
+    row = only(variants(findings.ensembling(made)))
+    assert (row["annotator"], row["n_runs"]) == ("other", 6)
+    assert row["effect"] == pytest.approx(0.8 - 0.85)
+    interval = only(findings.ensembling(made).parts["labels together"].table)["95 % interval"]
+    assert interval == bounds(findings.claims()["ensembling"], Interval(row["effect"], row["low"], row["high"]))
+    pd.testing.assert_frame_equal(
+        variants(findings.ensembling(made, annotators="other")).reset_index(drop=True),
+        variants(findings.ensembling(made)).reset_index(drop=True),
+    )
+    weaker = findings.ensembling(made, annotators="flawed")
+    assert variants(weaker).empty
+    assert only(weaker.parts["labels together"].table)["Beside"] == "flawed"
+    assert "beside one of the strongest chosen annotator's" in weaker.parts["labels together"].said
+
+
 def test_joined_labels_are_priced_in_calls():
     found = findings.ensembling(jury((0.5,) * 3, (0.5, 0.6, 0.85))).parts["labels together"]
     row = only(found.table)

@@ -39,8 +39,9 @@ def ensembling(
 
     The number of labels is the study's `ensembling.size`, or the corpus's largest size. Beside the students'
     vote stand, where the study has them, the students of the annotators' labels taken together, in each way of
-    `ensembling.methods`; their variants of the verdict are about one such student against one of each
-    annotator. The budget counts LLM calls and trainings.
+    `ensembling.methods`; their variants of the verdict are about one such student against one of the strongest
+    annotator, and those of an annotator's wordings about one against one of its own wording (`labels_together`). The
+    budget counts LLM calls and trainings.
 
     Parameters are those of `degradation`.
 
@@ -94,11 +95,6 @@ def ensembling(
                 one, students, gold, voters, _gain(students, voters, results.rng(*place)), "", results.rng(*place)
             )
             tally.table.append(row | {"LLM calls": llm_calls(cell.source, cell.n), "Trainings": voters * one.folds})
-            for annotator in results.annotators:
-                mine, alone = paired(students, one.students(annotator, n))
-                rng = results.rng(one.name, f"{method} beside {annotator}", seed)
-                interval = paired_difference(mine.correct, alone.correct, rng=rng)
-                tally.judge(one.name, annotator, interval, 2 * mine.seeds, variant=labels)
     if results.corpora:
         tally.parts["shared mistakes"] = shared_mistakes(results, seed)
         tally.parts["labels together"] = labels_together(tally, seed)

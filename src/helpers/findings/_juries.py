@@ -151,7 +151,9 @@ def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -
 def labels_together(tally: Tally, seed: int) -> Part:
     """Students of joined labels beside those of one annotator, from the same texts and for the same number of calls.
 
-    Agreement leaves some of the texts out; the column "Texts" has how many stay.
+    Agreement leaves some of the texts out; the column "Texts" has how many stay. A row is a variant of the verdict on
+    the strongest of its annotators: beside a weaker one, joined labels are better by those of a stronger. Where the
+    strongest was not chosen, the row stands beside the strongest of those that were, and is not judged.
     """
     results, claim = tally.results, tally.claim
     study = results.study
@@ -162,6 +164,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
             cell = Cell(source, study.ensembling.size)
             if cell not in one.cells or not source.who & {*results.annotators}:
                 continue
+            members = [name for name in study.annotator_names if name in source.who]
             strongest = one.strongest([name for name in results.annotators if name in source.who])
             students = one.cells[cell]
             jury = "annotators" if source.annotators == tuple(study.annotator_names) else "wordings"
@@ -181,9 +184,8 @@ def labels_together(tally: Tally, seed: int) -> Part:
                 interval = paired_difference(mine.correct, alone.correct, rng=rng)
                 gap = paired_difference(gold.correct, alone.correct, rng=rng)
                 same_texts[jury].append(interval)
-                if jury == "wordings":
-                    variant = name_of(source).partition(",")[0]
-                    tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=variant)
+                if strongest == one.strongest(members):
+                    tally.judge(one.name, strongest, interval, 2 * mine.seeds, variant=_variant(source, jury))
                 row |= {
                     "Beside": strongest,
                     "Minus its student of all texts asked about, points": percent(interval.effect),
@@ -218,6 +220,11 @@ def labels_together(tally: Tally, seed: int) -> Part:
             said.append(f"{pair}: {'; '.join(counts)}.")
     sentence = " ".join(said) or "The study has no students of one annotator to compare with."
     return Part(with_counts(rows, "More texts for no more calls"), sentence)
+
+
+def _variant(source: LabelSource, jury: str) -> str:
+    """For example `vote of annotators` or `vote of 4 wordings`."""
+    return f"{choice_of(source.method)} of annotators" if jury == "annotators" else name_of(source).partition(",")[0]
 
 
 def _counted(intervals: list[Interval]) -> str:
