@@ -78,10 +78,11 @@ charts.table(finding, "shared mistakes")
 # is right most often on the gold labels of the training pool; a student of the labels in all wordings that an annotator
 # was asked in, beside one of its labels in the study's own wording. Beside a weaker annotator, joined labels would win
 # by what a stronger one puts into them. They are compared with students of the same texts' labels, which is what the
-# variants of the verdict judge, and of more texts': the largest number that the study has students of and that as many
-# LLM calls would pay for. Where only labels on which all agree are kept, a student is trained on fewer texts than were
-# asked about; the column *Texts* has how many. Ties in these labels go to the higher mean probability; in *Mistakes
-# that annotators share* they are broken at random, and the numbers there are expectations.
+# variants of the verdict judge, and of more texts': the largest number that the study has students of and that takes no
+# more LLM calls. It may take far fewer, as *LLM calls for those* shows beside *LLM calls*; the joined labels have the
+# larger budget then. Where only labels on which all agree are kept, a student is trained on fewer texts than were asked
+# about; the column *Texts* has how many. Ties in these labels go to the higher mean probability; in *Mistakes that
+# annotators share* they are broken at random, and the numbers there are expectations.
 
 # %%
 charts.table(finding, "labels together")
@@ -89,7 +90,7 @@ charts.table(finding, "labels together")
 # %% [markdown]
 # ## What would change our mind
 #
-# - *Equal budget.* A vote of several students costs several trainings. Where one student of more labels does as well,
+# - *Budget.* A vote of several students costs several trainings. Where one student of more labels does as well,
 #   in the first table, the vote is not worth it if labels are cheap.
 # - *Errors that all share do not average out.* Students of one annotator have one teacher. A vote that closed
 #   the gap to gold would show that the mistakes were noise after all.

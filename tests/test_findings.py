@@ -994,12 +994,22 @@ def test_joined_labels_are_priced_in_calls():
     assert row["Beside"] == "other"
     assert row["Minus its student of all texts asked about, points"] == pytest.approx(20)
     # 400 calls buy 400 texts of one annotator, and their student is better.
-    assert row["More texts for no more calls"] == 400
+    assert row["More texts for no more calls"] == row["LLM calls for those"] == 400
     assert row["Minus its student of those, points"] == pytest.approx(-5)
     assert row["Gap to gold closed, %"] == pytest.approx(66.7)
-    same_texts, same_calls = found.said.removesuffix(".").split("; ")
+    same_texts, no_more_calls = found.said.removesuffix(".").split("; ")
     assert same_texts.endswith("of labels of the same texts clearly better in 1 of 1 row and clearly worse in 0")
-    assert same_calls == "of more texts for no more calls clearly better in 0 of 1 row and clearly worse in 1"
+    whole = "of more texts for no more calls (100 % of those of the joined labels)"
+    assert no_more_calls == f"{whole} clearly better in 0 of 1 row and clearly worse in 1"
+    # The study has no students of 400 texts: those of 300 are what it can compare with, for three calls in four.
+    fewer = jury((0.5,) * 3, (0.5, 0.6, 0.85))
+    news = fewer.corpora["news"]
+    news.cells.update({Cell(key.source, 300): cell for key, cell in news.cells.items() if key.n == 400})
+    plan = fewer.study.model_copy(update={"sizes": [100, 200, 300]})
+    found = findings.ensembling(replace(fewer, study=plan)).parts["labels together"]
+    row = only(found.table)
+    assert (row["LLM calls"], row["More texts for no more calls"], row["LLM calls for those"]) == (400, 300, 300)
+    assert "of more texts for no more calls (75 % of those of the joined labels) clearly better" in found.said
 
 
 def test_wordings_of_one_annotator_are_a_jury_too():

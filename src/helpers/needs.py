@@ -36,7 +36,7 @@ def cells(study: Study, corpus: str) -> dict[str, set[Cell]]:
             found["ensembling"] |= {Cell(source, more) for source in alone}
         for source in study.ensembles:
             found["ensembling"].add(Cell(source, study.ensembling.size))
-            # Beside it stands a student of the strongest annotator for as many calls: one of these.
+            # Beside it stands a student of the strongest annotator for no more calls: one of these.
             if more := study.affordable(corpus, source):
                 among = [name for name in study.annotator_names if name in source.who]
                 found["ensembling"] |= {Cell(LabelSource("annotator", (name,)), more) for name in among}

@@ -469,7 +469,10 @@ class Study(BaseModel):
         return self.ensembling.size if self.ensembling and self.ensembling.size in sizes else sizes[-1]
 
     def affordable(self, corpus: str, source: LabelSource) -> int | None:
-        """Largest size that the calls of joined labels pay for with one annotator; None if that is no more texts."""
+        """Largest size that the calls of joined labels pay for with one annotator; None if that is no more texts.
+
+        It may take far fewer calls: the study has students of its `sizes` only.
+        """
         return self.larger(corpus, self.ensembling.size, labels.llm_calls(source, self.ensembling.size))
 
     def larger(self, corpus: str, size: int, budget: int) -> int | None:

@@ -51,7 +51,7 @@ def ensembling(
         `frame` has a row a corpus, `labels` ("gold", the annotator, or such as "vote of annotators"), `who` ("one
         student", "vote of students" or "mean of students") and `seed` (-1 for an ensemble): `accuracy`. The part
         "shared mistakes" says how far annotators err on the same texts, "labels together" what students of
-        joined labels are worth on the same texts and for the same LLM calls.
+        joined labels are worth on the same texts, and beside more texts for no more LLM calls.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.findings._choices import choice_of
 from helpers.findings._recovery import recovery, shown
-from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent, with_counts
+from helpers.findings.finding import Part, Tally, bounds, minus, out_of, percent, span, with_counts
 from helpers.findings.results import CorpusResults, Results, paired
 from helpers.labels import LabelSource, annotator_of, llm_calls
 from helpers.measures.agreement import (
@@ -149,7 +149,10 @@ def _correlation(said: np.ndarray, gold: np.ndarray, rng: np.random.Generator) -
 
 
 def labels_together(tally: Tally, seed: int) -> Part:
-    """Students of joined labels beside those of one annotator, from the same texts and for the same number of calls.
+    """Students of joined labels beside those of one annotator, from the same texts and for no more calls.
+
+    A study has students of some numbers of texts, and the largest that the calls of the jury pay for may take far fewer
+    than these: then the joined labels have the larger budget. The table has the calls of both.
 
     Agreement leaves some of the texts out; the column "Texts" has how many stay. A row is a variant of the verdict on
     the strongest of its annotators: beside a weaker one, joined labels are better by those of a stronger. Where the
@@ -158,7 +161,7 @@ def labels_together(tally: Tally, seed: int) -> Part:
     results, claim = tally.results, tally.claim
     study = results.study
     rows = []
-    same_texts, same_calls = ({"annotators": [], "wordings": []} for _ in range(2))
+    same_texts, no_more_calls, spent = ({"annotators": [], "wordings": []} for _ in range(3))
     for one in results.corpora.values():
         for source in study.ensembles:
             cell = Cell(source, study.ensembling.size)
@@ -196,9 +199,12 @@ def labels_together(tally: Tally, seed: int) -> Part:
             if affordable := study.affordable(one.name, source):
                 mine, more = paired(students, one.students(strongest, affordable))
                 interval = paired_difference(mine.correct, more.correct, rng=rng)
-                same_calls[jury].append(interval)
+                calls = llm_calls(LabelSource("annotator", (strongest,)), affordable)
+                no_more_calls[jury].append(interval)
+                spent[jury].append(round(100 * calls / row["LLM calls"]))
                 row |= {
                     "More texts for no more calls": affordable,
+                    "LLM calls for those": calls,
                     "Minus its student of those, points": percent(interval.effect),
                     "95 % interval, more texts": bounds(claim, interval),
                 }
@@ -215,11 +221,15 @@ def labels_together(tally: Tally, seed: int) -> Part:
     }
     said = []
     for jury, pair in pairs.items():
-        found = {"of labels of the same texts": same_texts[jury], "of more texts for no more calls": same_calls[jury]}
+        less = f" ({span(spent[jury])} % of those of the joined labels)" if spent[jury] else ""
+        found = {
+            "of labels of the same texts": same_texts[jury],
+            f"of more texts for no more calls{less}": no_more_calls[jury],
+        }
         if counts := [f"{where} {_counted(intervals)}" for where, intervals in found.items() if intervals]:
             said.append(f"{pair}: {'; '.join(counts)}.")
     sentence = " ".join(said) or "The study has no students of one annotator to compare with."
-    return Part(with_counts(rows, "More texts for no more calls"), sentence)
+    return Part(with_counts(rows, "More texts for no more calls", "LLM calls for those"), sentence)
 
 
 def _variant(source: LabelSource, jury: str) -> str:
