@@ -25,7 +25,7 @@ from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource, Targets
 from helpers.ledger import Ledger, Record
 from helpers.measures.intervals import Interval
-from helpers.measures.stability import label_entropy
+from helpers.measures.stability import krippendorff_alpha, label_entropy
 from helpers.studies import Cell
 
 TEXTS = 100  # in the test split
@@ -481,26 +481,63 @@ def test_subsets_drawn_anew_stand_beside_the_seeds():
     assert flawed["Two subsets disagree, %"] == 0
     assert gold["Subsets minus seeds, points"] == pytest.approx(13.3)
     more = "Another training subset changes more predictions than another seed in 1 of 2 rows"
-    assert part.said == f"{more}: clearly more in 0, and clearly fewer in 0, by the interval."
+    assert part.said.startswith(f"{more}: clearly more in 0, and clearly fewer in 0, by the interval. The claim over 3")
     noisy = dict(cells)
     for k in range(1, 6):  # each is wrong on a fifth of the texts, at random
         wrong = np.random.default_rng(k).random(TEXTS) < 0.2
         noisy[GOLD, 100, k] = students((np.arange(TEXTS) % 2 ^ wrong)[None])
     five = findings.instability(results(noisy, stability={"draws": 5})).parts["subsets"]
-    assert five.said == f"{more}: clearly more in 1, and clearly fewer in 0, by the interval."
+    assert five.said.startswith(f"{more}: clearly more in 1, and clearly fewer in 0, by the interval.")
     del cells[GOLD, 100, 3], cells[FLAWED, 100, 3]
     two = findings.instability(results(cells, stability={"draws": 2})).parts["subsets"]
     assert two.table["95 % interval of the difference"].tolist() == ["none", "none"]
-    assert two.said == f"{more}, by the point estimates."
+    judged = "Two subsets give no interval, so the claim is not judged over them."
+    assert two.said == f"{more}, by the point estimates. {judged}"
     quiet = findings.instability(results(at_all_sizes((0.9,) * 3, (0.6,) * 3))).parts["subsets"]
     assert quiet.table.empty
     assert "draws no training subset anew, and it takes two: give it a part `stability`" in quiet.said
     # One seed: subsets differ, and there is nothing to set beside them.
     single = {key: students(right_on(0.9)) if key[1] == 100 and len(key) == 2 else cell for key, cell in cells.items()}
     alone = findings.instability(results(single, seeds=1, stability={"draws": 2})).parts["subsets"]
-    assert alone.said == "There is one seed, so subsets cannot be set beside seeds."
+    assert alone.said.startswith("There is one seed, so subsets cannot be set beside seeds.")
     assert alone.table["Two subsets disagree, %"].notna().all()
     assert alone.table["Two seeds disagree, %"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("restless", "effect", "verdict"), [("flawed", 1, "reproduced"), ("gold", -1, "reversed"), ("both", 0, "not shown")]
+)
+def test_the_claim_is_tested_over_training_subsets(restless, effect, verdict):
+    """Each of five subsets turns another eighth of the predictions: two of them disagree on a quarter of the texts."""
+    cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
+    sources = {"gold": GOLD, "flawed": FLAWED}
+    for k in range(5):
+        turned = np.arange(TEXTS) // 2 % 8 == k
+        for name, source in sources.items():
+            flips = turned if restless in (name, "both") else np.zeros(TEXTS, bool)
+            cells[source, 100, k + 1] = students((np.arange(TEXTS) % 2 ^ flips)[None])
+    found = findings.instability(results(cells, stability={"draws": 5}))
+    turned = np.stack([np.arange(TEXTS) // 2 % 8 == k for k in range(5)])
+    pairs = [(turned[a] ^ turned[b]).mean() for a, b in combinations(range(5), 2)]
+    alpha = krippendorff_alpha(np.arange(TEXTS) % 2 ^ turned, n_classes=2)
+    variants = found.variants.set_index("variant")
+    over, disagree = variants.loc["over training subsets"], variants.loc["disagreement of two training subsets"]
+    assert over["effect"] == pytest.approx(effect * (1 - alpha))
+    assert disagree["effect"] == pytest.approx(effect * np.mean(pairs))
+    assert (over["verdict"], over["n_runs"], disagree["verdict"]) == (verdict, 10, verdict)
+    assert over["low"] <= over["effect"] <= over["high"]
+    gold, flawed = found.parts["subsets"].table.to_dict("records")
+    assert flawed["Verdict over subsets"] == verdict
+    assert flawed["Lost alpha over subsets"] == pytest.approx(over["effect"], abs=0.0005)
+    assert flawed["Two subsets disagree, minus gold's, points"] == pytest.approx(100 * disagree["effect"], abs=0.05)
+    assert flawed["Alpha over subsets"] == pytest.approx(1 if restless == "gold" else alpha, abs=0.0005)
+    assert pd.isna(gold["Lost alpha over subsets"])
+    assert found.parts["subsets"].said.endswith(
+        "The claim over 5 training subsets of 100 labels each, paired by subset, in the place of seeds: "
+        f"{verdict} in the one cell; by the disagreement of two subsets, {verdict} in the one cell."
+    )
+    listed = dict(findings.overview(results(cells, stability={"draws": 5})).listed)["Instability"]
+    assert f"; over training subsets: {verdict} in the one cell" in listed
 
 
 def test_number_types_are_compared_by_pairs_and_by_accuracy():

@@ -1,10 +1,21 @@
-"""On which texts predictions flip from seed to seed, and whether another training subset changes more than a seed."""
+"""On which texts predictions flip from seed to seed, and what another training subset changes."""
 
 import numpy as np
 import pandas as pd
 
-from helpers.findings.finding import Part, out_of, percent, signed, unsigned
-from helpers.findings.results import CorpusResults, Results, Students
+from helpers.findings.finding import (
+    VERDICT_COLUMNS,
+    Part,
+    Tally,
+    bounds,
+    counted,
+    out_of,
+    percent,
+    signed,
+    span,
+    unsigned,
+)
+from helpers.findings.results import GOLD, CorpusResults, Results, Students
 from helpers.labels import LabelSource
 from helpers.measures.accuracy import macro_f1
 from helpers.measures.intervals import Interval, disagreement_contrast, stability_difference, stability_interval
@@ -16,6 +27,7 @@ from helpers.measures.stability import (
     pairwise_disagreement,
     unchanged_share,
 )
+from helpers.studies import Cell
 
 _QUARTERS = 4
 #: Digits to which entropies are told apart.
@@ -27,6 +39,16 @@ STATISTICS = {
     "unchanged predictions": "unchanged_share",
     "disagreement of two seeds": "pairwise_disagreement",
 }
+
+#: Variants of the verdict over training subsets that were drawn anew, by alpha and by disagreement.
+OVER_SUBSETS, SUBSETS_DISAGREE = "over training subsets", "disagreement of two training subsets"
+_SUBSETS_BESIDE_GOLD = (
+    "Verdict over subsets",
+    "Lost alpha over subsets",
+    "95 % interval of lost alpha",
+    "Two subsets disagree, minus gold's, points",
+    "95 % interval, minus gold's",
+)
 
 
 def measures(one: CorpusResults, students: Students) -> dict[str, float]:
@@ -117,11 +139,14 @@ def where(rows: list[dict]) -> Part:
     return Part(table, " ".join(sentences))
 
 
-def subsets(results: Results, seed: int) -> Part:
-    """The change of students from one training subset to another, beside that from seed to seed at the same size.
+def subsets(tally: Tally, seed: int) -> Part:
+    """The change of students from one training subset to another: beside that from seed to seed, and beside gold's.
 
-    No student is in both: seeds share the nested subset, which is none of those that were drawn anew.
+    No student is in both of the first: seeds share the nested subset, which is none of those that were drawn anew. Gold
+    students and an annotator's are compared on the same subsets, and the claim is judged over these as over seeds; the
+    two verdicts are variants. They speak of subsets of this pool, which overlap, of gold as of the annotator.
     """
+    results = tally.results
     rows = []
     for one in results.corpora.values():
         for labels in [None, *results.annotators]:
@@ -150,11 +175,13 @@ def subsets(results: Results, seed: int) -> Part:
                     "Corpus": one.name,
                     "Labels of": labels or "gold",
                     "Labels": n,
+                    "Alpha over subsets": round(by_subset["alpha"], 3),
                     "Two subsets disagree, %": percent(by_subset["disagreement of two seeds"]),
                     "Two seeds disagree, %": percent(by_seed["disagreement of two seeds"]),
                     "Subsets minus seeds, points": percent(difference.effect),
                     "95 % interval of the difference": signed(difference) or "none",
                     "95 % interval of two subsets, %": unsigned(disagreement) or "none",
+                    **_beside_gold(tally, one, labels, drawn, seed),
                     "Accuracy, sd over subsets, points": round(100 * by_subset["sd of accuracy"], 2),
                     "Accuracy, sd for fresh texts, points": round(100 * float(fresh), 2),
                     "Accuracy, sd over seeds, points": round(100 * by_seed["sd of accuracy"], 2),
@@ -173,13 +200,46 @@ def subsets(results: Results, seed: int) -> Part:
             "`stability`, for example `stability: {seeds: 10, draws: 5}`.",
         )
     signs, more = table.pop("_sign").dropna(), table.pop("_more").dropna()
-    if more.empty:
-        return Part(table, "There is one seed, so subsets cannot be set beside seeds.")
     changed = out_of(int(more.sum()), len(more), "row")
     said = f"Another training subset changes more predictions than another seed in {changed}"
-    if signs.empty:
-        return Part(table, f"{said}, by the point estimates.")
-    return Part(
-        table,
-        f"{said}: clearly more in {(signs > 0).sum()}, and clearly fewer in {(signs < 0).sum()}, by the interval.",
+    if more.empty:
+        said = "There is one seed, so subsets cannot be set beside seeds."
+    elif signs.empty:
+        said += ", by the point estimates."
+    else:
+        said += f": clearly more in {(signs > 0).sum()}, and clearly fewer in {(signs < 0).sum()}, by the interval."
+    return Part(table, f"{said} {_judged(tally, table)}".strip())
+
+
+def _beside_gold(tally: Tally, one: CorpusResults, labels: str | None, drawn: list[Cell], seed: int) -> dict:
+    """Columns that set an annotator's students beside gold's over the same subsets; the verdicts go to the tally."""
+    pairs = [(Cell(GOLD, cell.n, cell.drawn), cell) for cell in drawn]
+    pairs = [pair for pair in pairs if pair[0] in one.cells]
+    if labels is None or len(pairs) < 2:
+        return dict(zip(_SUBSETS_BESIDE_GOLD, ("", np.nan, "", np.nan, ""), strict=True))
+    gold, its = (np.concatenate([one.cells[cell].pred for cell in cells]) for cells in zip(*pairs, strict=True))
+    rng = tally.results.rng(one.name, f"{labels} beside gold, subsets", seed)
+    alpha, disagreement = (
+        stability_difference(gold, its, statistic=statistic, rng=rng)
+        for statistic in ("krippendorff_alpha", "pairwise_disagreement")
+    )
+    # Positive in the direction of the claim: gold students disagree less often.
+    more = Interval(-disagreement.effect, -disagreement.high, -disagreement.low)
+    verdict = tally.judge(one.name, labels, alpha, 2 * len(pairs), variant=OVER_SUBSETS)
+    tally.judge(one.name, labels, more, 2 * len(pairs), variant=SUBSETS_DISAGREE)
+    columns = verdict, round(alpha.effect, 3), bounds(tally.claim, alpha), percent(more.effect), signed(more) or "none"
+    return dict(zip(_SUBSETS_BESIDE_GOLD, columns, strict=True))
+
+
+def _judged(tally: Tally, table: pd.DataFrame) -> str:
+    """What the rule of the claim gives over subsets, and of how many it is."""
+    variants = pd.DataFrame(tally.variants, columns=VERDICT_COLUMNS)
+    alpha, disagreement = (variants[variants["variant"] == name] for name in (OVER_SUBSETS, SUBSETS_DISAGREE))
+    if alpha.empty:
+        return ""
+    if not np.isfinite(disagreement["low"]).any():
+        return "Two subsets give no interval, so the claim is not judged over them."
+    return (
+        f"The claim over {span(table['Subsets'])} training subsets of {span(table['Labels'])} labels each, paired by "
+        f"subset, in the place of seeds: {counted(alpha)}; by the disagreement of two subsets, {counted(disagreement)}."
     )

@@ -45,7 +45,8 @@ def instability(
     number of labels.
 
     The same by the share of unchanged predictions and by the disagreement of two seeds are variants, and so are the
-    students of random errors at an annotator's rate, where the study has several seeds of one draw of them.
+    students of random errors at an annotator's rate, where the study has several seeds of one draw of them. Where
+    training subsets were drawn anew, alpha and disagreement over these in the place of seeds are variants, too.
 
     Parameters are those of `degradation`.
 
@@ -59,8 +60,8 @@ def instability(
 
         Parts: "levels", every measure with its interval; "flips", the disagreement of two seeds by quarter of the
         texts' entropy, of people's votes and of the annotator; "subsets", the change from one training subset to
-        another beside that from seed to seed; "types", whether students of different number types differ by more than
-        their seeds.
+        another beside that from seed to seed, and the claim over subsets; "types", whether students of different number
+        types differ by more than their seeds.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def instability(
         tally.parts = {
             "levels": _levels(tally.frame, results),
             "flips": where(rows),
-            "subsets": subsets(results, seed),
+            "subsets": subsets(tally, seed),
             "types": number_types(results),
         }
     return tally.finish(_remark(tally, ratios))
