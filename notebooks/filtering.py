@@ -61,8 +61,11 @@ charts.table(finding)
 # Entropy is one score of several, and a study names those that it tries. *Class entropy* takes the same share of
 # each predicted class, which leaves the classes their shares. *Margin* is the lead over the second label; with two
 # classes it puts the texts in entropy's order. *Prompt agreement* asks in several wordings, and costs an LLM call
-# for each. *Confident learning* asks a classifier that has not seen the label. The *oracle* knows gold and drops
-# wrong labels first: where even that gains little, filtering has little to give.
+# for each. *Confident learning* asks a classifier that has not seen the label: it is that method's ranking of labels
+# (the adjusted self-confidence of `cleanlab`) with a fixed share kept, and not its pruning, which estimates from the
+# joint distribution of given and true labels how many to drop. The classifier learnt from the same annotator's labels;
+# how often it is right itself is said below, and stands in the first table. The *oracle* knows gold and drops wrong
+# labels first: where even that gains little, filtering has little to give.
 
 # %%
 charts.show(finding, "choices")

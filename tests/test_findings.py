@@ -813,6 +813,30 @@ def test_filters_are_set_side_by_side():
     assert "and in 1 of these the student is clearly worse all the same; there the balance" in worse.said
 
 
+def test_the_classifier_that_judges_labels_is_judged_as_well():
+    """It knows half of the pool, and is right on three quarters of that; the annotator on all."""
+    one = corpus()
+    source = LabelSource("confident", ("flawed", "flawed@prompt1-crossfit"), 0.5)
+    cells = filtered_cells() | {(source, 400): students(right_on(*[0.6] * 3))}
+    plan = {"filtering": FILTERING["filtering"] | {"fractions": [0.5], "methods": ["entropy", "confident"]}}
+    made = results(cells, one=one, **plan)
+    second = np.eye(2)[np.where(np.arange(POOL + TEXTS) % 8 < 2, 1 - one.gold, one.gold)]
+    second[200:] = np.nan
+    tables = made.corpora["news"].annotator_probs | {source.annotators[1]: second}
+    made = replace(made, corpora={"news": replace(made.corpora["news"], annotator_probs=tables)})
+    found = findings.filtering(made)
+    right = found.table.set_index("Choice")["Judging classifier right, %"]
+    assert right["confident learning"] == 75
+    assert np.isnan(right["lowest entropy"])
+    listed = dict(found.parts["choices"].listed)
+    assert listed["confident learning"].endswith(
+        " In the median, its classifier's own labels are right on 75.0 % of the texts, and the annotator's on 100.0 %; "
+        "the classifier is right more often in 0 of 1 cell."
+    )
+    assert "classifier" not in listed["lowest entropy"]
+    assert "Judging classifier right, %" not in findings.filtering(results(filtered_cells(), **FILTERING)).table
+
+
 def test_recovery_is_blank_where_the_gap_is_not_clear():
     found = findings.filtering(results(filtered_cells(gold=0.5), **FILTERING))
     assert found.table["Gap to gold closed, %"].isna().all()

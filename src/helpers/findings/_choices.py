@@ -41,6 +41,9 @@ class Compared(NamedTuple):
         How far the balance of the classes moved, 0 to 1.
     purer
         Whether its labels are right more often than all.
+    judge, judged
+        Of a filter that asks a classifier: how often the classifier's own labels are right, and the annotator's on the
+        same texts, 0 to 1; None of others.
     """
 
     corpus: str
@@ -53,6 +56,8 @@ class Compared(NamedTuple):
     closed: float
     moved: float
     purer: bool
+    judge: float | None = None
+    judged: float | None = None
 
 
 def choices(claim: Claim, compared: list[Compared], fraction: float) -> Part:
@@ -79,7 +84,8 @@ def choices(claim: Claim, compared: list[Compared], fraction: float) -> Part:
                 (
                     choice,
                     f"clearly better in {out_of(better, len(found), 'cell')} and clearly worse in {worse}; the median "
-                    f"difference is {claim.shown(np.median([one.effect for one in random]))}.{_balanced(found)}",
+                    f"difference is {claim.shown(np.median([one.effect for one in random]))}."
+                    f"{_balanced(found)}{_judge(found)}",
                 )
             )
     said = (
@@ -95,6 +101,19 @@ def _balanced(found: list[Compared]) -> str:
         return ""
     counts = f"clearly better in {signs.count(1)} and clearly worse in {signs.count(-1)}"
     return f" Compared with lowest entropy over all classes, it is {counts}."
+
+
+def _judge(found: list[Compared]) -> str:
+    """How often the classifier that a filter asks is right, beside the annotator whose labels it judges."""
+    asked = [one for one in found if one.judge is not None]
+    if not asked:
+        return ""
+    better = out_of(sum(one.judge > one.judged for one in asked), len(asked), "cell")
+    judge, judged = (percent(np.median([getattr(one, whose) for one in asked])) for whose in ("judge", "judged"))
+    return (
+        f" In the median, its classifier's own labels are right on {judge} % of the texts, and the annotator's on "
+        f"{judged} %; the classifier is right more often in {better}."
+    )
 
 
 def _beside(found: list[Compared]) -> dict[str, list[Interval]]:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from helpers.annotations import CROSSFIT
 from helpers.findings._choices import Compared, choice_of, choices
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
-from helpers.labels import NEED_PROBABILITIES, llm_calls
+from helpers.labels import NEED_PROBABILITIES, LabelSource, llm_calls
 from helpers.ledger import Ledger
 from helpers.measures.intervals import Interval, paired_difference
 from helpers.studies import Cell, Study
@@ -94,6 +95,7 @@ def filtering(
                     again = results.rng(one.name, annotator, seed)
                     closed = recovery(filtered.correct, everything, gold, gap, rng=again)
                     moved = _shift(filtered, everything)
+                    judge, judged = _judge(one, source, everything)
                     compared.append(
                         Compared(
                             corpus=one.name,
@@ -106,6 +108,8 @@ def filtering(
                             closed=closed.effect,
                             moved=moved,
                             purer=one.label_accuracy(filtered) > one.label_accuracy(everything),
+                            judge=judge,
+                            judged=judged,
                         )
                     )
                     tally.table.append(
@@ -128,6 +132,7 @@ def filtering(
                             "Classes of all → of the kept, %": _balance(one, everything, filtered),
                             "LLM calls": llm_calls(source, spec.size),
                         }
+                        | ({} if judge is None else {"Judging classifier right, %": percent(judge)})
                     )
     tally.parts["choices"] = choices(tally.claim, compared, fraction)
     if not results.annotators:
@@ -138,6 +143,22 @@ def filtering(
     if results.hard:
         said += f" Labels without probabilities have no entropy to filter by: {', '.join(results.hard)}."
     return tally.finish(said)
+
+
+def _judge(one: CorpusResults, source: LabelSource, everything: Students) -> tuple[float, float] | tuple[None, None]:
+    """How often the classifier that a filter asks is right, and the annotator, on the texts that both have labels of.
+
+    Both None of a filter that asks none.
+    """
+    annotator, *others = source.annotators
+    asked = [name for name in others if name.endswith(CROSSFIT) and name in one.annotator_probs]
+    if not asked:
+        return None, None
+    rows = everything.targets.rows
+    said = np.stack([one.said(name)[rows] for name in (asked[0], annotator)])
+    known = (said >= 0).all(axis=0)
+    right = (said == one.corpus.gold[rows])[:, known].mean(axis=1)
+    return float(right[0]), float(right[1])
 
 
 def _beyond_entropy(

@@ -60,7 +60,10 @@ def prompt_agreement(subset: Subset, source: LabelSource) -> Targets:
 
 @method
 def confident(subset: Subset, source: LabelSource) -> Targets:
-    """The labels that a classifier which has not seen them finds right (confident learning, through cleanlab).
+    """The labels that a classifier which has not seen them finds most likely (cleanlab's adjusted self-confidence).
+
+    Of confident learning this is the ranking of labels, of which a fixed share is kept, as by every filter here. It is
+    not the pruning, which estimates the joint distribution of given and true labels, and from it how many to drop.
 
     The second table holds that classifier's probabilities: see `helpers.crossfit`. A label's score is its probability
     there, less the mean probability that texts with this label get, so that a class which the classifier is never sure
