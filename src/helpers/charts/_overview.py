@@ -16,8 +16,8 @@ _DASH = "M-0.9,-0.2h1.8v0.4h-1.8z"
 
 
 def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart | alt.Chart:
-    """Every verdict: a row a finding, a group of marks a corpus, a mark an annotator, the strongest the
-    largest.
+    """Every verdict: a row a finding, a group of marks a corpus, a mark an annotator, the last of the
+    study the largest.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def overview(verdicts: pd.DataFrame, *, static: bool = False) -> alt.LayerChart 
         for title, group in rows.groupby("title", sort=False)
     ]
     description = (
-        f"Verdicts as marks, a row a finding, a group a corpus ({', '.join(corpora)}), a mark an annotator from the "
-        f"weakest to the strongest ({', '.join(annotators)}). {'; '.join(counts)}."
+        f"Verdicts as marks, a row a finding, a group a corpus ({', '.join(corpora)}), a mark an annotator in the "
+        f"order of the study ({', '.join(annotators)}). {'; '.join(counts)}."
     )
     return theme.finish(chart, description, chosen)
