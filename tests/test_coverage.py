@@ -13,7 +13,7 @@ import pytest
 from scipy.special import ndtr
 
 from helpers.findings._decomposition import cross_share
-from helpers.findings._recovery import recovery
+from helpers.findings._recovery import beyond_gold, recovery
 from helpers.findings._votes import votes_by_seed
 from helpers.measures.agreement import mean_correlation
 from helpers.measures.crossing import crossing
@@ -148,16 +148,21 @@ def test_recovery(before, after, n_seeds):
     assert 0.92 <= coverage(interval, (mended - plain) / (gold - plain), worlds=500, least=0.15) <= 0.98
 
 
+@pytest.mark.parametrize("gold_votes", [False, True])
 @pytest.mark.parametrize(("n_seeds", "voters"), [(3, 3), (5, 3)])
-def test_recovery_of_a_vote(n_seeds, voters):
-    """Of votes of other students, too, as the interval of what a vote gains."""
+def test_recovery_of_a_vote(n_seeds, voters, gold_votes):
+    """Of votes of other students, too, as the interval of what a vote gains, and less what gold students gain."""
     skills, seed_sd = (1.7, 1.3), 0.05
 
     def share(draw, n_texts):
-        (best, pred), gold = labelled(draw, skills, n_seeds, n_texts, seed_sd)
-        best, before = ((made == gold).astype(float) for made in (best, pred))
+        (best_pred, pred), gold = labelled(draw, skills, n_seeds, n_texts, seed_sd)
+        best, before = ((made == gold).astype(float) for made in (best_pred, pred))
         students = SimpleNamespace(probs=np.eye(2)[pred], gold=gold, seeds=n_seeds)
-        return votes_by_seed(students, voters), before, best
+        together = votes_by_seed(students, voters)
+        if gold_votes:
+            golds = votes_by_seed(SimpleNamespace(probs=np.eye(2)[best_pred], gold=gold, seeds=n_seeds), voters)
+            together = beyond_gold(together, golds, SimpleNamespace(correct=best))
+        return together, before, best
 
     def interval(draw):
         together, before, best = share(draw, 800)
