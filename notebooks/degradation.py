@@ -49,6 +49,18 @@ charts.show(finding)
 charts.table(finding)
 
 # %% [markdown]
+# ## Which class is lost
+#
+# The gap can be spread over all texts, or be one class that the annotator hardly gives. Here it is taken apart by the
+# gold class of the test texts: the parts of all classes add up to the gap. A student that never gives a class loses all
+# of its texts and cannot take one of another class for it, so the parts of the other classes may lie below zero. Where
+# one class is nearly all of the gap, the annotator's labels lack that class more than they are noisy, and a
+# [correction](remedies.ipynb) may help more than a filter.
+
+# %%
+charts.table(finding, "by class")
+
+# %% [markdown]
 # ## Inherited mistakes
 #
 # Do students *repeat* mistakes? On the test texts that the annotator gets wrong, the next table gives the

@@ -277,6 +277,29 @@ def test_inheritance_is_looked_at_by_how_sure_the_annotator_was():
     assert "more often than a gold student makes it in 0 of 1 cell, less" in with_fewer.parts["inheritance"].said
 
 
+def test_the_gap_is_taken_apart_by_class():
+    """Half of the texts are of each class; the annotator's students find none of the second, and all of the first."""
+    cells = at_all_sizes((0.9,) * 3, (0.7,) * 3)
+    never = students(np.zeros((3, TEXTS), int))
+    cells[FLAWED, 400] = never
+    part = findings.degradation(results(cells)).parts["by class"]
+    table = part.table.set_index("Gold class")
+    gold = cells[GOLD, 400]
+    found = {k: gold.correct[:, gold.gold == k].mean() for k in (0, 1)}
+    assert table.loc["yes", "Part of the gap, points"] == pytest.approx(50 * found[1], abs=0.05)
+    assert table.loc["no", "Part of the gap, points"] == pytest.approx(50 * (found[0] - 1), abs=0.05)
+    assert table.loc["yes", "Its student finds, %"] == 0
+    assert table["Of all texts, %"].tolist() == [50, 50]
+    assert "still clear in 0 of 1 cell." in part.said
+    ((_, sentence),) = part.listed
+    assert sentence.startswith("yes for 1 of 1 annotator, with 4")
+    # In each class a fifth is lost: without one of them the gap is as clear in the other.
+    evenly = at_all_sizes((0.9,) * 3, (0.7,) * 3)
+    both = findings.degradation(results(evenly)).parts["by class"]
+    assert both.table["Part of the gap, points"].sum() == pytest.approx(20, abs=0.11)
+    assert "still clear in 1 of 1 cell." in both.said
+
+
 def test_classes_that_an_annotator_hardly_gives_are_named():
     one = corpus()
     said = np.tile([0.9, 0.1], (len(one.rows), 1))

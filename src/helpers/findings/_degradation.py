@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.findings._by_class import loss_by_class
 from helpers.findings._inheritance import Inheritance
 from helpers.findings.finding import Finding, Tally, bounds, out_of, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
@@ -45,9 +46,9 @@ def degradation(
     Finding
         `frame` has a row a corpus, `labels` ("gold" or the annotator), `who` ("student" or "annotator"),
         `seed` (-1 for the annotator itself), `measure` and `value`. Measures: accuracy, macro-F1, Brier
-        score (0 to 2), calibration error, and the recall of each class. Its parts "inheritance" and
-        "inheritance by group" say how often students repeat their annotator's mistakes; the variant "inherited
-        mistakes" is the difference to the gold students.
+        score (0 to 2), calibration error, and the recall of each class. Its part "by class" says which gold classes
+        the gap is made of. Its parts "inheritance" and "inheritance by group" say how often students repeat their
+        annotator's mistakes; the variant "inherited mistakes" is the difference to the gold students.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def degradation(
                     "Its student, calibration error %": percent(ece[1]),
                 }
             )
-    tally.parts |= inheritance.parts()
+    tally.parts |= inheritance.parts() | {"by class": loss_by_class(results, tally.claim, seed)}
     if not results.annotators:
         return tally.finish("The study has no annotators.")
     return tally.finish(
