@@ -90,10 +90,22 @@ def test_rows_that_the_file_lacks_fail_and_rows_of_others_are_left_alone(corpus,
     table = pd.concat([table.iloc[5:], other])
     table.loc[7, "negative"] = np.nan
     read = replay(write(tmp_path / "a.jsonl", table), corpus, tmp_path)
-    assert read.failures == dict.fromkeys(range(5), "the file has no row of this id") | {
-        7: "the file has no answer in this row"
-    }
+    assert read.failures == dict.fromkeys(range(5), "the file has no row of this id") | {7: "a probability is missing"}
     assert np.exp(read.logp[8:]) == pytest.approx(p[8:], rel=1e-5)
+
+
+def test_rows_without_probabilities_are_missing_answers(corpus, tmp_path):
+    """The rule is that of `ready_made`: see `test_tables.py`."""
+    table = probabilities(corpus)[0].astype(object)
+    table.loc[2, ["negative", "positive"]] = 0
+    table.loc[3, "positive"], table.loc[4, "positive"] = "n/a", "refused"
+    table.loc[5, "negative"] = corpus.rows["text"].iloc[5]
+    assert replay(write(tmp_path / "a.csv", table), corpus, tmp_path / "out").failures == {
+        2: "all probabilities are 0",
+        3: "a probability is missing",
+        4: "'refused' is no number",
+        5: "what is there is no number",
+    }
 
 
 def test_a_finished_table_is_a_file_to_replay(corpus, tmp_path):
@@ -193,11 +205,11 @@ def test_a_file_is_read_as_a_table_is(corpus, tmp_path):
             "id,negative\nr0,0.5\n",
             r"neither a column for each label .* as \{replay: a\.csv, label: COLUMN\} or \{…, columns: \{LABEL",
         ),
-        ("a.csv", "id,negative,positive\nr0,0.5,high\n", "column 'positive', id 'r0': 'high' is no number"),
+        ("a.csv", "id,negative,positive\nr0,0.5,high\n", "column 'positive', row of id 'r0': 'high' is no number"),
         ("a.csv", "id,negative,positive\nr0,0.5,0.9\n", "row of id 'r0': 0.5, 0.9 are no probabilities"),
         ("a.csv", "id,negative,positive\nr0,-3,0.9\n", "are no probabilities: none may be below 0"),
         ("a.csv", "id,negative,positive\nr0,inf,0\n", "are no probabilities"),
-        ("a.csv", "id,negative,positive\nr0,,\n", "are empty"),
+        ("a.csv", "id,negative,positive\nr0,,\nr1,0,0\n", "are empty, or all 0"),
         ("a.csv", "id,negative,positive\nr0,-0.1,-0.1\n", "are no logprobs"),
         ("a.jsonl", "{}\n[1]\n", r"line 2 is \[1\], but must be an object"),
         ("a.jsonl", "{'id': __import__('os')}\n", "line 1, character 2: not JSON"),

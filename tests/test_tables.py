@@ -321,6 +321,33 @@ def test_ready_made_labels_become_annotations(reviews):
         annotations.ready(corpus, "claude")
 
 
+def test_rows_without_probabilities_are_missing_answers(reviews):
+    """The rule is that of a replay: see `test_replay.py`."""
+    reviews["p_no"], reviews["p_yes"] = pd.Series([0.7] * 40, dtype=object), pd.Series([0.2] * 40, dtype=object)
+    reviews.loc[2, ["p_no", "p_yes"]] = 0
+    reviews.loc[3, "p_yes"], reviews.loc[4, "p_yes"] = "n/a", "refused"
+    reviews.loc[5, "p_no"] = reviews["review"].iloc[5]
+    ready = {"llama": {"negative": "p_no", "positive": "p_yes"}}
+    assert load(write(reviews, "a.csv"), ready_made=ready).ready["llama"].failures == {
+        2: "all probabilities are 0",
+        3: "a probability is missing",
+        4: "'refused' is no number",
+        5: "what is there is no number",
+    }
+
+
+@pytest.mark.parametrize("words", [20, 21])
+def test_probabilities_that_are_mostly_words_are_the_wrong_column(reviews, words):
+    """Half of them may be; of more, the first is named."""
+    ready = {"llama": {"negative": "p_no", "positive": "p_no"}}
+    path = write(reviews.assign(p_no=["0,5"] * words + [0.5] * (40 - words)), "a.csv")
+    if words == 20:
+        assert len(load(path, ready_made=ready).ready["llama"].failures) == words
+    else:
+        with pytest.raises(UserError, match="llama, column 'p_no', row 2: '0,5' is no number"):
+            load(path, ready_made=ready)
+
+
 def test_log_probabilities_are_seen_as_such(reviews):
     reviews["l_no"], reviews["l_yes"] = np.log(0.7), np.log(0.2)
     ready = {"llama": {"negative": "l_no", "positive": "l_yes"}}

@@ -44,7 +44,8 @@ class ReplayAnnotator:
         self._whole = self._ids.is_unique
         if not self._whole:
             self._ids = corpus.rows["id"]
-        self._other: dict[str, str] = {}  # id -> what is there instead of a label
+        self._texts = dict(zip(self._ids, corpus.rows["text"], strict=True))
+        self._other: dict[str, str] = {}  # id -> what is there instead of an answer
 
     def use(self, prompt: Prompt) -> None:
         """Read the file; only the labels of the prompt matter.
@@ -153,29 +154,13 @@ class ReplayAnnotator:
         )
 
     def _numbers(self, table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, np.ndarray]:
-        values = np.stack([_numeric(table, column) for column in columns], axis=1)
-        if np.isnan(values).all():
-            raise TableError(f"its columns {', '.join(map(repr, columns))} are empty")
-        kind = self._spec.values
-        if kind == "auto":
-            kind = "logprobs" if ready.logarithms(values) else "probabilities"
-        if kind == "logprobs":  # float32 rounds past zero
-            values = np.where(values <= ready.ROUNDING, np.minimum(values, 0), values)
-        with np.errstate(over="ignore"):
-            probs = np.exp(values) if kind == "logprobs" else values
-        total = probs.sum(axis=1)
-        bad = (values > 0).any(axis=1) if kind == "logprobs" else (values < 0).any(axis=1)
-        bad |= total > 1 + ready.ROUNDING
-        if bad.any():
-            first = np.flatnonzero(bad)[0]
-            raise TableError(
-                f"row of id {_shown(table.index[first])}: {', '.join(f'{v:g}' for v in values[first])} are no "
-                f"{kind}: {'none may be above 0' if kind == 'logprobs' else 'none may be below 0'}, and together "
-                "they are at most 1"
-            )
-        with np.errstate(divide="ignore"):
-            logp = values if kind == "logprobs" else np.log(values)
-        return kind, self._in_order(table, np.where(total[:, None] > 0, logp, np.nan))
+        texts = [self._texts.get(id_, "") for id_ in table.index]
+        cells = [table[column] for column in columns]
+        kind, logp, failures = ready.log_probabilities(cells, texts, self._spec.values, row="row of id")
+        if np.isnan(logp).all():
+            raise TableError(f"its columns {', '.join(map(repr, columns))} are empty, or all 0")
+        self._other = {table.index[row]: why for row, why in failures.items()}
+        return kind, self._in_order(table, logp)
 
     def _labels(self, table: pd.DataFrame, column: str, labels: tuple[str, ...]) -> np.ndarray:
         said = [_text(value) for value in table[column]]
@@ -191,9 +176,8 @@ class ReplayAnnotator:
                 f"{len(unknown)} rows have a label that {self._corpus.name} does not have, the first {_shown(value)} "
                 f"at id {_shown(table.index[row])}; the labels are {', '.join(labels)}"
             )
-        texts = dict(zip(self._ids, self._corpus.rows["text"], strict=True))
         self._other = {
-            table.index[row]: ready.no_class(value, texts.get(table.index[row], "")) for row, value in unknown
+            table.index[row]: ready.no_class(value, self._texts.get(table.index[row], "")) for row, value in unknown
         }
         logp = np.full((len(said), len(labels)), np.nan)
         for i, k in enumerate(found):
@@ -216,21 +200,6 @@ def _read(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     table = reading.read(columns, path=file)
     cells = table.columns | {name: classes.decoded(table.columns[name], of) for name, of in table.classes.items()}
     return pd.DataFrame(cells, dtype=object).dropna(how="all")
-
-
-def _numeric(table: pd.DataFrame, column: str) -> np.ndarray:
-    """A column as numbers, nan where a cell is empty."""
-    cells = [_text(value) for value in table[column]]
-    out = np.full(len(cells), np.nan)
-    for i, cell in enumerate(cells):
-        if cell and cell.lower() not in ("nan", "none", "null"):
-            try:
-                out[i] = float(cell)
-            except ValueError:
-                raise TableError(
-                    f"column {column!r}, id {_shown(table.index[i])}: {_shown(cell)} is no number"
-                ) from None
-    return out
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,8 @@ _LONGEST = 200
 
 Labels = Sequence[str] | Mapping[Hashable, str]
 
+#: How programs write what is missing, without case.
+NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "<na>"})
 #: Columns beside those of the labels, in a table of annotations or in a part of one.
 RESERVED = {"id", "row", "failure", "looks_like_order"}
 

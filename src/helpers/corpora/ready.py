@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from helpers.corpora.classes import folded
-from helpers.corpora.reading import TableError
+from helpers.corpora.classes import NOTHING, folded
+from helpers.corpora.reading import TableError, clean
 from helpers.errors import repeats
 
 #: Share of the rows that must have a usable label: below it, it is the wrong column.
@@ -91,7 +91,7 @@ def make(
     Raises
     ------
     TableError
-        If most rows name no class, a value may mean two classes, or numbers are no probabilities.
+        If most rows name no class or hold no numbers, a value may mean two classes, or numbers are no probabilities.
     """
     if isinstance(columns, str):
         made = _from_labels(table["ready", columns], table["text"], names, classes, columns)
@@ -111,6 +111,12 @@ def no_class(said: str, text: str) -> str:
     """Why a cell is no label; what an LLM answers may repeat the text, which is not kept."""
     shown = said[:40]
     return "what is there is no class" if repeats(text, shown) else f"the label {shown!r} is no class"
+
+
+def no_number(said: str, text: str) -> str:
+    """Why a cell that has to be a number is none, as `no_class`."""
+    shown = said[:40]
+    return "what is there is no number" if repeats(text, shown) else f"{shown!r} is no number"
 
 
 def _from_labels(
@@ -152,23 +158,83 @@ def _from_probabilities(
             f"{', '.join(map(repr, classes))}"
         )
     ordered = [by_class[plain(name)] for name in classes]
-    cells = [pd.Series([_number(cell) for cell in table["ready", column]], dtype=float) for column in ordered]
-    values = np.stack(cells, axis=1)
-    failures = {int(row): "a probability is missing" for row in np.flatnonzero(np.isnan(values).any(axis=1))}
-    known = ~np.isnan(values).any(axis=1)
-    with np.errstate(divide="ignore", over="ignore"):
-        probs = np.exp(values) if logarithms(values[known]) else values
-        total = probs.sum(axis=1)
-        wrong = known & ((probs < 0).any(axis=1) | (total > 1 + ROUNDING) | (total <= 0))
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            shown = ", ".join(f"{value:g}" for value in values[row])
-            raise TableError(
-                f"`ready_made`: {annotator}, row {table.index[row]}: {shown} are no probabilities: "
-                "they must lie between 0 and 1 and sum to 1 at most, or be natural logarithms of such"
-            )
-        logp = np.where(known[:, None], np.minimum(np.log(probs), 0), np.nan)
+    cells = [table["ready", column].rename(column) for column in ordered]
+    try:
+        _, logp, failures = log_probabilities(cells, table["text"])
+    except TableError as error:
+        raise TableError(f"`ready_made`: {annotator}, {error}") from None
     return Ready(logp, failures, tuple(ordered))
+
+
+def log_probabilities(
+    columns: Sequence[pd.Series], texts: Sequence[str], kind: str = "auto", *, row: str = "row"
+) -> tuple[str, np.ndarray, dict[int, str]]:
+    """Read what a file has in a column for each class: probabilities, or natural logarithms of such.
+
+    An answer is missing where a cell is empty, or says so as programs do (`NOTHING`), where one holds another word, and
+    where all probabilities are 0.
+
+    Parameters
+    ----------
+    columns
+        The cells of each class. The names of the series and their index stand in messages.
+    texts
+        The text of each row: a word that repeats it is not kept.
+    kind
+        "probabilities", "logprobs", or "auto": told by the signs.
+    row
+        What messages call a row, before its name in the index.
+
+    Returns
+    -------
+    kind : str
+        "probabilities" or "logprobs".
+    logp : float64 array (rows, classes)
+        Natural logarithms, at most 0; nan where an answer is missing.
+    failures : dict
+        Row position -> why its answer is missing.
+
+    Raises
+    ------
+    TableError
+        If more than half of the rows that are not empty hold a word, for it is the wrong column then; or if numbers are
+        negative probabilities, or probabilities that sum to more than 1.
+    """
+    values = np.full((len(texts), len(columns)), np.nan)
+    words: dict[int, tuple[str, str]] = {}  # row position -> the column, and what it says instead of a number
+    for k, cells in enumerate(columns):
+        for i, cell in enumerate(cells):
+            try:
+                values[i, k] = _number(cell)
+            except ValueError:
+                words.setdefault(i, (str(cells.name), str(cell)))
+    said = ~np.isnan(values).all(axis=1)
+    said[list(words)] = True  # empty rows say nothing of whether it is the right column
+    names = columns[0].index.tolist()
+    if len(words) > (1 - FEWEST) * said.sum():
+        first = min(words)
+        column, word = words[first]
+        raise TableError(f"column {column!r}, {row} {names[first]!r:.42}: {word[:40]!r} is no number")
+    known = ~np.isnan(values).any(axis=1)
+    if kind == "auto":
+        kind = "logprobs" if logarithms(values[known]) else "probabilities"
+    if kind == "logprobs":  # float32 rounds past zero
+        values = np.where(values <= ROUNDING, np.minimum(values, 0), values)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        probs, logp = (np.exp(values), values) if kind == "logprobs" else (values, np.log(values))
+    wrong = known & ((probs < 0).any(axis=1) | (probs.sum(axis=1) > 1 + ROUNDING))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise TableError(
+            f"{row} {names[first]!r:.42}: {', '.join(f'{value:g}' for value in values[first])} are no {kind}: none may "
+            f"be {'above' if kind == 'logprobs' else 'below'} 0, and together they are at most 1"
+        )
+    none = known & np.isneginf(logp).all(axis=1)
+    failures = dict.fromkeys(np.flatnonzero(~known).tolist(), "a probability is missing")
+    failures |= dict.fromkeys(np.flatnonzero(none).tolist(), "all probabilities are 0")
+    texts = list(texts)
+    failures |= {i: no_number(word, texts[i]) for i, (_, word) in words.items()}
+    return kind, np.where((known & ~none)[:, None], np.minimum(logp, 0), np.nan), failures
 
 
 def logarithms(values: np.ndarray) -> bool:
@@ -180,7 +246,6 @@ def logarithms(values: np.ndarray) -> bool:
 
 
 def _number(cell: object) -> float:
-    try:
-        return float(cell) if isinstance(cell, str | int | float) else float("nan")
-    except ValueError:
-        return float("nan")
+    """A cell as a number, nan where it says nothing; raises ValueError where it holds another word."""
+    said = "" if cell is None else str(clean(cell))
+    return float("nan") if not said or said.casefold() in NOTHING else float(said)
