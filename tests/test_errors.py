@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpora.ready import no_class
-from helpers.errors import first_line, in_one_line, printable, repeats, without_passwords
+from helpers.errors import first_line, in_one_line, printable, repeats, without_controls, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from helpers.errors import first_line, in_one_line, printable, repeats, without_
 )
 def test_what_acts_and_is_not_seen_is_written_out(said, shown):
     assert printable(said) == shown
+
+
+def test_controls_leave_one_space():
+    assert without_controls("a\r\n\x1b\x9b[31m\tschön  好") == "a [31m schön  好"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ class DeadWorkersError(UserError):
 
 #: Kinds of characters that act and are not seen: controls, directions and what has no width, breaks of line.
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+#: Control characters, category Cc, as they stand together.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Characters of a text that a message may not repeat, and of the shortest text that is looked for.
 _PIECE, _SHORTEST = 12, 4
 
@@ -41,6 +43,11 @@ def printable(said: object) -> str:
     marks that turn the direction of what stands beside them.
     """
     return "".join(c if c in "\n\t" or category(c) not in _UNSEEN else repr(c)[1:-1] for c in str(said))
+
+
+def without_controls(said: str) -> str:
+    """A text with a space in the place of control characters, one for all that stand together; newlines are such."""
+    return _CONTROLS.sub(" ", said)
 
 
 def without_passwords(said: str) -> str:

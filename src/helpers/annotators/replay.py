@@ -4,7 +4,6 @@ The file is read as a table of one's own is, by `helpers.corpora.reading`. It is
 cell that cannot be meant ends in one message that names it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from helpers.annotators.scoring import Part, Scored
 from helpers.annotators.specs import Replay
 from helpers.corpora import Corpus, classes, reading, ready
 from helpers.corpora.reading import NoColumnError, TableError
-from helpers.errors import UserError
+from helpers.errors import UserError, without_controls
 from helpers.prompts import Prompt
 
 _NO_ANSWER = "the file has no answer in this row"
@@ -68,13 +67,11 @@ class ReplayAnnotator:
                 self._kind, self._logp = self._numbers(table, columns)
             else:
                 self._kind, self._logp = "labels", self._labels(table, columns[0], labels)
-        except NoColumnError as error:
-            raise UserError(
-                f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}; say in the study which it "
-                f"is, as {{replay: {self._file.name}, id: COLUMN, label: COLUMN}}"
-            ) from None
         except TableError as error:
-            raise UserError(f"annotator {self.name}: {places.shown(self._file)}: {_clean(str(error))}") from None
+            said = f"annotator {self.name}: {places.shown(self._file)}: {without_controls(str(error))}"
+            if isinstance(error, NoColumnError):
+                said += f"; say in the study which it is, as {{replay: {self._file.name}, id: COLUMN, label: COLUMN}}"
+            raise UserError(said) from None
         self._listed = self._ids.isin(table.index).to_numpy()
 
     @property
@@ -211,10 +208,6 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _clean(said: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said)
-
-
 def _shown(value: object) -> str:
     """Something from a file as it can be printed."""
-    return repr(_clean(str(value))[:40])
+    return repr(without_controls(str(value))[:40])

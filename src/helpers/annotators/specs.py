@@ -31,7 +31,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from helpers import hub
 from helpers.corpora import ready
-from helpers.errors import UserError, without_passwords, wrong_field
+from helpers.errors import UserError, without_controls, without_passwords, wrong_field
 
 #: The annotators of the default study, weakest first.
 SHIPPED = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
@@ -467,4 +467,4 @@ def _last(path: str) -> str:
 
 def _harmless(said: object) -> str:
     """A specification as it can be shown: on one line, and without the user and password of an address."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", without_passwords(str(said)))[:200]
+    return without_controls(without_passwords(str(said)))[:200]
