@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import rel_entr, xlogy
 
-from helpers.measures._checks import as_distributions, as_generator
+from helpers.measures._checks import as_distributions
 
 
 def uniform_noise(p, rate):
@@ -35,16 +35,6 @@ def uniform_noise(p, rate):
     p = _cells(p, "p")
     rate = _rates(rate, p)
     return (1 - rate) * p + rate * (1 - p) / (p.shape[1] - 1)
-
-
-def class_noise(p, confusion):
-    """Report class j for gold class i with probability confusion[i, j] in every cell: P @ confusion."""
-    p, confusion = _cells(p, "p"), as_distributions(confusion, "confusion")
-    if confusion.shape != (p.shape[1], p.shape[1]):
-        raise ValueError(
-            f"confusion: expected {p.shape[1]} x {p.shape[1]}, gold classes in rows, got {confusion.shape}"
-        )
-    return p @ confusion
 
 
 def cell_noise(p, rate, target):
@@ -163,17 +153,6 @@ def expected_log_student(p_s, n, alpha):
     counts = np.arange(n + 1)
     log_student = np.log(counts + alpha) - np.log(n + alpha * p_s.shape[1])
     return stats.binom.pmf(counts, n, p_s[..., None]) @ log_student
-
-
-def simulate(p_s, n, alpha, *, rng, n_runs):
-    """Draw training sets and fit the student: P̂ as float array (n_runs, C, K).
-
-    What `expected_decomposition` averages over without drawing; feed it to `propagation.decompose_by_text`.
-    """
-    as_generator(rng)
-    _, p_s, (size,), _ = _world(p_s, p_s, n, alpha, None)
-    counts = rng.multinomial(size, p_s, size=(n_runs, len(p_s)))
-    return (counts + alpha) / (size + alpha * p_s.shape[1])
 
 
 def _world(p, p_s, n, alpha, weights):
