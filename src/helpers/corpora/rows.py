@@ -1,6 +1,7 @@
 """From columns of a table to rows: which column is what, every cell checked, gold set, and what is left out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,55 @@ SHOWN = 5
 _MOST_VOTES = 1e9
 
 
+@dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which column is what: parameters are options of `helpers.corpora.tables.load`.
+    """Which column is what.
 
-    Raises
-    ------
-    TableError
-        If nothing says what gold is, or something is no name of a column.
+    Attributes
+    ----------
+    text, label, id, split_by
+        A column each, or None where there is none.
+    votes, raters, groups
+        Columns, in the order in which they were named.
+    ready_made
+        Annotator -> the column of its labels, or the columns of its probabilities.
     """
 
-    def __init__(self, text, label, id, votes, raters, ready_made, groups, split_by, without_gold):
+    text: str
+    label: str | None = None
+    id: str | None = None
+    split_by: str | None = None
+    votes: list[str] = field(default_factory=list)
+    raters: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    ready_made: dict[str, ready.Columns] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        text: str,
+        label: str | None,
+        id: str | None,
+        votes: Sequence[str] | None,
+        raters: Sequence[str] | None,
+        ready_made: Mapping[str, ready.Columns] | None,
+        groups: str | Sequence[str] | None,
+        split_by: str | None,
+        without_gold: bool,
+    ) -> "Columns":
+        """Look at what options of `helpers.corpora.tables.load` say of columns.
+
+        Parameters
+        ----------
+        without_gold
+            Whether nothing has to say what gold is.
+
+        Raises
+        ------
+        TableError
+            If nothing says what gold is, or something is no name of a column.
+        """
         for option, value in (("votes", votes), ("raters", raters)):
             if value is not None and (isinstance(value, str) or not isinstance(value, Sequence) or not value):
                 what = "one a class" if option == "votes" else "one a rater"
@@ -39,20 +79,25 @@ class Columns:
                 "there must be a `label` column (--label), or votes to make gold of; without any gold, name the "
                 "classes in `labels` (--classes) and say `unlabelled: keep`"
             )
-        self.text, self.label, self.id = text, label, id
-        self.votes, self.raters = list(votes or ()), list(raters or ())
-        self.ready: dict[str, ready.Columns] = ready_made
-        self.groups = [groups] if isinstance(groups, str) else list(groups or ())
-        self.split_by = split_by
-        given = [self.text, self.label, self.id, self.split_by, *self.votes, *self.raters, *self.groups]
-        for column in given:
+        made = cls(
+            text=text,
+            label=label,
+            id=id,
+            split_by=split_by,
+            votes=list(votes or ()),
+            raters=list(raters or ()),
+            groups=[groups] if isinstance(groups, str) else list(groups or ()),
+            ready_made=ready.check(ready_made),
+        )
+        for column in [text, label, id, split_by, *made.votes, *made.raters, *made.groups]:
             if column is not None and not isinstance(column, str):
                 raise TableError(f"a column cannot be called {column!r}: put its name in quotes")
+        return made
 
     def wanted(self) -> list[str]:
         """All columns, each once."""
         single = [column for column in (self.text, self.label, self.id, self.split_by) if column is not None]
-        ready_made = [column for columns in self.ready.values() for column in ready.columns_of(columns)]
+        ready_made = [column for columns in self.ready_made.values() for column in ready.columns_of(columns)]
         return list(dict.fromkeys([*single, *self.votes, *self.raters, *ready_made, *self.groups]))
 
 
@@ -64,26 +109,19 @@ def frame_of(table: Table, options: Columns, labels: Labels | None) -> tuple[pd.
     TableError
         If a cell can be no class or no number of votes, or classes cannot be told apart.
     """
+    said_in = [column for column in (options.label, *options.raters) if column is not None]
+    said_in += [columns for columns in options.ready_made.values() if isinstance(columns, str)]
+    labelled = {column: _labels(table, column, labels) for column in said_in}
     naming = [options.label] if options.label is not None else options.raters  # they say which classes there are
-    order: list[str] | None = None
-
-    def keys(column: str) -> list[str | None]:
-        nonlocal order
-        values = table.columns[column]
-        if column in table.classes:
-            values, its = classes.of_feature(values, table.classes[column], labels)
-            if its is not None and column in naming:
-                order = list(dict.fromkeys([*(order or ()), *its]))
-        return [classes.key(value, column) for value in values]
-
+    order = list(dict.fromkeys(name for column in naming for name in labelled[column][1])) or None
     series: dict = {"text": [reading.clean(value) for value in table.columns[options.text]]}
-    series["label"] = keys(options.label) if options.label is not None else [None] * len(table)
+    series["label"] = [None] * len(table) if options.label is None else labelled[options.label][0]
     ids = range(1, len(table) + 1) if options.id is None else table.columns[options.id]
     series["id"] = [None if classes.is_missing(value) else str(reading.clean(value)) for value in ids]
-    series |= {("rater", column): keys(column) for column in options.raters}
-    for columns in options.ready.values():
+    series |= {("rater", column): labelled[column][0] for column in options.raters}
+    for columns in options.ready_made.values():
         if isinstance(columns, str):
-            series["ready", columns] = keys(columns)
+            series["ready", columns] = labelled[columns][0]
         else:
             series |= {("ready", column): table.columns[column] for column in columns.values()}
     for column in options.groups:
@@ -106,12 +144,20 @@ def frame_of(table: Table, options: Columns, labels: Labels | None) -> tuple[pd.
         frame["votes", column] = numbers
     frame.index += table.first_row
     usable = ~frame["text"].map(classes.is_missing).astype(bool)
-    said = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
-    found = list(dict.fromkeys(value for column in said for value in frame[column][usable] if value is not None))
-    if not said:  # columns of counts alone: the classes are called as the columns are
+    cells = ["label"] if options.label is not None else [("rater", column) for column in options.raters]
+    found = list(dict.fromkeys(value for column in cells for value in frame[column][usable] if value is not None))
+    if not naming:  # columns of counts alone: the classes are called as the columns are
         found = options.votes
         order = options.votes
     return frame, classes.name(found, labels, order)
+
+
+def _labels(table: Table, column: str, labels: Labels | None) -> tuple[list[str | None], list[str]]:
+    """The cells of a column of labels as text; and what it says of its own of which classes there are, in order."""
+    values, names = table.columns[column], None
+    if column in table.classes:
+        values, names = classes.of_feature(values, table.classes[column], labels)
+    return [classes.key(value, column) for value in values], names or []
 
 
 def _decoded(table: Table, column: str) -> list:

@@ -163,7 +163,17 @@ def load(
     where = hub if file is None else places.shown(file)
     with _naming(where):
         keep = _keeps(unlabelled, label, labels, votes or raters or folds or split_by or examples)
-        options = Columns(text, label, id, votes, raters, ready.check(ready_made), groups, split_by, keep)
+        options = Columns.of(
+            text=text,
+            label=label,
+            id=id,
+            votes=votes,
+            raters=raters,
+            ready_made=ready_made,
+            groups=groups,
+            split_by=split_by,
+            without_gold=keep,
+        )
         table = reading.read(
             options.wanted(),
             path=file,
@@ -232,7 +242,8 @@ def load(
             fold, grouping, spent = fold[~beside], grouping[~beside], (np.cumsum(~beside) - 1)[spent]
         meant = {value: name for value, name in names.items() if name in real}
         made = {
-            who: ready.make(rows.frame, columns, meant, real, annotator=who) for who, columns in options.ready.items()
+            who: ready.make(rows.frame, said_in, meant, real, annotator=who)
+            for who, said_in in options.ready_made.items()
         }
         finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
         fold[spent] = splits.OUT
