@@ -185,99 +185,45 @@ def load(
             quotes=quotes,
             sheet=sheet,
         )
-        frame, names = frame_of(table, options, labels)
-        if keep:
-            frame["label"] = [partial.UNKNOWN if value is None else value for value in frame["label"]]
-            names = names | {partial.UNKNOWN: partial.UNKNOWN}
-        known = list(dict.fromkeys(names.values()))
+        rows, names, known = _labelled(table, options, labels, keep=keep)
         real = known[: len(known) - keep]  # without that of no label
-        rows = Rows(frame)
-        rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
-        if label is not None:
-            rows.drop(NO_LABEL, rows.frame["label"].isna())
-        rows.check_number()
-        validate(rows.frame, names, options, table.first_row)
-        if not real:  # with `unlabelled: keep`; else there are no rows by now
-            raise TableError(
-                f"column {label!r} is empty, so nothing says which classes there are: name them with `labels` "
-                "(--classes A,B,…)"
-            )
-        if len(real) == 1:
-            raise TableError(f"every row has the same class, {known[0]!r}")
-        set_gold(rows, options, names, known)
-        in_test = None if split_by is None else _own_split(rows, split_by, parts)
-        if split_by is None and parts is not None:
-            raise TableError("`parts` says what the values of `split_by` mean: give that too")
-        if keep:
-            _check_gold(int((rows.gold < len(real)).sum()))
-        else:
-            rows.check(known)
-        grouping = _grouping(rows.frame, groups, near_duplicates)
-        if in_test is not None:
-            if test_size is not None or folds is not None:
-                raise TableError("`split_by` and `test_size` or `folds` contradict each other: leave one out")
-            straddle = splits.straddling(in_test, grouping)
-            rows.drop(_STRADDLES, straddle)
-            rows.check(known)
-            in_test, grouping = in_test[~straddle], grouping[~straddle]
-            fold = np.where(in_test, 0, 1)
-        elif folds is not None:
-            if test_size is not None:
-                raise TableError("`folds` and `test_size` contradict each other: leave one out")
-            fold = splits.folds(rows.gold, grouping, _folds(folds, grouping), seed=split_seed)
-        else:
-            # Of few gold labels, half are for testing.
-            size = _test_size(len(rows.gold) // 2 if keep and test_size is None else test_size, len(rows.gold))
-            fold = np.where(splits.stratified(rows.gold, grouping, size, seed=split_seed), 0, 1)
-        if (fold == 0).all():
-            raise TableError(
-                f"a test split of {len(fold)} texts, duplicates and groups kept together, leaves none to train on"
-            )
-        texts = rows.frame["text"].reset_index(drop=True)
-        spent = _spent(texts, rows.gold, splits.ranked(fold, 0, seed=split_seed), examples, known, grouping)
-        if folds is not None and spent:  # what stands beside an example in its fold is tested there, by who saw it
-            beside = np.isin(grouping, grouping[spent])
-            beside[spent] = False
-            rows.drop(_LIKE_AN_EXAMPLE, beside)
-            fold, grouping, spent = fold[~beside], grouping[~beside], (np.cumsum(~beside) - 1)[spent]
+        fold, grouping, size = _divided(
+            rows,
+            options,
+            known,
+            keep=keep,
+            parts=parts,
+            near_duplicates=near_duplicates,
+            test_size=test_size,
+            folds=folds,
+            seed=split_seed,
+        )
+        fold, grouping = _without_examples(rows, fold, grouping, examples, known, folds=folds, seed=split_seed)
+        ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
+        finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True)
+        finished = finished.assign(gold=rows.gold, rank=ranks[0])
         meant = {value: name for value, name in names.items() if name in real}
         made = {
             who: ready.make(rows.frame, said_in, meant, real, annotator=who)
             for who, said_in in options.ready_made.items()
         }
-        finished = rows.frame[["id", "text"]].astype(str).reset_index(drop=True).assign(gold=rows.gold)
-        fold[spent] = splits.OUT
-        if folds is not None and len(set(fold) - {splits.OUT}) < folds:
-            raise TableError("`examples` takes all texts of a fold: ask for fewer `examples`, or fewer `folds`")
-        ranks = np.stack([splits.ranked(fold, k, seed=split_seed) for k in range(folds or 1)])
-        finished["rank"] = ranks[0]
         described = _described(descriptions, real)
-        tested = fold == 0 if folds is None else fold != splits.OUT
-        tested &= rows.gold < len(real)  # with `unlabelled: keep`, who has no label is not tested
-        together = remarks.of_groups(grouping[tested])
-    notes = [f"gold is the column {label!r} of {where}"] if label else []
-    notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not label else []
-    notes += people.doubt(rows.votes, rows.gold, options.votes, known) if label and options.votes else []
-    notes += [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
-    sizes = np.bincount(fold[fold != splits.OUT])
-    if folds is not None and sizes.max() > 2 * sizes.min():
-        notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
-    notes += remarks.of_rows(finished[finished["gold"] < len(real)], real)
-    notes += together
-    notes += remarks.of_names(known[: len(real)], rows.frame, options.groups)
+    notes = _notes_on_reading(where, table, options, rows, known)
+    notes += _notes_on_rows(finished, fold, grouping, real, folds=folds)
+    notes += remarks.of_names(real, rows.frame, options.groups)
     corpus = Corpus(
-        name,
-        tuple(known),
-        finished,
-        rows.votes,
-        about,
-        {reason: len(numbers) for reason, numbers in rows.left_out.items()},
-        tuple(notes),
+        name=name,
+        labels=tuple(known),
+        rows=finished,
+        votes=rows.votes,
+        about=about,
+        dropped={reason: len(numbers) for reason, numbers in rows.left_out.items()},
+        notes=tuple(notes),
         left_out=rows.left_out,
         detected=table.detected,
+        ready=made,
         ranks=None if folds is None else ranks,
         sources=grouping if groups else None,
-        ready=made,
         question=question or "",
         descriptions=described,
     )
@@ -305,6 +251,139 @@ def columns(options: Mapping[str, Any]) -> list[str]:
     file = None if how["hub"] else places.path(options["path"])
     with _naming(how["hub"] or places.shown(file)):
         return reading.read([options["text"]], path=file, **how).names
+
+
+# What becomes of rows
+
+
+def _labelled(
+    table: reading.Table, options: Columns, labels: Labels | None, *, keep: bool
+) -> tuple[Rows, dict[str, str], list[str]]:
+    """The rows that have a text and a gold label, value -> class, and the classes in the order of their indices.
+
+    With `keep`, rows without a label stay, and their class, `partial.UNKNOWN`, is the last.
+    """
+    frame, names = frame_of(table, options, labels)
+    if keep:
+        frame["label"] = [partial.UNKNOWN if value is None else value for value in frame["label"]]
+        names = names | {partial.UNKNOWN: partial.UNKNOWN}
+    known = list(dict.fromkeys(names.values()))
+    rows = Rows(frame)
+    rows.drop(_NO_TEXT, frame["text"].map(classes.is_missing))
+    if options.label is not None:
+        rows.drop(NO_LABEL, rows.frame["label"].isna())
+    rows.check_number()
+    validate(rows.frame, names, options, table.first_row)
+    if len(known) == keep:  # with `unlabelled: keep`; else there are no rows by now
+        raise TableError(
+            f"column {options.label!r} is empty, so nothing says which classes there are: name them with `labels` "
+            "(--classes A,B,…)"
+        )
+    if len(known) - keep == 1:
+        raise TableError(f"every row has the same class, {known[0]!r}")
+    set_gold(rows, options, names, known)
+    return rows, names, known
+
+
+def _divided(
+    rows: Rows,
+    options: Columns,
+    known: list[str],
+    *,
+    keep: bool,
+    parts: Mapping[str, object] | None,
+    near_duplicates: float | None,
+    test_size: int | None,
+    folds: int | None,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, int | None]:
+    """Divide the rows, and leave out those that can be on neither side.
+
+    Returns
+    -------
+    fold : int array (rows,)
+        Which fold tests each row; without folds, 0 for the test split and 1 for the training pool.
+    grouping : int array (rows,)
+        Group of each row: those of one are on one side.
+    size : int or None
+        How many texts the test split should have; None where that is not said by a number.
+    """
+    in_test = None if options.split_by is None else _own_split(rows, options.split_by, parts)
+    if in_test is None and parts is not None:
+        raise TableError("`parts` says what the values of `split_by` mean: give that too")
+    if keep:
+        _check_gold(int((rows.gold < len(known) - 1).sum()))
+    else:
+        rows.check(known)
+    grouping = _grouping(rows.frame, options.groups, near_duplicates)
+    size = None
+    if in_test is not None:
+        if test_size is not None or folds is not None:
+            raise TableError("`split_by` and `test_size` or `folds` contradict each other: leave one out")
+        straddle = splits.straddling(in_test, grouping)
+        rows.drop(_STRADDLES, straddle)
+        rows.check(known)
+        in_test, grouping = in_test[~straddle], grouping[~straddle]
+        fold = np.where(in_test, 0, 1)
+    elif folds is not None:
+        if test_size is not None:
+            raise TableError("`folds` and `test_size` contradict each other: leave one out")
+        fold = splits.folds(rows.gold, grouping, _folds(folds, grouping), seed=seed)
+    else:
+        # Of few gold labels, half are for testing.
+        size = _test_size(len(rows.gold) // 2 if keep and test_size is None else test_size, len(rows.gold))
+        fold = np.where(splits.stratified(rows.gold, grouping, size, seed=seed), 0, 1)
+    if (fold == 0).all():
+        raise TableError(
+            f"a test split of {len(fold)} texts, duplicates and groups kept together, leaves none to train on"
+        )
+    return fold, grouping, size
+
+
+def _without_examples(
+    rows: Rows,
+    fold: np.ndarray,
+    grouping: np.ndarray,
+    examples: int,
+    known: list[str],
+    *,
+    folds: int | None,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`fold`, with `splits.OUT` for the examples in the prompt, and `grouping`, of the rows that are left."""
+    texts = rows.frame["text"].reset_index(drop=True)
+    spent = _spent(texts, rows.gold, splits.ranked(fold, 0, seed=seed), examples, known, grouping)
+    if folds is not None and spent:  # what stands beside an example in its fold is tested there, by who saw it
+        beside = np.isin(grouping, grouping[spent])
+        beside[spent] = False
+        rows.drop(_LIKE_AN_EXAMPLE, beside)
+        fold, grouping, spent = fold[~beside], grouping[~beside], (np.cumsum(~beside) - 1)[spent]
+    fold[spent] = splits.OUT
+    if folds is not None and len(set(fold) - {splits.OUT}) < folds:
+        raise TableError("`examples` takes all texts of a fold: ask for fewer `examples`, or fewer `folds`")
+    return fold, grouping
+
+
+def _notes_on_reading(where: str, table: reading.Table, options: Columns, rows: Rows, known: list[str]) -> list[str]:
+    """What gold is, whether votes fit it, and what was found out of the file."""
+    notes = [f"gold is the column {options.label!r} of {where}"] if options.label else []
+    notes += [f"gold is what most votes of {where} say"] if rows.votes is not None and not options.label else []
+    notes += people.doubt(rows.votes, rows.gold, options.votes, known) if options.label and options.votes else []
+    return notes + [f"read with {what} {value!r}, found by looking" for what, value in table.detected.items()]
+
+
+def _notes_on_rows(
+    finished: pd.DataFrame, fold: np.ndarray, grouping: np.ndarray, real: list[str], *, folds: int | None
+) -> list[str]:
+    """Folds that differ in size, and what a reader should know of the texts and their groups."""
+    notes = []
+    sizes = np.bincount(fold[fold != splits.OUT])
+    if folds is not None and sizes.max() > 2 * sizes.min():
+        notes.append(f"texts that stay together make folds of {sizes.min()} to {sizes.max()} texts")
+    tested = fold == 0 if folds is None else fold != splits.OUT
+    has_gold = (finished["gold"] < len(real)).to_numpy()  # with `unlabelled: keep`, who has no label is not tested
+    notes += remarks.of_rows(finished[has_gold], real)
+    return notes + remarks.of_groups(grouping[tested & has_gold])
 
 
 def _keeps(unlabelled: str, label: str | None, labels: Labels | None, *others: object) -> bool:
@@ -379,11 +458,11 @@ def _own_split(rows: Rows, column: str, parts: Mapping[str, object] | None) -> n
     return in_test[in_train | in_test]
 
 
-def _grouping(frame: pd.DataFrame, groups: str | Sequence[str] | None, near: float | None) -> np.ndarray:
+def _grouping(frame: pd.DataFrame, groups: Sequence[str], near: float | None) -> np.ndarray:
     """Group of each row, int (rows,)."""
     texts = frame["text"].reset_index(drop=True)
     found = [splits.same(texts)]
-    for column in [groups] if isinstance(groups, str) else groups or ():
+    for column in groups:
         codes, values = pd.factorize(frame["group", column])
         alone = codes < 0
         codes[alone] = len(values) + np.arange(alone.sum())
