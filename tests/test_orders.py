@@ -106,6 +106,8 @@ def test_texts_without_gold_are_left_alone(base, reviews):
         ({"share": "a fifth"}, "'ordered' is not described right: `share` is 'a fifth', but must be a number"),
         ({"share": 0.0, "size": 0}, "`size` is 0, but must be an integer from 1"),
         ({"share": 0.0, "planted": None}, "`planted` is empty, but must be a corpus"),
+        ({"share": 0.0, "planted": ["movie"]}, r"`planted` is \['movie'\], but must be a corpus"),
+        ({"share": 0.0, "planted": "films"}, "no corpus is called 'films'"),
         ({"share": 0.0, "name": "a/b"}, "a corpus cannot be called 'a/b'"),
         ({}, "`share` is missing: it must be a number"),
         ({"share": 0.0, "colour": "red"}, "there is no option 'colour'"),
@@ -114,6 +116,17 @@ def test_texts_without_gold_are_left_alone(base, reviews):
 def test_what_cannot_be_planted_is_said(base, options, said):
     with pytest.raises(UserError, match=said):
         make(base, **options)
+
+
+def test_a_corpus_without_a_name_is_told_by_its_options_and_not_by_texts(base):
+    with pytest.raises(UserError) as caught:
+        corpora.load({"planted": base, "share": 0.0})
+    assert str(caught.value) == "the corpus {'share': 0.0} is not described right: `name` is missing: it must be given"
+
+
+def test_what_is_planted_may_be_planted_in_turn(base):
+    inner = {"name": "inner", "planted": base, "share": 0.0, "size": 16, "texts": 4}
+    assert len(make(inner, share=0.25, texts=4).pool) == 16
 
 
 def ordered_results(base, *, obeys):

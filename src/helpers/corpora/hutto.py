@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import artifacts
-from helpers.corpora import Corpus, ranks
-from helpers.corpora.splits import TEST
+from helpers.corpora.corpus import Corpus
+from helpers.corpora.splits import TEST, ranks
 
 _STEMS = {
     "movie": "movieReviewSnippets",

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, validate_call
 from helpers.errors import UserError, is_it
 
 if TYPE_CHECKING:
-    from helpers.corpora import Corpus
+    from helpers.corpora.corpus import Corpus
 
 # What a message says that an option must be is the description of its type.
 Column = Annotated[str, Field(description="the name of a column (a number in quotes)")]
@@ -43,8 +43,9 @@ def checked(load: Callable[..., "Corpus"]) -> Callable[..., "Corpus"]:
             return strict(**options)
         except ValidationError as error:
             first = error.errors()[0]
+            plain = {option: value for option, value in options.items() if isinstance(value, str | int | float)}
             raise UserError(
-                f"the corpus {options.get('name', options)!r} is not described right: {_said(load, options, first)}"
+                f"the corpus {options.get('name', plain)!r} is not described right: {_said(load, options, first)}"
             ) from None
 
     return check_and_load

@@ -7,17 +7,19 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, SkipValidation
+from pydantic import Field, InstanceOf, SkipValidation
 
 from helpers import orders
-from helpers.corpora import SPLIT_SEED, Corpus
+from helpers.corpora.built_in import check_name
+from helpers.corpora.corpus import Corpus
 from helpers.corpora.options import Count, MaybeText, Number, Text, checked
+from helpers.corpora.splits import SPLIT_SEED
 from helpers.errors import UserError
 
 #: Between the id of a text and the name of what was planted in it.
 _MARK = "+"
 
-Source = Annotated[str | dict, Field(description="a corpus, as a study names or describes it")]
+Source = Annotated[InstanceOf[Corpus], Field(description="a corpus, as a study names or describes it")]
 
 
 @checked
@@ -41,7 +43,7 @@ def load(
     name
         Of this corpus.
     planted
-        The corpus that the texts are from, as a study names it.
+        The corpus that the texts are from; a study names or describes it.
     share
         Of the training texts that get the order, 0 to 1.
     template
@@ -63,11 +65,8 @@ def load(
     UserError
         If the template or the target is unknown, or the corpus has too few texts of other labels.
     """
-    from helpers import corpora
-    from helpers.corpora import tables
-
-    tables.check_name(name)
-    base = corpora.load(planted).parts[0]  # what a fold tests, others train on: one alone keeps the two apart
+    check_name(name)
+    base = planted.parts[0]  # what a fold tests, others train on: one alone keeps the two apart
     target = base.labels[-1] if target is None else target
     if target not in base.labels:
         raise UserError(f"corpus {name}: {base.name} has no label {target!r}, only {', '.join(base.labels)}")

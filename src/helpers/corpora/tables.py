@@ -4,7 +4,6 @@ What people keep in tables varies, so the rule here is: leave texts as they are,
 refuse what could be meant in two ways, with the rows and columns in the message. No code of a data set is run.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,8 +14,10 @@ import pandas as pd
 from pydantic import SkipValidation
 
 from helpers import places
-from helpers.corpora import BUILT_IN, Corpus, classes, partial, people, reading, ready, remarks, splits
+from helpers.corpora import classes, partial, people, reading, ready, remarks, splits
+from helpers.corpora.built_in import check_name
 from helpers.corpora.classes import Labels
+from helpers.corpora.corpus import Corpus
 from helpers.corpora.options import (
     Column,
     MaybeColumn,
@@ -414,16 +415,6 @@ def _check_tested(corpus: Corpus) -> None:
             "no text with a gold label is left to test on, for those that have one stand in few large groups: divide "
             "`groups` further, or leave them out"
         )
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that no file can have, that of a built-in corpus, or what stands for all; raises UserError."""
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-        raise UserError(f"a corpus cannot be called {name!r}: use at most 80 letters, digits, `.`, `_` and `-`")
-    if name.casefold() in BUILT_IN:  # folders are called so, and some disks know no case
-        raise UserError(f"a corpus of your own cannot be called {name!r}: that is a built-in one")
-    if name == "all":
-        raise UserError("a corpus cannot be called 'all', pages call all of them so: give it another name")
 
 
 @contextmanager
