@@ -498,13 +498,6 @@ def test_labels_are_put_in_either_order():
         assert sorted(first) == sorted(last)
 
 
-@pytest.mark.parametrize("label", ["id", "row", "failure", "looks_like_order"])
-def test_labels_that_are_names_of_columns(tmp_path, label):
-    corpus = replace(make_corpus([text for text, _ in sentences(20)]), labels=("success", label))
-    with pytest.raises(UserError, match=f"a label cannot be called '{label}'.*with `labels`"):
-        annotate(corpus, WordList(), tmp_path)
-
-
 # Work that is interrupted.
 
 LONG_WORK = """

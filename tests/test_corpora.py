@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_corpus
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,14 @@ KNOWN = {
     "editorials": (5_190, (0.35, 0.44, 0.21), 0, 71, 1000, (20, 20), "1e9e70c76cb69340"),
 }
 NAMES = list(KNOWN)
+
+
+@pytest.mark.parametrize("label", ["id", "row", "failure", "looks_like_order"])
+def test_no_class_is_called_as_a_column_of_annotations_is(label):
+    """Whoever made the corpus: a table of annotations would have two columns of that name."""
+    corpus = make_corpus(["So.", "And so."])
+    with pytest.raises(UserError, match=f"small: a label cannot be called '{label}'.*with `labels`"):
+        replace(corpus, labels=("success", label))
 
 
 def folded(texts: pd.Series) -> list[str]:

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from helpers import places
 from helpers.annotators import origin, specs
 from helpers.corpora import Corpus
-from helpers.corpora.classes import RESERVED
 from helpers.errors import UserError, first_line
 from helpers.prompts import Prompt
 
@@ -289,18 +288,7 @@ def write(
 
 
 def about(corpus: Corpus, annotator: str, prompt: Prompt, rows: np.ndarray | None) -> dict:
-    """The part of a table's provenance that says what it is about; `rows`, ascending, where it is not all.
-
-    Raises
-    ------
-    UserError
-        If a label has the name of another column of the table.
-    """
-    if taken := RESERVED & set(prompt.labels):
-        raise UserError(
-            f"{corpus.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
-            "name; give it another with `labels`"
-        )
+    """The part of a table's provenance that says what it is about; `rows`, ascending, where it is not all."""
     said = {
         "annotator": annotator,
         "corpus": corpus.name,

@@ -16,8 +16,6 @@ Labels = Sequence[str] | Mapping[Hashable, str]
 
 #: How programs write what is missing, without case.
 NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "<na>"})
-#: Columns beside those of the labels, in a table of annotations or in a part of one.
-RESERVED = {"id", "row", "failure", "looks_like_order"}
 
 
 def is_missing(value: Any) -> bool:
@@ -101,11 +99,6 @@ def name(found: list[str], labels: Labels | None, order: list[str] | None) -> di
             order = sorted(found, key=int if all(map(_is_integer, found)) else str)
         names = {value: " ".join(value.split()) for value in order if value in found}
     for value in names.values():
-        if value in RESERVED:
-            raise TableError(
-                f"a label cannot be called {value!r}, the table of annotations has a column of that name; give it "
-                "another with `labels`"
-            )
         if len(value) > _LONGEST:
             raise TableError(
                 f"the label {value[:40]!r}… has {len(value)} characters, {_LONGEST} are the most: is it the "

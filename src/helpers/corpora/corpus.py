@@ -12,6 +12,9 @@ from helpers.corpora.ready import Ready
 from helpers.corpora.splits import SPENT, SPLIT_SEED, TEST
 from helpers.errors import UserError
 
+#: Columns beside those of the labels, in a table of annotations or in a part of one: no class is called so.
+_RESERVED = {"id", "row", "failure", "looks_like_order"}
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -54,6 +57,11 @@ class Corpus:
         What an annotator is asked, where it is not a built-in wording: one text for all wordings, or wording -> text.
     descriptions
         What classes mean, class -> text, for the prompt.
+
+    Raises
+    ------
+    UserError
+        If a class has the name of another column of the tables of annotations.
     """
 
     name: str
@@ -71,6 +79,13 @@ class Corpus:
     sources: np.ndarray | None = None
     question: str | Mapping[str, str] = ""
     descriptions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if taken := _RESERVED & set(self.labels):
+            raise UserError(
+                f"{self.name}: a label cannot be called {min(taken)!r}, the table of annotations has a column of that "
+                "name; give it another with `labels`"
+            )
 
     def __getstate__(self) -> dict:
         """What another process gets: not what was worked out here, which may be as large again."""
