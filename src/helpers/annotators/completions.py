@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from helpers.annotators import answers
 from helpers.annotators.answer_log import Answer
 from helpers.annotators.spending import Use
+from helpers.errors import without_controls
 
 #: Of the message of an error so much is read, and of it or of an answer so much kept.
 _READ_CHARACTERS, _KEPT_CHARACTERS = 4_000, 200
@@ -86,7 +87,7 @@ class Completion(BaseModel):
 
 def _shown(said: str | None) -> str:
     """What a server calls its model, without the folder that it lies in."""
-    said = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said or "").strip()
+    said = without_controls(said or "").strip()
     if said.startswith(("/", "\\")) or re.match(r"[A-Za-z]:\\", said):
         said = re.split(r"[/\\]", said)[-1]
     return said[:_KEPT_CHARACTERS]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.corpora import Corpus
+from helpers.corpora.corpus import Corpus
 from helpers.corpora.splits import SPENT, SPLIT_SEED, TEST
 
 #: The class of rows without a label while a table is read. No file can hold it: control characters are dropped.

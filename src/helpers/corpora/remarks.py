@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from helpers.corpora import Corpus, splits
+from helpers.corpora import splits
+from helpers.corpora.classes import NOTHING
+from helpers.corpora.corpus import Corpus
 
 #: Share of the test texts that may share a group with another without a word.
 _FEW_TOGETHER = 0.1
-#: How programs write what is missing.
-_NOTHING = {"na", "n/a", "nan", "none", "null", "<na>"}
 
 
 def of_rows(rows: pd.DataFrame, known: list[str]) -> list[str]:
@@ -66,13 +66,13 @@ def of_names(known: list[str], frame: pd.DataFrame, groups: list[str]) -> list[s
     said = [
         f"{name!r} is a class here: if it stands for a missing label, leave these cells empty"
         for name in known
-        if name.casefold() in _NOTHING
+        if name.casefold() in NOTHING
     ]
     for column in groups:
         found = frame["group", column].dropna().astype(str).unique()
         said += [
             f"texts whose {column} is {name!r} are one group: if that is missing, leave the cells empty"
             for name in found
-            if name.casefold() in _NOTHING
+            if name.casefold() in NOTHING
         ]
     return said
