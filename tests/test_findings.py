@@ -563,6 +563,18 @@ def test_the_claim_is_tested_over_training_subsets(restless, effect, verdict):
     assert f"; over training subsets: {verdict} in the one cell" in listed
 
 
+def test_filters_whose_students_are_of_another_number_type_are_named():
+    cells = filtered_cells()
+    typed = {key: replace(cell, types=("bfloat16",) * cell.seeds) for key, cell in cells.items()}
+    assert "number types" not in findings.filtering(results(typed, **FILTERING)).summary
+    mixed = {
+        key: replace(cell, types=("float32",) * cell.seeds) if key[0].method == "entropy" else cell
+        for key, cell in typed.items()
+    }
+    said = findings.filtering(results(mixed, **FILTERING)).summary
+    assert "are of two number types, most often those of lowest entropy (100.0 %)" in said
+
+
 def test_number_types_are_compared_by_pairs_and_by_accuracy():
     cells = at_all_sizes((0.9,) * 3, (0.6,) * 3)
     cells[GOLD, 400] = replace(students(right_on(0.9, 0.8, 0.6)), types=("bfloat16", "bfloat16", "float32"))

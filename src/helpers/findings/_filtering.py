@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.annotations import CROSSFIT
 from helpers.findings._choices import Compared, choice_of, choices
+from helpers.findings._number_types import mixed_by, mixed_pairs
 from helpers.findings._recovery import recovery, shown
 from helpers.findings.finding import Finding, Tally, bounds, percent
 from helpers.findings.results import CorpusResults, Results, Students, load, paired
@@ -63,6 +64,7 @@ def filtering(
             "`fractions`, or set the notebook's parameter `fraction`."
         )
     compared: list[Compared] = []
+    mixed: dict[str, list[bool]] = {}
     for one in results.corpora.values():
         for annotator in results.annotators:
             methods = [method for method in spec.methods if not (one.hard(annotator) and method in NEED_PROBABILITIES)]
@@ -95,6 +97,7 @@ def filtering(
                     again = results.rng(one.name, annotator, seed)
                     closed = recovery(filtered.correct, everything, gold, gap, rng=again)
                     moved = _shift(filtered, everything)
+                    mixed.setdefault(choice_of(method), []).extend(mixed_pairs(filtered, everything))
                     judge, judged = _judge(one, source, everything)
                     compared.append(
                         Compared(
@@ -142,7 +145,7 @@ def filtering(
     said = f"The verdicts are about the kept share {100 * fraction:g} %; all labels are {spec.size} here."
     if results.hard:
         said += f" Labels without probabilities have no entropy to filter by: {', '.join(results.hard)}."
-    return tally.finish(said)
+    return tally.finish(said + mixed_by(mixed))
 
 
 def _judge(one: CorpusResults, source: LabelSource, everything: Students) -> tuple[float, float] | tuple[None, None]:

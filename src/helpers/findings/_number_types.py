@@ -49,12 +49,12 @@ def number_types(results: Results) -> Part:
             f" Accuracy in {second} minus that in {first} is {_points(apart.mean() / 100)} points in the mean, "
             f"from {_points(apart.min() / 100)} to {_points(apart.max() / 100)}."
         )
-    if (mixed := _mixed_pairs(results)).size:
+    if (mixed := _mixed(results)).size:
         said += f" Of the pairs of one seed that pages compare at these sizes, {percent(mixed.mean())} % are mixed."
     return Part(table, said)
 
 
-def _mixed_pairs(results: Results) -> np.ndarray:
+def _mixed(results: Results) -> np.ndarray:
     """Whether the two students of each pair differ in type, bool: an annotator's, and gold's or random errors'."""
     mixed, controls = [], results.study.controls
     for one in results.corpora.values():
@@ -64,8 +64,26 @@ def _mixed_pairs(results: Results) -> np.ndarray:
             for method in controls.methods if controls else ():
                 others.append(one_each(one.controlled(method, annotator, n), redraw=controls.redraw))
             for other in others:
-                mixed += [a != b for a, b in zip(its.types, other.types, strict=False)]
+                mixed += mixed_pairs(its, other)
     return np.array(mixed)
+
+
+def mixed_pairs(a: Students, b: Students) -> list[bool]:
+    """Whether the two students of each seed differ in number type; of nothing where types are not known."""
+    return [first != second for first, second in zip(a.types, b.types, strict=False)]
+
+
+def mixed_by(pairs: dict[str, list[bool]]) -> str:
+    """A sentence on how many of the pairs that a page compares are mixed, and where most; nothing if none is."""
+    every = [mixed for found in pairs.values() for mixed in found]
+    if not any(every):
+        return ""
+    shares = {name: np.mean(found) for name, found in pairs.items() if found}
+    most = max(shares, key=shares.get)
+    return (
+        f" Of the pairs of one seed that are compared here, {percent(np.mean(every))} % are of two number types, most "
+        f"often those of {most} ({percent(shares[most])} %); what that changes by itself is on the page on instability."
+    )
 
 
 def disagreements(students: Students) -> tuple[np.ndarray, np.ndarray]:
