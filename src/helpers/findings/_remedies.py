@@ -259,8 +259,8 @@ def _summary(results: Results, verdicts: pd.DataFrame, ranked: list[list[_Judged
     for which, group in (("without gold", free), ("that spend gold", spending)):
         if group:
             said.append(f"Of those {which}, {group[0][0].remedy.name} gains most in the median: {_counted(group[0])}.")
-    if never := [found[0].remedy.name for found in ranked if not any(one.gain.sign == 1 for one in found)]:
-        said.append(f"Nowhere clearly better: {'; '.join(never)}.")
+    never = sum(not any(one.gain.sign == 1 for one in found) for found in ranked)
+    said.append(f"Clearly better nowhere: {out_of(never, len(ranked), 'remedy', 'remedies')}.")
     if without := results.without_gold:
         said.append(f"Left out, because not every text has a gold label: {', '.join(without)}.")
     return " ".join(said)
