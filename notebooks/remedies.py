@@ -53,8 +53,8 @@ charts.show(finding)
 # - *Joined labels* are those of all annotators, beside the strongest one alone, or those of one annotator in several
 #   wordings.
 # - *Instead* has what the same effort could go into: all of the annotator's labels that the study has, or a student of
-#   the spent gold labels alone. Where gold alone does as well as any correction that spends it, the annotator adds
-#   nothing.
+#   the spent gold labels alone (*gold alone*). Where that does as well as any correction that spends it, the annotator
+#   adds nothing.
 
 # %%
 charts.table(finding)

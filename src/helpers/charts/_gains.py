@@ -26,7 +26,7 @@ def gains(
     step
         Height of the lane of one annotator, pixels.
     """
-    base = shown.encode(alt.Y(f"{way}:N", sort=ways, title=None))
+    base = shown.encode(alt.Y(f"{way}:N", sort=ways, title=None, axis=alt.Axis(labelLimit=200)))
     title = "points of accuracy gained"
     zero = alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color=theme.GREY).encode(alt.X("difference:Q"))
     dots = base.mark_point(size=3 * step, strokeWidth=1.5).encode(

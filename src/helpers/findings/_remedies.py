@@ -134,15 +134,15 @@ def _tried(results: Results, one: CorpusResults, annotator: str, fraction: float
     if study.filtering and fraction in study.filtering.fractions:
         for method in (name for name in study.filtering.methods if name not in NEED_GOLD | silent):
             source = study.filtered(method, annotator, fraction)
-            name = f"{choice_of(method)}, {100 * fraction:g} % kept"
+            name = f"{choice_of(method)}, {100 * fraction:g} %"
             yield from _of_cell(one, name, "filter", Cell(source, study.filtering.size))
     if study.correction:
         for method in (name for name in study.correction.methods if name not in silent):
             cell = study.corrected(method, annotator)
-            name = choice_of(method) + (f", {cell.source.gold} gold labels" if cell.source.gold else "")
+            name = choice_of(method) + (f" ({cell.source.gold} gold)" if cell.source.gold else "")
             yield from _of_cell(one, name, "correction", cell)
         spent = Cell(GOLD, study.correction.gold)
-        yield from _of_cell(one, f"{spent.n} gold labels alone", "instead", spent, n=study.correction.size)
+        yield from _of_cell(one, f"{spent.n} gold alone", "instead", spent, n=study.correction.size)
     for source in study.ensembles:
         everybody = source.annotators == tuple(study.annotator_names)
         beside = one.strongest(results.annotators) if everybody else source.annotators[0]
@@ -153,7 +153,7 @@ def _tried(results: Results, one: CorpusResults, annotator: str, fraction: float
     n = study.ensembling_size(one.name)
     students, voters = one.students(annotator, n), study.seeds
     if min(voters, students.seeds) > 2:  # without one of two there is no vote
-        for together, name in ((vote, "vote"), (mean, "mean probability")):
+        for together, name in ((vote, "vote"), (mean, "mean")):
             correct = votes_by_seed(students, voters, together=together)
             yield _Remedy(f"{name} of {voters} students", "students", correct, n, n, trainings=voters)
     if (most := study.sizes_of(one.name)[-1]) > n:
