@@ -42,6 +42,8 @@ charts.show(finding)
 # largest median over all corpora is on top. To the right of zero its students do better than those of the labels as
 # they are.
 #
+# Not every study tries all of them (`correction` asks for the first two kinds):
+#
 # - *Corrections without gold.* *Soft labels* teach the annotator's probabilities in the place of its labels. *Label
 #   smoothing* takes a tenth of the probability from the label and deals it out to all classes. *Prior correction*
 #   divides each class's probability by its mean over the texts, so that an annotator that favours a class loses its
