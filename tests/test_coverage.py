@@ -69,10 +69,10 @@ def coverage(interval_of, truth, *, worlds=WORLDS, least=0.5):
     return np.mean(held)
 
 
-@pytest.mark.parametrize("seed_sd", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("seed_sd", [0.0, 0.05, 0.1, 0.2])
 @pytest.mark.parametrize("n_seeds", [3, 5, 10])
 def test_paired_difference(n_seeds, seed_sd):
-    """In terms of accuracy, runs have an sd of 1.3, 1.8 and 3 points over seeds."""
+    """In terms of accuracy, runs have an sd of 1.1, 1.3, 1.8 and 3 points over seeds."""
     skills = 1.6, 1.3
     a, b = accuracy(skills, seed_sd)
 
@@ -80,17 +80,6 @@ def test_paired_difference(n_seeds, seed_sd):
         return paired_difference(*runs(draw, skills, n_seeds, 400, seed_sd), rng=draw, n_boot=400)
 
     assert 0.92 <= coverage(interval, a - b) <= 0.98
-
-
-@pytest.mark.parametrize("n_seeds", [3, 5, 10])
-def test_paired_difference_is_conservative_at_worst_where_seeds_do_not_matter(n_seeds):
-    skills = 1.6, 1.3
-    a, b = accuracy(skills, 0.0)
-
-    def interval(draw):
-        return paired_difference(*runs(draw, skills, n_seeds, 400, 0.0), rng=draw, n_boot=400)
-
-    assert 0.94 <= coverage(interval, a - b) <= 0.99
 
 
 @pytest.mark.parametrize("ratio", [1.0, 4.0])
@@ -171,7 +160,7 @@ def test_recovery_of_a_vote(n_seeds, voters, gold_votes):
 
     large = [[made.mean() for made in share(rng(world), 20_000)] for world in range(100)]
     together, before, best = np.mean(large, axis=0)
-    assert coverage(interval, (together - before) / (best - before), worlds=400) >= 0.96
+    assert 0.92 <= coverage(interval, (together - before) / (best - before), worlds=400) <= 0.98
 
 
 def labelled(draw, skills, n_seeds, n_texts, seed_sd):
@@ -191,7 +180,7 @@ def test_alpha_difference(n_seeds):
         return stability_difference(a, b, statistic="krippendorff_alpha", rng=draw, n_boot=400)
 
     # Three seeds: the interval holds the truth too often, as its docstring says.
-    assert 0.92 <= coverage(interval, truth[0] - truth[1]) <= (0.995 if n_seeds == 3 else 0.98)
+    assert 0.92 <= coverage(interval, truth[0] - truth[1]) <= (0.99 if n_seeds == 3 else 0.98)
 
 
 @pytest.mark.parametrize("n_seeds", [3, 7])
@@ -216,7 +205,7 @@ def test_stability_of_one_set_of_runs_and_difference_of_two(statistic, n_seeds):
         return stability_difference(a, b, statistic=statistic, rng=draw, n_boot=400)
 
     # With three seeds the jackknife of so few is wide, and intervals hold too often: the book says so.
-    highest = 1.0 if n_seeds == 3 else 0.99
+    highest = 0.99 if n_seeds == 3 else 0.98
     assert 0.94 <= coverage(level, truth[0], worlds=400) <= highest
     assert 0.94 <= coverage(difference, truth[0] - truth[1], worlds=400) <= highest
 
@@ -234,7 +223,7 @@ def test_difference_of_runs_that_share_no_seed(n_seeds):
             a[:5], b[:n_seeds], statistic="pairwise_disagreement", rng=draw, paired=False, n_boot=400
         )
 
-    assert 0.94 <= coverage(interval, more - less, worlds=400) <= (1.0 if n_seeds == 3 else 0.99)
+    assert 0.94 <= coverage(interval, more - less, worlds=400) <= 0.98
 
 
 @pytest.mark.parametrize(("n_seeds", "voters"), [(3, 3), (5, 5), (5, 3), (10, 3)])
@@ -252,9 +241,8 @@ def test_vote_of_students(seed_sd, n_seeds, voters):
 
     large = [[made.mean() for made in cells(rng(world), 20_000)] for world in range(100)]
     voting, alone = np.mean(large, axis=0)
-    # Too wide: what a vote gains depends on how seed and text meet, and that is in the part of either. Where all vote,
-    # a vote without one has ties besides.
-    assert coverage(interval, voting - alone, worlds=400) >= 0.96
+    # Of five students of whom most vote, the jackknife is biased upwards by more than what is subtracted.
+    assert 0.92 <= coverage(interval, voting - alone, worlds=400) <= (1.0 if n_seeds == 5 else 0.98)
 
 
 @pytest.mark.parametrize("n_seeds", [5, 10])
@@ -281,7 +269,7 @@ def test_gold_equivalent(between):
         # A bound that is censored is beyond all sizes.
         return SimpleNamespace(low=0 if low.flag == "<" else low.value, high=np.inf if high.flag == ">" else high.value)
 
-    # Measured: .98 with three seeds. It is read off a curve, and never too narrow.
+    # Measured: .98 with three seeds, whose part is widened by the t of two degrees of freedom, however small it is.
     assert 0.92 <= coverage(interval, truth, worlds=500) <= 0.99
 
 
@@ -299,7 +287,6 @@ def test_crossing(n_seeds):
         _, low, high = crossing(sizes, made[:, :4], made[:, 4:], rng=draw, n_boot=400)
         return SimpleNamespace(low=0 if low.flag == "<" else low.value, high=np.inf if high.flag == ">" else high.value)
 
-    # Curves that are made to fall lose what would take their zeros apart.
     assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.99
 
 
@@ -319,7 +306,7 @@ def test_where_predictions_flip(n_seeds):
     def interval(draw):
         return disagreement_contrast(two(draw, n_seeds, 200), hard, ~hard, rng=draw, n_boot=400)
 
-    assert 0.94 <= coverage(interval, truth, worlds=400) <= (1.0 if n_seeds == 3 else 0.99)
+    assert 0.94 <= coverage(interval, truth, worlds=400) <= (0.99 if n_seeds == 3 else 0.98)
 
 
 @pytest.mark.parametrize(("n_seeds", "n_texts", "seed_sd"), [(3, 4000, 0.03), (10, 1000, 0.1)])
@@ -402,5 +389,4 @@ def test_cross_terms_share():
     def interval(draw):
         return cross_share(three(draw, 3, 600), draw, n_boot=400)
 
-    # Seeds hardly matter to it, and then three of them make an interval that is too wide.
-    assert 0.92 <= coverage(interval, truth, worlds=600) <= 0.99
+    assert 0.92 <= coverage(interval, truth, worlds=600) <= 0.98

@@ -13,17 +13,22 @@ levels are treated differently here:
   Efron & Stein, 1981, Annals of Statistics 9: biased upwards if at all), drawn from a normal law. The
   jackknife never repeats a seed, so it serves statistics over pairs of seeds too, and for a mean it is the
   unbiased variance;
-- the sum of both deviations is widened by t_nu / z, with nu by Satterthwaite (1946, Biometrics Bulletin 2)
-  from V_S on S-1 and the texts' variance V_T on T-1 degrees of freedom: near 1 when texts are the main source
-  of error, 2.2 when three seeds are.
+- V_S and V_T both hold the seed-by-text interaction V_I, how one seed does on one text beyond what either does as a
+  rule (Cornfield & Tukey, 1956, Annals of Mathematical Statistics 27). It is subtracted once: the jackknife variance
+  of what leaving out seeds does to other texts and not to all of them. Of a mean, this is the sum of squares of
+  the doubly centred table over (S-1)(T-1), by S T; of other statistics the other texts are drawn anew. No more is
+  subtracted than V_S or V_T, so that the total is never less than the larger of them;
+- the deviations are widened by t_nu / z, with nu by Satterthwaite (1946, Biometrics Bulletin 2; Gaylor & Hopper, 1969,
+  Technometrics 11, where a variance is subtracted) from V_S on S-1 and V_T on T-1 degrees of freedom and the total:
+  near 1 when texts are the main source of error, 2.2 when three seeds are. No interval is wider than that of
+  V_S + V_T on their degrees of freedom.
 
-V_S and V_T both hold the seed-by-text interaction, which is therefore counted twice. Simulated coverage of a
-95 % interval for a difference of accuracies on 200 to 800 texts: with three seeds .98 where seeds hardly
-matter, .95 where they weigh as much as the texts and .92 where they are nearly all of the error (pigeonhole:
-.98, .92 and .80); with five or ten seeds .93 to .97. Differences of agreement between seeds are covered more
-often than stated, mostly .96 and above, and .99 with three seeds. Ratios of means on three seeds that hardly
-differ, such as the share of a cross term, are covered at .98. `tests/test_coverage.py` repeats all this but for the
-pigeonhole.
+Simulated coverage of a 95 % interval for a difference of accuracies on 400 texts: with three seeds .95 where seeds do
+not matter, .93 where they weigh as much as the texts and .92 where they are nearly all of the error (pigeonhole: .98,
+.92 and .80); with five or ten seeds .93 to .96. Differences of agreement between seeds are covered at .95 to .97 from
+five seeds on. With three they are covered too often, at .98 to .99, and so are votes of five students, at .99 and
+above: there the jackknife is biased upwards by more than what is subtracted. `tests/test_coverage.py` repeats all
+this but for the pigeonhole.
 """
 
 from dataclasses import dataclass, replace
@@ -41,6 +46,8 @@ from helpers.measures.stability import alpha_from_counts, class_counts, disagree
 _MAX_UNDEFINED_DRAWS = 0.01
 #: Seeds that an interval of a ratio of variances takes: a jackknife leaves three.
 FEWEST_FOR_RATIO = 4
+# Values without a seed on texts drawn anew, for what seeds and texts share: it is known to about a seventh by these.
+_SHARED_VALUES = 150
 #: Numbers that are drawn at a time.
 _BLOCK = 2**16
 # How far from a ratio the end of its interval is looked for, in ratios.
@@ -78,7 +85,7 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
         both. When all arrays have one axis, there is no seed to speak of and only texts are resampled.
     rng : numpy.random.Generator
     n_boot : int
-        Resamples of the texts; `statistic` is called n_boot + S + 1 times.
+        Resamples of the texts; `statistic` is called about n_boot + S + 150 times.
 
     Returns
     -------
@@ -102,19 +109,25 @@ def paired_bootstrap(statistic, *arrays, rng, n_boot=2000, level=0.95):
     n_texts = _common_length([array.shape[min(array.ndim, 2) - 1] for array in arrays], "texts")
     n_seeds = _common_length([len(array) for array in arrays if array.ndim > 1 and len(array) > 1], "seeds")
 
-    def on_texts(index):
-        return statistic(*(array[index] if array.ndim == 1 else array[:, index] for array in arrays))
-
-    def without_seed(seed):
-        return statistic(*(np.delete(a, seed, axis=0) if a.ndim > 1 and len(a) > 1 else a for a in arrays))
-
     effect = float(statistic(*arrays))
     if n_seeds is None and any(array.ndim > 1 for array in arrays):
         return Interval(effect)
-    leave_one_out = np.array([without_seed(seed) for seed in range(n_seeds or 0)], dtype=float)
-    text_draws = np.array([on_texts(rng.integers(0, n_texts, n_texts)) for _ in range(n_boot)], dtype=float)
+
+    def on_texts(index, arrays):
+        return statistic(*(array[index] if array.ndim == 1 else array[:, index] for array in arrays))
+
+    without = [
+        [np.delete(a, seed, axis=0) if a.ndim > 1 and len(a) > 1 else a for a in arrays] for seed in range(n_seeds or 0)
+    ]
+    text_draws, both = [], []
+    for i in range(n_boot):
+        index = rng.integers(0, n_texts, n_texts)
+        text_draws.append(on_texts(index, arrays))
+        if without and i < _shared_draws(n_seeds):
+            both.append([on_texts(index, some) for some in without])
+    seeds = [_SeedPart.of([statistic(*some) for some in without], np.transpose(both))] if without else []
     normal = rng.standard_normal(n_boot)
-    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, normal=normal, level=level)
+    return _two_level(effect, seeds, np.array(text_draws, dtype=float), n_texts=n_texts, normal=normal, level=level)
 
 
 def bootstrap_of_means(statistic, *scores, rng, n_boot=2000, level=0.95):
@@ -192,6 +205,7 @@ def _of_means(scores, *, rng, n_boot, level):
     if n_seeds is None and any(array.ndim > 1 for array in arrays):
         return lambda statistic: Interval(float(statistic(*whole)))
     without = [(m.sum() - m) / (n_seeds - 1) if len(m) > 1 else np.repeat(m, n_seeds or 0) for m in by_seed]
+    without_both = [_without_seed_and_text(array, n_seeds) for array in arrays] if n_seeds else []
     by_text = [np.atleast_2d(array).mean(axis=0) for array in arrays]
     means = np.empty((len(arrays), n_boot))
     # A block of draws at a time, as all of them do not fit into a processor's cache.
@@ -202,10 +216,18 @@ def _of_means(scores, *, rng, n_boot, level):
     normal = rng.standard_normal(n_boot)
 
     def interval(statistic):
-        values = float(statistic(*whole)), [statistic(*without)], statistic(*means)
+        seeds = [_SeedPart.of(statistic(*without), statistic(*without_both), n_texts - 1)] if n_seeds else []
+        values = float(statistic(*whole)), seeds, statistic(*means)
         return _two_level(*values, n_texts=n_texts, normal=normal, level=level)
 
     return interval
+
+
+def _without_seed_and_text(scores, n_seeds):
+    """Means of scores (S, T), (1, T) or (T,) without each seed and each text, (S, T)."""
+    scores = np.atleast_2d(scores)
+    others = (scores.sum(axis=0) - scores) / (n_seeds - 1) if len(scores) > 1 else np.repeat(scores, n_seeds, axis=0)
+    return (others.sum(axis=1, keepdims=True) - others) / max(others.shape[1] - 1, 1)
 
 
 def paired_difference(a, b, *, rng, n_boot=2000, level=0.95):
@@ -280,12 +302,12 @@ def stability_difference(
     effect = a(all_a, all_texts)[0] - b(all_b, all_texts)[0]
     if min(n_a, n_b) < 3:
         return Interval(float(effect))
-    # What the other one is does not change how far these lie apart.
-    leave_one_out = [np.array([f(every != i, all_texts)[0] for i in every]) for f, every in ((a, all_a), (b, all_b))]
     weights = text_weights(n_texts, rng=rng, n_boot=n_boot)
+    # What the other one is does not change how far these lie apart.
+    seeds = [_SeedPart.weighted(a, all_a, weights), _SeedPart.weighted(b, all_b, weights)]
     text_draws = a(all_a, weights) - b(all_b, weights)
     normal = rng.standard_normal(n_boot)
-    return _two_level(effect, leave_one_out, text_draws, n_texts=n_texts, normal=normal, level=level)
+    return _two_level(effect, seeds, text_draws, n_texts=n_texts, normal=normal, level=level)
 
 
 def stability_interval(
@@ -347,10 +369,10 @@ def _stability_interval(value, n_seeds, n_texts, *, rng, n_boot, level):
     effect = value(seeds, all_texts)[0]
     if n_seeds < 3:
         return Interval(float(effect))
-    leave_one_out = np.array([value(seeds != seed, all_texts)[0] for seed in seeds])
-    text_draws = value(seeds, text_weights(n_texts, rng=rng, n_boot=n_boot))
+    weights = text_weights(n_texts, rng=rng, n_boot=n_boot)
+    parts, text_draws = [_SeedPart.weighted(value, seeds, weights)], value(seeds, weights)
     normal = rng.standard_normal(n_boot)
-    return _two_level(effect, [leave_one_out], text_draws, n_texts=n_texts, normal=normal, level=level)
+    return _two_level(effect, parts, text_draws, n_texts=n_texts, normal=normal, level=level)
 
 
 def _disagreement_from_counts(counts, weights):
@@ -489,39 +511,76 @@ def text_weights(n_texts, *, rng, n_boot):
     return np.bincount(index.ravel(), minlength=n_boot * n_texts).reshape(n_boot, n_texts).astype(float)
 
 
-def _two_level(effect, leave_one_out, text_draws, *, n_texts, normal, level):
-    """Join the two levels: values without each seed, (S,) or (0,), of each set of seeds; values on texts drawn anew.
+@dataclass(frozen=True)
+class _SeedPart:
+    """What a set of S seeds adds to the variance, and how much of that is how seeds and texts meet."""
+
+    variance: float
+    interaction: float
+    n: int
+
+    @classmethod
+    def of(cls, without, on_other_texts, times=1):
+        """From values without each seed: on all texts, (S,), and on other texts, (S, B).
+
+        What seeds do on other texts and not on all of them is due to the texts. These are drawn anew; or they lack one
+        text each, which moves a value so much less that the variance is `times` T - 1.
+        """
+        without = np.asarray(without, dtype=float)
+        shared = _jackknife_variance(on_other_texts - without[:, None])
+        shared = shared[np.isfinite(shared)]
+        return cls(_jackknife_variance(without), times * shared.mean() if len(shared) else 0.0, len(without))
+
+    @classmethod
+    def weighted(cls, value, seeds, weights):
+        """Of value(seeds kept, weights of the texts (B, T)) -> (B,)."""
+        weights = np.concatenate([np.ones_like(weights[:1]), weights[: _shared_draws(len(seeds))]])
+        values = np.stack([value(seeds != seed, weights) for seed in seeds])
+        return cls.of(values[:, 0], values[:, 1:])
+
+
+def _shared_draws(n_seeds):
+    return max(_SHARED_VALUES // n_seeds, 1)
+
+
+def _two_level(effect, seeds, text_draws, *, n_texts, normal, level):
+    """Join the two levels: the part of each set of seeds, of which there may be none, and values on texts drawn anew.
 
     `normal` has a standard normal number for each of these draws, (B,): where the seeds' deviation is drawn.
     """
     defined = np.isfinite(text_draws)
-    known = np.isfinite(effect) and all(np.isfinite(values).all() for values in leave_one_out)
-    if not known or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
+    seed_variance = sum(part.variance for part in seeds)
+    if not np.isfinite([effect, seed_variance]).all() or defined.mean() < 1 - _MAX_UNDEFINED_DRAWS:
         return Interval(float(effect))
     from_texts = text_draws[defined] - effect
-    seed_variances = [_jackknife_variance(values) if len(values) else 0.0 for values in leave_one_out]
-    seed_variance, text_variance = sum(seed_variances), from_texts.var()
-    total = seed_variance + text_variance
-    if total == 0:
+    text_variance = from_texts.var()
+    both = seed_variance + text_variance
+    if both == 0:
         return Interval(float(effect), float(effect), float(effect))
-    # Shares first: squares of tiny variances would underflow.
-    shares = [
-        (variance / total) ** 2 / max(len(values) - 1, 1)
-        for variance, values in zip(seed_variances, leave_one_out, strict=True)
-    ]
-    freedom = 1 / (sum(shares) + (text_variance / total) ** 2 / max(n_texts - 1, 1))
+    # Both hold the interaction, so neither can have less than it: where it is the larger, that is chance.
+    shared = min(sum(part.interaction for part in seeds), seed_variance, text_variance)
+    total = both - shared
+    sources = [(part.variance, part.n) for part in seeds] + [(text_variance, n_texts)]
     tail = 0.5 + level / 2
-    widen = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail)
-    deviations = widen * (np.sqrt(seed_variance) * normal[defined] + from_texts)
+
+    def reach(total):
+        # Shares first: squares of tiny variances would underflow.
+        freedom = 1 / sum((variance / total) ** 2 / max(n - 1, 1) for variance, n in sources)
+        return stats.t.ppf(tail, freedom) * np.sqrt(total)
+
+    # What is left of uncertain variances has fewer degrees of freedom; that must not cost more than it gains.
+    widen = min(reach(total), reach(both)) / np.sqrt(total) / stats.norm.ppf(tail)
+    deviations = widen * (np.sqrt(seed_variance - shared) * normal[defined] + from_texts)
     low, high = np.quantile(deviations, [1 - tail, tail])
     # A very skewed statistic can leave its own estimate outside the quantiles; an interval must hold what it
     # is about.
     return Interval(float(effect), float(effect + min(low, 0.0)), float(effect + max(high, 0.0)))
 
 
-def _jackknife_variance(leave_one_out):
-    n = len(leave_one_out)
-    return (n - 1) / n * ((leave_one_out - leave_one_out.mean()) ** 2).sum()
+def _jackknife_variance(without):
+    """From values without each seed, (S, ...) -> (...,)."""
+    n = len(without)
+    return (n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0)
 
 
 def _common_length(lengths, what):
