@@ -287,7 +287,7 @@ def test_crossing(n_seeds):
         _, low, high = crossing(sizes, made[:, :4], made[:, 4:], rng=draw, n_boot=400)
         return SimpleNamespace(low=0 if low.flag == "<" else low.value, high=np.inf if high.flag == ">" else high.value)
 
-    assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.99
+    assert 0.92 <= coverage(interval, truth, worlds=400) <= 0.98
 
 
 @pytest.mark.parametrize("n_seeds", [3, 10])
@@ -321,7 +321,7 @@ def test_asymptote_where_it_is_identified(n_seeds, n_texts, seed_sd):
         bounds = fit.asymptote
         return bounds if fit.identified else SimpleNamespace(low=np.nan, high=np.nan)
 
-    assert 0.92 <= coverage(interval, 0.85, worlds=200, least=0.2) <= 0.99
+    assert 0.92 <= coverage(interval, 0.85, worlds=200, least=0.2) <= 0.98
 
 
 def taught(draw, n_seeds, n_texts):

@@ -185,6 +185,17 @@ def test_curve_draws_add_the_spread_of_texts_and_pair_curves():
     np.testing.assert_allclose(first.std(0), np.sqrt(p * (1 - p) / 300), rtol=0.06)
 
 
+def test_curve_draws_count_once_what_seeds_and_texts_share():
+    """In 400ths of a squared unit: seeds 2, texts 4, and what they share 1; on a second curve, texts 4 alone."""
+    of_seeds, of_texts = np.array([[-1.0], [0.0], [1.0]]), np.tile([1.0, 1.0, -1.0, -1.0], 100)
+    of_both = np.sqrt(1.5) * np.array([[1.0], [-1.0], [0.0]]) * np.tile([1.0, -1.0], 200)
+    first = np.sqrt(6 / 400) * of_seeds + 2 * of_texts + np.sqrt(798 / 400) * of_both
+    accuracy = np.stack([first, np.tile(2 * of_texts, (3, 1))], axis=1)
+    draws = curve_draws(accuracy, rng=rng(), n_boot=10_000)[0]
+    # 4.303 / 1.960: the t of two degrees of freedom against the normal.
+    np.testing.assert_allclose(draws.var(0), np.array([4 + (4.303 / 1.960) ** 2, 4]) / 400, rtol=0.06)
+
+
 def test_curve_draws_refuse_what_they_cannot_pair():
     with pytest.raises(ValueError, match="at least 2 seeds"):
         curve_draws(np.ones((1, 4)), rng=rng())

@@ -115,10 +115,11 @@ def onset_interval(sizes, accuracy, threshold, *, rng, n_boot=2000, level=0.95):
 def curve_draws(*curves, rng, n_boot=1000, level=0.95):
     """Plausible mean learning curves, drawn over seeds and, where texts are given, over texts.
 
-    Seeds are few, so they are not resampled: their deviations from the mean get normal weights with the
-    jackknife's covariance, widened by t / z at `level` on S - 1 degrees of freedom, as in
-    `helpers.measures.intervals`. Texts are resampled with replacement, the same ones at every size, because
-    all sizes are tested on the same texts.
+    Texts are resampled with replacement, the same ones at every size, because all sizes are tested on the same
+    texts. Seeds are few, so they are not resampled: to the means on these texts come normal deviations with the
+    covariance of the means over seeds, widened by t / z at `level` on S - 1 degrees of freedom. What seeds and texts
+    share is in the covariances of both, and is left out of that of the seeds, as in `helpers.measures.intervals`;
+    where it is the larger by chance, no deviation is drawn.
 
     Parameters
     ----------
@@ -147,17 +148,20 @@ def curve_draws(*curves, rng, n_boot=1000, level=0.95):
     n_seeds = seeds.pop()
     if n_seeds < 2:
         raise ValueError("one seed has no spread to draw from; run at least 2 seeds")
+    n_texts = max(texts, default=1)
+    # A curve without texts is the same on all of them.
+    whole = [curve[..., None] if curve.ndim == 2 else curve for curve in curves]
+    scores = np.concatenate([np.broadcast_to(c, (*c.shape[:2], n_texts)) for c in whole], axis=1)
+    on_texts = text_weights(n_texts, rng=rng, n_boot=n_boot) / n_texts @ scores.mean(0).T
+    rest = scores - scores.mean(0)
+    rest -= rest.mean(2, keepdims=True)
+    shared = np.tensordot(rest, rest, ([0, 2], [0, 2])) / (n_seeds * n_texts * (n_seeds - 1) * max(n_texts - 1, 1))
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(scores.mean(2).T)) / n_seeds - shared)
     widen = stats.t.ppf(0.5 + level / 2, n_seeds - 1) / stats.norm.ppf(0.5 + level / 2)
-    seed_weights = widen * rng.standard_normal((n_boot, n_seeds)) / np.sqrt(n_seeds * (n_seeds - 1))
-    n_texts = texts.pop() if texts else 0
-    shares = text_weights(n_texts, rng=rng, n_boot=n_boot) / n_texts if n_texts else None
-
-    def draw(curve):
-        runs = curve if curve.ndim == 2 else curve.mean(2)
-        mean = runs.mean(0) if curve.ndim == 2 else shares @ curve.mean(0).T
-        return mean + seed_weights @ (runs - runs.mean(0))
-
-    return [draw(curve) for curve in curves]
+    # The symmetric root is one and the same, whatever signs and order the vectors come in.
+    root = (widen * np.sqrt(np.maximum(values, 0.0)) * vectors) @ vectors.T
+    draws = on_texts + rng.standard_normal((n_boot, len(root))) @ root
+    return np.split(draws, np.cumsum([curve.shape[1] for curve in curves])[:-1], axis=1)
 
 
 @dataclass(frozen=True)
@@ -318,7 +322,7 @@ def gold_equivalent(sizes, gold_accuracy, target_accuracy):
 def gold_equivalent_bounds(sizes, gold, target, *, rng, n_boot=1000, level=0.95):
     """Interval of `gold_equivalent`, paired by seed and text; a bound may itself be censored.
 
-    Simulated coverage of 95 %: .97 to .98 with three seeds, five sizes and a thousand texts.
+    Simulated coverage of 95 %: .98 with three seeds, five sizes and a thousand texts.
 
     Parameters
     ----------
