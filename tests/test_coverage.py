@@ -160,7 +160,10 @@ def test_recovery_of_a_vote(n_seeds, voters, gold_votes):
 
     large = [[made.mean() for made in share(rng(world), 20_000)] for world in range(100)]
     together, before, best = np.mean(large, axis=0)
-    assert 0.92 <= coverage(interval, (together - before) / (best - before), worlds=400) <= 0.98
+    # The jackknife of two votes of so few students finds more variance than that of one.
+    assert (
+        0.92 <= coverage(interval, (together - before) / (best - before), worlds=400) <= (0.995 if gold_votes else 0.98)
+    )
 
 
 def labelled(draw, skills, n_seeds, n_texts, seed_sd):
