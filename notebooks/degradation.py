@@ -54,7 +54,7 @@ charts.table(finding)
 # The gap can be spread over all texts, or be one class that the annotator hardly gives. Here it is taken apart by the
 # gold class of the test texts: the parts of all classes add up to the gap. A student that never gives a class loses all
 # of its texts and cannot take one of another class for it, so the parts of the other classes may lie below zero. Where
-# one class is nearly all of the gap, the annotator's labels lack that class more than they are noisy, and a
+# one class is nearly all of the gap, the annotator leans away from that class more than it errs at random, and a
 # [correction](remedies.ipynb) may help more than a filter.
 
 # %%

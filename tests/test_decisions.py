@@ -343,6 +343,8 @@ def test_remedies_stand_in_the_order_of_what_they_gain():
     # No call is made for gold alone; the other remedies need those that the labels took.
     assert table["LLM calls a label, median"].tolist() == [1, 1, 1, 1, 1, 0]
     assert found.verdicts["verdict"].value_counts().to_dict() == {"gain": 2, "loss": 2, "no gain shown": 2}
+    runs = found.verdicts.set_index("variant")["n_runs"]
+    assert (runs["vote of 3 students"], runs["prior correction"]) == (3, 6)
     assert "Of those without gold, prior correction gains most in the median: +5.0 points" in found.summary
     assert "Of those that spend gold, matrix scaling (200 gold) gains most" in found.summary
     assert found.summary.endswith("Clearly better nowhere: 4 of 6 remedies.")

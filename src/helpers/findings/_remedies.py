@@ -177,7 +177,8 @@ def _judge(results: Results, one: CorpusResults, annotator: str, remedy: _Remedy
     closed = recovery(correct, plain, gold, gap, rng=results.rng(*place))
     won, lost, nothing = rules()["remedies"].advice
     answer = {1: won, -1: lost, 0: nothing}[gain.sign]
-    return _Judged(one.name, annotator, remedy, gain, closed, answer, (remedy.trainings + 1) * seeds * one.folds)
+    sides = 1 if remedy.trainings > 1 else 2  # the students that vote are those that the vote stands beside
+    return _Judged(one.name, annotator, remedy, gain, closed, answer, sides * seeds * one.folds)
 
 
 def _ranked(judged: list[_Judged]) -> list[list[_Judged]]:
